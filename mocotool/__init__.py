@@ -1,0 +1,34 @@
+"""Video from a frozen image generator: MoCoGAN-HD (Tian et al., ICLR 2021).
+
+The pipeline, one command and one library call a stage::
+
+    weights --load_generator--> generator
+    generator --fit_pca_basis--> basis                 (moco pca)
+    videos, generator, basis --train_motion--> motion  (moco train-motion)
+    motion --sample_trajectory--> trajectory           (moco sample)
+    trajectory --interpolate_trajectory--> trajectory  (moco interpolate)
+    generator, trajectory --render_frames--> video     (moco render)
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> module. Loaded on first use, so that `import mocotool` stays quick.
+_PUBLIC = {
+    "load_generator": "mocotool.generators.loading",
+    "save_generator": "mocotool.generators.loading",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the table above holds the names
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'mocotool' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,61 @@
+"""The list of commands and the one place where errors become sentences and exit codes."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mocotool import __version__
+from mocotool.cli.streams import silence_stdout
+from mocotool.errors import MocoError
+
+
+class MocoGroup(TyperGroup):
+    """The group of all commands; turns the library's errors into one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except MocoError as error:
+            typer.echo(f"moco: error: {error}", err=True)  # echo, not rich: shapes survive
+            if error.hint:
+                typer.echo(f"moco: hint: {error.hint}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("moco: interrupted", err=True)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            silence_stdout()
+            raise typer.Exit(0) from None
+
+
+app = typer.Typer(
+    name="moco",
+    cls=MocoGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mocotool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def moco(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Make video from a pre-trained image generator (MoCoGAN-HD).
+
+    Example: moco sample | moco interpolate -o clip.mp4
+    """
+
+
+# Commands in the order of the pipeline. Each module is light; torch loads inside the functions.

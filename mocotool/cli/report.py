@@ -1,0 +1,84 @@
+"""Progress, notes and results, for people and for scripts."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import typer
+
+Advance = Callable[[int], None]
+
+
+class Report:
+    """What a command says besides its data.
+
+    Notes, warnings and progress go to stderr. The result goes to stdout: a table, or one JSON
+    object with `json`.
+
+    Args:
+        json: Print the result as one JSON object.
+        quiet: Say nothing but errors; the result of a command that only measures still appears.
+    """
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json = json
+        self.quiet = quiet
+
+    def note(self, text: str) -> None:
+        """Say something useful on stderr."""
+        if not self.quiet:
+            typer.echo(f"moco: {text}", err=True)
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what may surprise the user."""
+        if not self.quiet:
+            typer.echo(f"moco: warning: {text}", err=True)
+
+    @contextlib.contextmanager
+    def progress(self, what: str, total: int | None = None) -> Iterator[Advance]:
+        """Show a progress bar on stderr while the block runs, if stderr is a terminal.
+
+        Args:
+            what: What is counted, such as "frames".
+            total: How many there will be, if known.
+
+        Yields:
+            A function to call with the number of things done since the last call.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.advance(task, done)
+
+    def result(self, values: Mapping[str, Any], *, quiet_hides: bool = False) -> None:
+        """Print a command's result on stdout, as a table or as one JSON object.
+
+        Args:
+            values: Name -> value; nested mappings are flattened with dots in the table.
+            quiet_hides: Whether `--quiet` drops it (for summaries of commands that write files).
+        """
+        if self.json:
+            typer.echo(json.dumps(values, default=str))
+        elif not (self.quiet and quiet_hides):
+            rows = list(_flatten(values))
+            width = max((len(name) for name, _ in rows), default=0)
+            for name, value in rows:
+                typer.echo(f"{name:<{width}}  {value}")
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, float):
+            yield f"{prefix}{name}", f"{value:.6g}"
+        else:
+            yield f"{prefix}{name}", "-" if value is None else str(value)

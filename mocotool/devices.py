@@ -1,0 +1,82 @@
+"""Which device a command runs on and in which precision."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from mocotool.errors import ConfigError, UnavailableError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn "auto", "cpu", "cuda", "cuda:N" or "mps" into a device that is there.
+
+    Raises:
+        ConfigError: The name is none of these.
+        UnavailableError: This machine or this build of torch has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"--device {name}: expected auto, cpu, cuda, cuda:N or mps")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UnavailableError(
+            f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices",
+            hint="use --device auto, or install a CUDA build of torch",
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UnavailableError(f"--device {name}: not available on this machine", hint="use --device auto")
+    return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Tell whether bf16 arithmetic has hardware of its own on `device`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
+            "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+        )
+    return False
+
+
+def _cpu_flags() -> frozenset[str]:
+    """Return the processor's feature names where the system lists them, else none."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="ascii", errors="ignore") as file:
+        for line in file:
+            if line.startswith("flags"):
+                return frozenset(line.split())
+    return frozenset()
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """Turn "auto", "fp32", "bf16" or "fp16" into the dtype heavy layers compute in.
+
+    "auto" is bf16 where the hardware has it, else fp32.
+
+    Raises:
+        ConfigError: The name is none of these, or fp16 was asked for on the CPU.
+    """
+    if name == "auto":
+        return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+    if name == "fp16" and device.type == "cpu":
+        raise ConfigError("--precision fp16: not supported on the CPU", hint="use --precision bf16 or fp32")
+    try:
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+    except KeyError:
+        raise ConfigError(f"--precision {name}: expected auto, fp32, bf16 or fp16") from None
+
+
+@contextlib.contextmanager
+def seeded_rng(seed: int, device: torch.device | None = None) -> Iterator[Any]:
+    """Seed torch's global generators inside the block and restore them afterwards."""
+    with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

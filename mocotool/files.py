@@ -1,0 +1,79 @@
+"""How files are read and written safely: whole or not at all, and never by surprise."""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from mocotool.errors import ConfigError, FileFormatError
+
+HASH_CHUNK_BYTES = 1 << 22
+
+
+def check_input_file(path: Path) -> Path:
+    """Return `path` if it is a file that can be read.
+
+    Raises:
+        FileFormatError: It is missing, a folder, empty, or not readable.
+    """
+    if not path.exists():
+        raise FileFormatError(f"{path}: no such file", hint="check the path; `ls` shows what is there")
+    if path.is_dir():
+        raise FileFormatError(f"{path}: is a folder, expected a file")
+    if not os.access(path, os.R_OK):
+        raise FileFormatError(f"{path}: no permission to read it")
+    if path.stat().st_size == 0:
+        raise FileFormatError(f"{path}: the file is empty", hint="make or download it again")
+    return path
+
+
+def check_output_path(path: Path, *, force: bool) -> Path:
+    """Return `path` if a file can be written there, so that nothing is computed in vain.
+
+    Raises:
+        ConfigError: Something is there already and `force` is off, it is a folder, or the folder it
+            would go to is missing or cannot be written.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder, expected the name of a file to write")
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: exists already", hint="choose another name, or add --force")
+    folder = path.parent
+    if not folder.is_dir():
+        raise ConfigError(f"{path}: there is no folder {folder}", hint=f"mkdir -p {folder}")
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{path}: no permission to write into {folder}")
+    return path
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, and rename it to `path` once the block ends well.
+
+    The temporary name keeps the ending of `path`, because encoders choose by it. If the block
+    raises, the temporary file is removed and whatever was at `path` stays.
+    """
+    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        # A writer that failed inside the block says so itself; this is a full or vanished disk.
+        if error.filename is None or str(part) in str(error.filename):
+            raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes as 64 hexadecimal digits, in constant memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
