@@ -1,0 +1,1 @@
+"""One frozen dataclass a command: defaults, ranges, checks; nothing heavy is imported."""

@@ -1,0 +1,229 @@
+"""Motion models on disk: our own file, and the authors'."""
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.files import atomic_path, check_input_file, sha256_file
+from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
+from mocotool.provenance import FileRecord, portable_path, tool_version
+
+SCHEMA = "moco.motion/1"
+# One metadata entry: safetensors writes several in an order that changes from run to run.
+METADATA_KEY = "moco"
+BUNDLED_NAME = "motion.safetensors"
+RENAMED_CELLS = {
+    "enc_cell": "encoder",
+    "cell": "decoder",
+    "fc1": "noise_head.0",
+    "fc2": "noise_head.2",
+}
+RENAMED_TENSORS = {"w": "coefficient_weight", "b": "coefficient_bias"}
+
+
+def save_motion(
+    motion: MotionGenerator,
+    path: Path,
+    *,
+    config: Mapping[str, Any] | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a motion model with its basis into one file; the same model gives the same bytes.
+
+    Args:
+        motion: The model.
+        path: Where to; replaced in one go if it exists.
+        config: The settings it was trained with.
+        notes: What else to record: steps, version of the data, history.
+    """
+    generator = motion.generator_record
+    record = {
+        "schema": SCHEMA,
+        "arch": motion.arch,
+        "num_frames": motion.num_frames,
+        "generator": generator.as_json() if generator else None,
+        "config": dict(config or {}),
+        "notes": dict(notes or {}),
+        "version": tool_version(),
+    }
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in motion.state_dict().items()
+    }
+    with atomic_path(path) as part:
+        save_file(tensors, part, metadata={METADATA_KEY: json.dumps(record, sort_keys=True)})
+
+
+def read_motion_record(path: Path) -> dict[str, Any] | None:
+    """Return what our own file says of itself, or `None` if `path` is not one of ours."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(METADATA_KEY)
+    except (SafetensorError, OSError):
+        return None
+    try:
+        record = json.loads(text or "null")
+    except json.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) and record.get("schema") == SCHEMA else None
+
+
+def load_motion(
+    path: Path | str | None = None,
+    *,
+    pca: Path | str | None = None,
+    step_size: float | None = None,
+    device: torch.device | str = "cpu",
+) -> MotionGenerator:
+    """Read a motion model, ours or the authors'.
+
+    Args:
+        path: `motion.safetensors`, or the authors' `modelR_epoch_N.pth`; `None` is the bundled one.
+        pca: The basis the authors' file was trained with (it holds none itself): a .npz, or the
+            authors' folder. Our own files hold theirs.
+        step_size: Used in place of what the file says; the authors' files say nothing and mean 0.2.
+        device: Where to put it.
+
+    Returns:
+        The model in eval mode, with `origin` and `generator_record` set.
+
+    Raises:
+        FileFormatError: The file is missing, damaged, or not a motion model.
+        MismatchError: The basis does not fit the model.
+        ConfigError: The authors' file came without its basis.
+    """
+    name = None
+    if path is None:
+        path = Path(__file__).parent.parent / "bundled" / BUNDLED_NAME
+        name = f"bundled:{BUNDLED_NAME}"
+    path = check_input_file(Path(path))
+    record = read_motion_record(path)
+    if record is not None:
+        if pca is not None:
+            raise ConfigError(f"{path}: holds its own PCA basis", hint="leave --pca out")
+        motion = _read_own(path, record)
+    else:
+        motion = _read_official(path, pca)
+    if step_size is not None:
+        motion.step_size = step_size
+    motion.origin = FileRecord(
+        path=name or portable_path(path), sha256=sha256_file(path), kind="motion"
+    )
+    return motion.to(device).eval()
+
+
+def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        motion = MotionGenerator(
+            **record["arch"], components=tensors["components"], stdev=tensors["stdev"]
+        )
+        motion.num_frames = int(record["num_frames"])
+        if record.get("generator"):
+            motion.generator_record = FileRecord(**record["generator"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path}: its record is damaged ({error})") from error
+    _load_strictly(motion, tensors, path)
+    return motion
+
+
+def _read_official(path: Path, pca: Path | str | None) -> MotionGenerator:
+    tensors = rename_official(read_tensors(path), path)
+    if pca is None:
+        raise ConfigError(
+            f"{path}: the authors' motion files hold no PCA basis",
+            hint="add --pca with their folder of pca_comp.npy and pca_stdev.npy, or a pca.npz",
+        )
+    from mocotool.basis import read_basis
+
+    basis = read_basis(Path(pca))
+    num_components = tensors["coefficient_weight"].shape[1]
+    if len(basis.components) < num_components:
+        raise MismatchError(
+            f"{pca}: has {len(basis.components)} components, {path} needs {num_components}"
+        )
+    latent_dim = tensors["encoder.weight_ih"].shape[1]
+    motion = MotionGenerator(
+        latent_dim=latent_dim,
+        noise_dim=tensors["decoder.weight_ih"].shape[1],
+        hidden_dim=tensors["decoder.weight_hh"].shape[1],
+        head_dim=len(tensors["noise_head.0.weight"]),
+        components=torch.as_tensor(basis.components)[:num_components],
+        stdev=torch.as_tensor(basis.stdev)[:num_components],
+        step_size=DEFAULT_STEP_SIZE,
+    )
+    buffers = {"components": motion.components, "stdev": motion.stdev}
+    _load_strictly(motion, tensors | buffers, path)
+    return motion
+
+
+def rename_official(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Give the authors' 14 tensors our names.
+
+    Raises:
+        FileFormatError: Those are not the tensors of a motion model.
+    """
+    renamed = {}
+    for name, value in tensors.items():
+        cell, dot, rest = name.removeprefix("module.").partition(".")
+        ours = (
+            RENAMED_CELLS.get(cell, cell) + dot + rest if dot else RENAMED_TENSORS.get(cell, cell)
+        )
+        renamed[ours] = value
+    missing = sorted(set(RENAMED_TENSORS.values()) - renamed.keys())
+    missing += [
+        part
+        for part in RENAMED_CELLS.values()
+        if not any(name.startswith(part) for name in renamed)
+    ]
+    if missing:
+        raise FileFormatError(
+            f"{path}: is not a motion model, it has no {missing[0]}",
+            hint="expected motion.safetensors, or the authors' modelR_epoch_N.pth; try `moco info`",
+        )
+    return renamed
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a bare state dict without running anything in the file.
+
+    Raises:
+        FileFormatError: It is something else.
+    """
+    refused = FileFormatError(
+        f"{path}: is not a motion model",
+        hint="expected motion.safetensors, or the authors' modelR_epoch_N.pth; try `moco info`",
+    )
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+    ):
+        raise refused from None
+    if not isinstance(tensors, dict) or not all(isinstance(x, Tensor) for x in tensors.values()):
+        raise refused
+    return tensors
+
+
+def _load_strictly(motion: MotionGenerator, tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        motion.load_state_dict(dict(tensors), strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise FileFormatError(
+            f"{path}: does not hold the motion model it says ({reason})"
+        ) from None
