@@ -1,0 +1,208 @@
+"""What are latents in memory and on disk? Trajectories, their origin, and their `.npz`."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from mocotool.errors import FileFormatError, MismatchError
+from mocotool.npz import Array, from_json_array, read_npz, to_json_array, write_npz
+from mocotool.provenance import FileRecord, tool_version
+
+LatentSpace = Literal["z", "w", "w+"]
+
+SCHEMA = "moco.latents/1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class LatentsMeta:
+    """Where a trajectory came from; what is not known is `None`."""
+
+    space: LatentSpace
+    """"w" and "z" are one latent a frame, "w+" one a layer of each frame."""
+    fps: float | None = None
+    """Frames a second to play it at."""
+    seeds: list[int] | None = None
+    """Content seed of each video."""
+    motion_seeds: list[int] | None = None
+    """Motion seed of each video."""
+    generator: FileRecord | None = None
+    """The image generator the latents belong to."""
+    motion: FileRecord | None = None
+    """The motion model that made them."""
+    history: tuple[str, ...] = ()
+    """The commands so far."""
+    version: str = dataclasses.field(default_factory=tool_version)
+    """The program that wrote it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the metadata as the file holds it."""
+        return {"schema": SCHEMA, **dataclasses.asdict(self), "history": list(self.history)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Trajectory:
+    """Latents of videos, frame by frame.
+
+    Raises:
+        MismatchError: Latents, labels and space do not fit each other.
+    """
+
+    latents: npt.NDArray[np.float32]
+    """[n, t, latent_dim], or [n, t, num_ws, latent_dim] in the space w+."""
+    labels: npt.NDArray[np.int64] | None = None
+    """Class of each video [n], or `None`."""
+    meta: LatentsMeta
+
+    def __post_init__(self) -> None:
+        rank = 4 if self.meta.space == "w+" else 3
+        shape = list(self.latents.shape)
+        if len(shape) != rank or not self.latents.size:
+            axes = "n, t, num_ws, latent_dim" if rank == 4 else "n, t, latent_dim"
+            raise MismatchError(
+                f"latents in {self.meta.space} have shape {shape}, expected [{axes}]"
+            )
+        if self.labels is not None and self.labels.shape != self.latents.shape[:1]:
+            raise MismatchError(
+                f"labels have shape {list(self.labels.shape)}, expected one for each of "
+                f"{len(self.latents)} videos"
+            )
+
+    @property
+    def num_videos(self) -> int:
+        """Number of videos, n."""
+        return len(self.latents)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of each video, t."""
+        return int(self.latents.shape[1])
+
+    def with_command(self, command: str) -> "Trajectory":
+        """Return the same latents with one more command in their history."""
+        meta = dataclasses.replace(self.meta, history=(*self.meta.history, command))
+        return dataclasses.replace(self, meta=meta)
+
+
+def read_latents(source: Path | BinaryIO, name: str | None = None) -> Trajectory:
+    """Read a trajectory from our own `.npz`, or from the `projected_w.npz` of NVlabs' projectors.
+
+    Args:
+        source: A file's path, or a stream that can seek.
+        name: What the file is called in messages; `None` is its path.
+
+    Raises:
+        FileFormatError: The file is not that, or its content contradicts itself.
+
+    Source:
+        Official code: stylegan2-ada-pytorch writes key `w`, [1, num_ws, w_dim].
+    """
+    name = str(source) if name is None else name
+    fields = read_npz(source, name)
+    if "latents" not in fields and "w" in fields:
+        fields = _from_projected_w(fields["w"], name)
+    for key in ("latents", "meta"):
+        if key not in fields:
+            raise FileFormatError(
+                f"{name}: no field {key!r} (found: {', '.join(sorted(fields)) or 'none'})",
+                hint="make it with `moco sample` or `moco invert`",
+            )
+    meta = _parse_meta(from_json_array(fields["meta"], name), name)
+    latents, labels = (
+        _check_latents(fields["latents"], name),
+        _check_labels(fields.get("labels"), name),
+    )
+    try:
+        return Trajectory(latents=latents, labels=labels, meta=meta)
+    except MismatchError as error:
+        raise FileFormatError(f"{name}: {error}") from None
+
+
+def write_latents(trajectory: Trajectory, file: BinaryIO) -> None:
+    """Write a trajectory as `.npz`; the same trajectory gives the same bytes.
+
+    Args:
+        trajectory: What to write.
+        file: Where to; it need not seek.
+    """
+    arrays: dict[str, Array] = {"latents": trajectory.latents.astype(np.float32, copy=False)}
+    if trajectory.labels is not None:
+        arrays["labels"] = trajectory.labels.astype(np.int64, copy=False)
+    write_npz({**arrays, "meta": to_json_array(trajectory.meta.as_json())}, file)
+
+
+def parse_record(value: Any, name: str) -> FileRecord | None:
+    """Read the record of a file out of an artefact's metadata.
+
+    Raises:
+        FileFormatError: It is neither empty nor a record.
+    """
+    if value is None:
+        return None
+    texts = value if isinstance(value, Mapping) else {}
+    path, sha256, kind = texts.get("path"), texts.get("sha256"), texts.get("kind", "unknown")
+    if isinstance(path, str) and isinstance(sha256, str) and isinstance(kind, str):
+        return FileRecord(path=path, sha256=sha256, kind=kind)
+    raise FileFormatError(f"{name}: the record of a file in meta lacks its path or sha256")
+
+
+def _from_projected_w(w: Array, name: str) -> dict[str, Array]:
+    if w.ndim != 3:
+        raise FileFormatError(f"{name}: w has shape {list(w.shape)}, expected [1, num_ws, w_dim]")
+    return {"latents": w[:, None], "meta": to_json_array(LatentsMeta(space="w+").as_json())}
+
+
+def _check_latents(latents: Array, name: str) -> npt.NDArray[np.float32]:
+    if latents.dtype.kind != "f":
+        raise FileFormatError(f"{name}: latents hold {latents.dtype} values, expected float32")
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        latents = np.ascontiguousarray(latents, dtype=np.float32)
+    if not np.isfinite(latents).all():
+        video_idx = int(np.argwhere(~np.isfinite(latents))[0][0]) if latents.ndim else 0
+        raise FileFormatError(f"{name}: latents hold NaN or infinity (first in video {video_idx})")
+    return latents
+
+
+def _check_labels(labels: Array | None, name: str) -> npt.NDArray[np.int64] | None:
+    if labels is None:
+        return None
+    if labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
+        raise FileFormatError(f"{name}: labels are not class indices (int64, from 0 up)")
+    return labels.astype(np.int64)
+
+
+def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
+    schema = values.get("schema")
+    if schema != SCHEMA:
+        raise FileFormatError(
+            f"{name}: schema {schema!r}, expected {SCHEMA!r}",
+            hint=f"`moco info {name}` says what the file is",
+        )
+    space, fps, history = values.get("space"), values.get("fps"), values.get("history", [])
+    if space not in get_args(LatentSpace):
+        raise FileFormatError(f"{name}: space {space!r} in meta, expected z, w or w+")
+    if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e4):
+        raise FileFormatError(f"{name}: fps {fps!r} in meta, expected a positive number")
+    if not isinstance(history, list) or not all(isinstance(line, str) for line in history):
+        raise FileFormatError(f"{name}: history in meta is not a list of commands")
+    return LatentsMeta(
+        space=cast("LatentSpace", space),
+        fps=None if fps is None else float(fps),
+        seeds=_parse_seeds(values.get("seeds"), "seeds", name),
+        motion_seeds=_parse_seeds(values.get("motion_seeds"), "motion_seeds", name),
+        generator=parse_record(values.get("generator"), name),
+        motion=parse_record(values.get("motion"), name),
+        history=tuple(history),
+        version=str(values.get("version", "unknown")),
+    )
+
+
+def _parse_seeds(value: Any, key: str, name: str) -> list[int] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(type(seed) is int for seed in value):
+        return list(value)
+    raise FileFormatError(f"{name}: {key} in meta is not a list of whole numbers")
