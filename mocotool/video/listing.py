@@ -1,0 +1,152 @@
+"""What videos a folder holds, which of them can be used, and why the others cannot."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocotool.errors import FileFormatError
+from mocotool.video.reading import (
+    VideoEntry,
+    is_image_name,
+    natural_key,
+    open_frames,
+    open_video,
+)
+
+VIDEO_SUFFIXES = frozenset(
+    f".{ending}"
+    for ending in (
+        *("mp4", "m4v", "mov", "qt", "webm", "mkv", "avi", "divx", "gif", "apng", "mpg", "mpeg"),
+        *(
+            "m2v",
+            "vob",
+            "ts",
+            "mts",
+            "m2ts",
+            "wmv",
+            "asf",
+            "flv",
+            "f4v",
+            "ogv",
+            "ogg",
+            "3gp",
+            "3g2",
+        ),
+        *("mxf", "y4m", "mjpeg", "mjpg", "h264", "264", "hevc", "265", "ivf", "nut", "dv", "rmvb"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoListing:
+    """The usable videos of a folder, in an order that never changes."""
+
+    folder: Path
+    """Where they were looked for."""
+    entries: tuple[VideoEntry, ...]
+    """Those that can be read and are long enough."""
+    num_short: int
+    """How many were skipped for having too few frames."""
+    unreadable: tuple[tuple[Path, str], ...]
+    """Those that cannot be read, each with the reason."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all usable videos together."""
+        return sum(entry.num_frames for entry in self.entries)
+
+
+def list_videos(
+    folder: Path | str,
+    *,
+    min_frames: int = 1,
+    warn: Callable[[str], None] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> VideoListing:
+    """Find every video under a folder.
+
+    A video is a file of a kind PyAV reads, or a folder's images that are named alike but for their
+    numbers ("img_0001.png", "img_2.png"), in numerical order. Other images count as videos of one
+    frame. Hidden files and folders are passed over.
+
+    Args:
+        folder: Searched to any depth; a single video file will do as well.
+        min_frames: Videos with fewer frames are counted and left out.
+        warn: Told once of each video that cannot be read, and of how many are too short.
+        advance: Called with 1 after each video looked at.
+
+    Returns:
+        The usable videos, sorted by path.
+
+    Raises:
+        FileFormatError: The folder is missing, or no usable video is in it; the message says why.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise FileFormatError(f"{folder}: no such folder", hint="check the path of the videos")
+    entries: list[VideoEntry] = []
+    unreadable: list[tuple[Path, str]] = []
+    ignored: Counter[str] = Counter()
+    num_short = 0
+    for path, names in _candidates(folder, ignored):
+        try:
+            entry = open_frames(path, names) if names else open_video(path)
+        except FileFormatError as error:
+            unreadable.append((path, str(error)))
+            if warn is not None:
+                warn(f"{error}; skipped")
+        else:
+            num_short += entry.num_frames < min_frames
+            if entry.num_frames >= min_frames:
+                entries.append(entry)
+        if advance is not None:
+            advance(1)
+    listing = VideoListing(folder, tuple(entries), num_short, tuple(unreadable))
+    if not entries:
+        raise FileFormatError(*_why_none(listing, min_frames, ignored))
+    if num_short and warn is not None:
+        warn(f"{folder}: {_count(num_short, 'video')} shorter than {min_frames} frames skipped")
+    return listing
+
+
+def _candidates(folder: Path, ignored: Counter[str]) -> Iterator[tuple[Path, list[str]]]:
+    """Yield (file, []) or (folder, names of its frames); count the endings of everything else."""
+    if folder.is_file():
+        yield folder, []
+        return
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
+        images: defaultdict[str, list[str]] = defaultdict(list)
+        for name in sorted(files, key=natural_key):
+            suffix = Path(name).suffix.lower()
+            if name.startswith("."):
+                continue
+            if is_image_name(name):
+                images[re.sub(r"\d+", "#", Path(name).stem)].append(name)
+            elif suffix in VIDEO_SUFFIXES:
+                yield Path(place, name), []
+            else:
+                ignored[suffix or "no ending"] += 1
+        for names in images.values():
+            yield (Path(place), names) if len(names) > 1 else (Path(place, names[0]), [])
+
+
+def _why_none(listing: VideoListing, min_frames: int, ignored: Counter[str]) -> tuple[str]:
+    reasons = []
+    if listing.num_short:
+        reasons.append(f"{listing.num_short} shorter than {min_frames} frames")
+    if listing.unreadable:
+        first = listing.unreadable[0][1].removeprefix(f"{listing.folder}{os.sep}")
+        reasons.append(f"{len(listing.unreadable)} unreadable (the first: {first})")
+    if ignored:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(5))
+        reasons.append(f"other files: {kinds}")
+    found = "; ".join(reasons) or "it is empty"
+    return (f"{listing.folder}: no usable video ({found})",)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

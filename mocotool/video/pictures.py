@@ -1,0 +1,177 @@
+"""Still pictures: read any common image, write PNG, tile videos, make contact sheets."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import av.error
+import numpy as np
+
+from mocotool.errors import FileFormatError, MismatchError, UnavailableError
+from mocotool.files import atomic_path, check_input_file
+from mocotool.video.pixels import BACKGROUND, FramesU8, RgbConverter
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+
+# First bytes -> decoder. The content decides, never the name.
+IMAGE_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "mjpeg"),
+    (b"RIFF", "webp"),
+    (b"BM", "bmp"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+)
+
+
+def read_image(path: Path | str) -> FramesU8:
+    """Read an image file.
+
+    Returns:
+        uint8 [h, w, 3] RGB, upright; transparent parts are put on white.
+
+    Raises:
+        FileFormatError: It is missing, or not an image that can be decoded.
+    """
+    return decode_image(check_input_file(Path(path)))
+
+
+def decode_image(path: Path) -> FramesU8:
+    """Read an image whose file is known to be there; see `read_image`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileFormatError(f"{path}: cannot be read: {error.strerror or error}") from None
+    codec = next((name for magic, name in IMAGE_MAGIC if data.startswith(magic)), None)
+    if codec is None or (codec == "webp" and data[8:12] != b"WEBP"):
+        raise FileFormatError(
+            f"{path}: not an image, expected PNG, JPEG, WebP, BMP or TIFF",
+            hint="`moco info` says what a file is",
+        )
+    try:
+        decoder: Any = av.CodecContext.create(codec, "r")
+        frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+    except av.error.FFmpegError:
+        frames = []
+    if not frames:
+        raise FileFormatError(f"{path}: damaged or cut short, the image cannot be decoded")
+    return RgbConverter().convert(frames[0])
+
+
+def encode_png(rgb_u8: FramesU8) -> bytes:
+    """Return uint8 [h, w, 3] RGB as the bytes of a PNG file."""
+    try:
+        encoder = av.CodecContext.create("png", "w")
+    except av.error.FFmpegError:
+        raise UnavailableError("png: this PyAV has no such encoder") from None
+    encoder.height, encoder.width, _ = rgb_u8.shape
+    encoder.pix_fmt = "rgb24"
+    encoder.time_base = Fraction(1, 1)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb_u8), format="rgb24")
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
+    return b"".join(bytes(packet) for packet in packets)
+
+
+def write_png(target: Path | BinaryIO, rgb_u8: FramesU8) -> None:
+    """Write uint8 [h, w, 3] RGB as a PNG file, whole or not at all, or into an open stream."""
+    data = encode_png(rgb_u8)
+    if isinstance(target, Path):
+        with atomic_path(target) as part:
+            part.write_bytes(data)
+    else:
+        target.write(data)
+
+
+def tile_shape(num_tiles: int) -> tuple[int, int]:
+    """Return (rows, columns) of the grid nearest to a square, wider rather than higher."""
+    columns = ceil(sqrt(num_tiles))
+    return ceil(num_tiles / columns), columns
+
+
+def tile_frames(frames: Sequence[FramesU8], *, columns: int | None = None) -> FramesU8:
+    """Put pictures of one size side by side.
+
+    Args:
+        frames: Each uint8 [..., h, w, 3]; all of one shape.
+        columns: How many in a row; `None` for the grid nearest to a square.
+
+    Returns:
+        uint8 [..., rows * h, columns * w, 3]; places left over are white.
+
+    Raises:
+        MismatchError: The shapes differ.
+    """
+    shape = frames[0].shape
+    if any(frame.shape != shape for frame in frames):
+        raise MismatchError(f"pictures of different shapes: {sorted({f.shape for f in frames})}")
+    columns = columns or tile_shape(len(frames))[1]
+    rows = ceil(len(frames) / columns)
+    *lead, height, width, _ = shape
+    sheet = np.full((*lead, rows * height, columns * width, 3), BACKGROUND, np.uint8)
+    for place, frame in enumerate(frames):
+        top, left = place // columns * height, place % columns * width
+        sheet[..., top : top + height, left : left + width, :] = frame
+    return sheet
+
+
+def tile_videos(videos: Sequence[Iterator[FramesU8]]) -> Iterator[FramesU8]:
+    """Play several videos side by side, in the memory of one chunk of each.
+
+    Args:
+        videos: Each yields chunks uint8 [t, h, w, 3]; the chunks of all must match in length.
+
+    Yields:
+        uint8 [t, rows * h, columns * w, 3].
+    """
+    for chunks in zip(*videos, strict=True):
+        yield tile_frames(chunks)
+
+
+class ContactSheet:
+    """A sheet with a row for each video and its frames from left to right.
+
+    Frames are handed in as they are rendered; only those that will be seen are kept.
+
+    Args:
+        num_videos: Videos there will be.
+        num_frames: Frames each will have.
+        max_rows: Rows at most; of more videos the first are shown.
+        max_columns: Columns at most; of more frames evenly spaced ones are shown, first and last
+            among them.
+    """
+
+    def __init__(
+        self, *, num_videos: int, num_frames: int, max_rows: int = 32, max_columns: int = 16
+    ) -> None:
+        self.num_rows = min(num_videos, max_rows)
+        spaced = np.linspace(0, num_frames - 1, min(num_frames, max_columns)).round().astype(int)
+        self.frame_indices: tuple[int, ...] = tuple(int(index) for index in spaced)
+        self._frames: dict[tuple[int, int], FramesU8] = {}
+        self._num_seen: dict[int, int] = {}
+
+    def add(self, video_idx: int, frames_u8: FramesU8) -> None:
+        """Hand in the next frames of a video.
+
+        Args:
+            video_idx: Which video, from 0.
+            frames_u8: uint8 [t, h, w, 3], following those handed in before.
+        """
+        start = self._num_seen.get(video_idx, 0)
+        self._num_seen[video_idx] = start + len(frames_u8)
+        if video_idx >= self.num_rows:
+            return
+        for column, index in enumerate(self.frame_indices):
+            if start <= index < start + len(frames_u8):
+                self._frames[video_idx, column] = np.array(frames_u8[index - start])
+
+    def draw(self) -> FramesU8:
+        """Return the sheet, uint8 [rows * h, columns * w, 3]; frames never handed in are white."""
+        if not self._frames:
+            raise MismatchError("a contact sheet without a single frame")
+        blank = np.full_like(next(iter(self._frames.values())), BACKGROUND)
+        places = [(row, c) for row in range(self.num_rows) for c in range(len(self.frame_indices))]
+        tiles = [self._frames.get(place, blank) for place in places]
+        return tile_frames(tiles, columns=len(self.frame_indices))

@@ -1,0 +1,378 @@
+"""Any frame of any video by its number, exactly, by seeking.
+
+A file is indexed once by walking its packets without decoding them: presentation times and which
+packets are key frames. Frame i is the i-th presentation time. To read it, the decoder starts at
+the last key frame at or before it.
+"""
+
+import contextlib
+import itertools
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import av.error
+import numpy as np
+
+from mocotool.errors import FileFormatError, MismatchError
+from mocotool.files import check_input_file
+from mocotool.video.pictures import IMAGE_SUFFIXES, decode_image
+from mocotool.video.pixels import FramesU8, RgbConverter
+
+# Containers whose packet times are the times of the decoded frames, and which seek. In all others
+# frames are counted from the start.
+SEEKABLE_CONTAINERS = frozenset(
+    {"mov", "mp4", "matroska", "webm", "avi", "gif", "apng", "mpegts", "flv", "asf"}
+)
+# These reorder frames, and AVI cannot say how.
+REORDERING_CODECS = frozenset({"h264", "hevc"})
+
+# Seek only past at least this many frames: a seek costs about as much as decoding them.
+MIN_SKIP = 6
+
+# What a playlist disguised as a video may open: nothing but files, never the network.
+OPEN_OPTIONS = {"protocol_whitelist": "file"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VideoEntry:
+    """A video that can be read: a file, a folder of frames, or one still image."""
+
+    path: Path
+    """The file, or the folder that holds the frames."""
+    kind: Literal["file", "frames", "image"]
+    """What it is."""
+    num_frames: int
+    """How many frames it has."""
+    fps: float | None
+    """Frames a second, on average; `None` for folders and images, which do not say."""
+    width: int
+    """Width of an upright frame in pixels."""
+    height: int
+    """Height of an upright frame in pixels."""
+    times: tuple[int, ...] = ()
+    """Files: presentation time of each frame in the stream's unit; empty: count from the start."""
+    key_times: tuple[int, ...] = ()
+    """Files: presentation times of the key frames."""
+    names: tuple[str, ...] = ()
+    """Folders: the file of each frame."""
+
+
+def open_video(path: Path | str) -> VideoEntry:
+    """Look at a video file, an image or a folder of frames, without decoding more than one frame.
+
+    Args:
+        path: The file, or a folder with numbered images.
+
+    Returns:
+        What `read_frames` needs.
+
+    Raises:
+        FileFormatError: It is missing, holds no video, or cannot be decoded.
+    """
+    path = Path(path)
+    if path.is_dir():
+        names = sorted(
+            (item.name for item in path.iterdir() if is_image_name(item.name)), key=natural_key
+        )
+        if not names:
+            raise FileFormatError(f"{path}: no images in this folder, expected numbered frames")
+        return open_frames(path, names)
+    check_input_file(path)
+    if is_image_name(path.name):
+        height, width, _ = decode_image(path).shape
+        return VideoEntry(
+            path=path, kind="image", num_frames=1, fps=None, width=width, height=height
+        )
+    return _open_file(path)
+
+
+def open_frames(folder: Path, names: Sequence[str]) -> VideoEntry:
+    """Take images of one folder, in the order given, as the frames of a video."""
+    height, width, _ = decode_image(folder / names[0]).shape
+    return VideoEntry(
+        path=folder,
+        kind="frames",
+        num_frames=len(names),
+        fps=None,
+        width=width,
+        height=height,
+        names=tuple(names),
+    )
+
+
+def read_frames(entry: VideoEntry, indices: Sequence[int]) -> FramesU8:
+    """Read some frames of a video.
+
+    Args:
+        entry: From `open_video` or `list_videos`.
+        indices: Frame numbers from 0, in any order, repeats allowed.
+
+    Returns:
+        uint8 [t, h, w, 3] RGB, in the order of `indices`.
+
+    Raises:
+        FileFormatError: A frame cannot be decoded, or has another size than the first.
+        MismatchError: A number is beyond the video's end.
+    """
+    frames = np.empty((len(indices), entry.height, entry.width, 3), np.uint8)
+    places: dict[int, list[int]] = {}
+    for place, index in enumerate(indices):
+        places.setdefault(int(index), []).append(place)
+    for index, frame in iter_frames(entry, sorted(places)):
+        if frame.shape != frames.shape[1:]:
+            height, width, _ = frame.shape
+            raise FileFormatError(
+                f"{entry.path}: frame {index} is {width}x{height}, the first is "
+                f"{entry.width}x{entry.height}",
+            )
+        frames[places[index]] = frame
+    return frames
+
+
+def iter_frames(
+    entry: VideoEntry, indices: Sequence[int] | None = None
+) -> Iterator[tuple[int, FramesU8]]:
+    """Yield frames one after another, so that a long video needs the memory of one frame.
+
+    Args:
+        entry: From `open_video` or `list_videos`.
+        indices: Frame numbers in rising order; `None` for all.
+
+    Yields:
+        (number, uint8 [h, w, 3] RGB); images of a folder may differ in size.
+    """
+    wanted = range(entry.num_frames) if indices is None else indices
+    if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < entry.num_frames:
+        raise MismatchError(
+            f"{entry.path}: no frame {wanted[-1] if wanted[0] >= 0 else wanted[0]}, "
+            f"the video has {entry.num_frames}"
+        )
+    if entry.kind == "image":
+        return iter([(index, decode_image(entry.path)) for index in wanted])
+    if entry.kind == "frames":
+        return ((index, decode_image(entry.path / entry.names[index])) for index in wanted)
+    return _iter_file_frames(entry, wanted)
+
+
+def natural_key(name: str) -> tuple[tuple[int, str], ...]:
+    """Return a key that sorts 2 before 10, wherever the numbers stand in a name."""
+    parts = re.findall(r"\d+|\D+", name.casefold())
+    return (*((int(part), "") if part.isdecimal() else (-1, part) for part in parts), (-2, name))
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file name is that of an image; hidden files are not."""
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _open_file(path: Path) -> VideoEntry:
+    try:
+        return _index_file(path)
+    except av.error.FFmpegError as error:
+        raise FileFormatError(f"{path}: cannot be read as a video: {_reason(error)}") from None
+
+
+def _reason(error: av.error.FFmpegError) -> str:
+    reason = (error.strerror or str(error)).strip()
+    if isinstance(error, av.error.InvalidDataError):
+        return "damaged, cut short, or not a video"
+    return reason[:1].lower() + reason[1:]
+
+
+def _index_file(path: Path) -> VideoEntry:
+    with _open_container(path) as container:
+        stream = _video_stream(container, path)
+        packets = _walk_packets(container, stream)
+        formats = set(container.format.name.split(","))
+        codec = stream.codec_context.name
+        average_rate, time_base = stream.average_rate, stream.time_base
+    with _open_container(path) as container:
+        first = next(iter(_decode(container, _video_stream(container, path))), None)
+    if first is None:
+        raise FileFormatError(f"{path}: not one frame can be decoded")
+    height, width, _ = RgbConverter().convert(first).shape
+
+    times = sorted(packet.pts for packet in packets if packet.pts is not None)
+    key_times = sorted(packet.pts for packet in packets if packet.is_key and packet.pts is not None)
+    if formats & {"gif", "apng"}:  # each frame may draw over the last, whatever the packets say
+        key_times = times[:1]
+    is_trusted = (
+        bool(formats & SEEKABLE_CONTAINERS)
+        and not ("avi" in formats and codec in REORDERING_CODECS)
+        and len(set(times)) == len(packets)
+        and times[0] == first.pts
+        and key_times[:1] == times[:1]
+    )
+    num_frames = len(times)
+    if not is_trusted:
+        times, key_times = [], []
+        num_frames = _count_frames(path)
+    return VideoEntry(
+        path=path,
+        kind="file",
+        num_frames=num_frames,
+        fps=_mean_rate(times, time_base, average_rate),
+        width=width,
+        height=height,
+        times=tuple(times),
+        key_times=tuple(key_times),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    pts: int | None
+    is_key: bool
+
+
+def _walk_packets(container: av.container.InputContainer, stream: av.VideoStream) -> list[_Packet]:
+    packets = []
+    try:
+        for packet in container.demux(stream):
+            if packet.size and not packet.is_discard and not packet.is_corrupt:
+                packets.append(_Packet(packet.pts, packet.is_keyframe))
+    except av.error.FFmpegError:
+        pass  # cut short: what came before is there
+    return packets
+
+
+def _count_frames(path: Path) -> int:
+    with _open_container(path) as container:
+        return sum(1 for _ in _decode(container, _video_stream(container, path)))
+
+
+def _mean_rate(
+    times: Sequence[int], time_base: Fraction | None, average_rate: Fraction | None
+) -> float | None:
+    stated = float(average_rate) if average_rate else None
+    if len(times) < 2 or not time_base:
+        return stated
+    measured = (len(times) - 1) / float((times[-1] - times[0]) * time_base)
+    # Coarse clocks (Matroska counts milliseconds) round the measured rate.
+    return stated if stated and abs(stated / measured - 1) < 0.02 else measured
+
+
+def _open_container(path: Path) -> av.container.InputContainer:
+    return av.open(str(path.absolute()), options=OPEN_OPTIONS)
+
+
+def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    stream = container.streams.best("video")
+    if not isinstance(stream, av.VideoStream):
+        raise FileFormatError(f"{path}: has no video stream")
+    # Loading runs in several processes; threads inside each would only fight for the cores.
+    stream.thread_count = 1
+    return stream
+
+
+def _decode(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """Decode from here to the end; packets before a key frame and damaged ones are passed over."""
+    has_started = False
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return
+        if packet is None:
+            return
+        has_started = has_started or packet.is_keyframe or packet.size == 0
+        if not has_started:
+            continue
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        yield from frames
+
+
+def _iter_file_frames(entry: VideoEntry, wanted: Sequence[int]) -> Iterator[tuple[int, FramesU8]]:
+    converter = RgbConverter()
+    try:
+        with contextlib.closing(_Decoder(entry)) as decoder:
+            for index in wanted:
+                yield index, converter.convert(decoder.read(index))
+    except av.error.FFmpegError as error:
+        raise FileFormatError(f"{entry.path}: cannot be read: {_reason(error)}") from None
+
+
+class _Decoder:
+    """A file held open, decoding forwards and seeking where that saves work.
+
+    Args:
+        entry: A file that `open_video` has indexed.
+    """
+
+    def __init__(self, entry: VideoEntry) -> None:
+        self._entry = entry
+        self._next_index = 0  # the frame that comes next, if nothing is lost
+        self._open()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def read(self, index: int) -> av.VideoFrame:
+        """Return frame `index`; quickest in rising order.
+
+        Raises:
+            FileFormatError: The decoder does not give this frame.
+        """
+        frame = self._read_by_time(index) if self._entry.times else self._read_by_count(index)
+        if frame is None:
+            raise FileFormatError(f"{self._entry.path}: frame {index} cannot be decoded")
+        self._next_index = index + 1
+        return frame
+
+    def _open(self) -> None:
+        self._container = _open_container(self._entry.path)
+        self._stream = _video_stream(self._container, self._entry.path)
+        self._frames = _decode(self._container, self._stream)
+
+    def _reopen(self) -> None:
+        self.close()
+        self._open()
+        self._next_index = 0
+
+    def _read_by_count(self, index: int) -> av.VideoFrame | None:
+        if index < self._next_index:
+            self._reopen()
+        return next(itertools.islice(self._frames, index - self._next_index, None), None)
+
+    def _read_by_time(self, index: int) -> av.VideoFrame | None:
+        times, key_times = self._entry.times, self._entry.key_times
+        key_idx = bisect_right(key_times, times[index]) - 1
+        num_skippable = bisect_left(times, key_times[key_idx]) - self._next_index
+        if index >= self._next_index and num_skippable < MIN_SKIP:
+            return self._advance_to(times[index])
+        # A seek may land too late where frames are reordered: then try one key frame earlier.
+        for earlier in (0, 1, 2):
+            if key_idx - earlier < 1 or not self._seek(key_times[key_idx - earlier]):
+                break
+            if (frame := self._advance_to(times[index])) is not None:
+                return frame
+        self._reopen()
+        return self._advance_to(times[index])
+
+    def _seek(self, time: int) -> bool:
+        try:
+            self._container.seek(time, stream=self._stream)
+        except av.error.FFmpegError:
+            return False
+        self._frames = _decode(self._container, self._stream)
+        return True
+
+    def _advance_to(self, time: int) -> av.VideoFrame | None:
+        for frame in self._frames:
+            if frame.pts == time:
+                return frame
+            if frame.pts is not None and frame.pts > time:
+                return None
+        return None
