@@ -32,7 +32,9 @@ def resolve_device(name: str) -> torch.device:
             hint="use --device auto, or install a CUDA build of torch",
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UnavailableError(f"--device {name}: not available on this machine", hint="use --device auto")
+        raise UnavailableError(
+            f"--device {name}: not available on this machine", hint="use --device auto"
+        )
     return device
 
 
@@ -41,15 +43,18 @@ def has_fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
-            "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
-        )
+        return bool(
+            torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        ) and ("avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags())
     return False
 
 
 def _cpu_flags() -> frozenset[str]:
     """Return the processor's feature names where the system lists them, else none."""
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="ascii", errors="ignore") as file:
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/cpuinfo", encoding="ascii", errors="ignore") as file,
+    ):
         for line in file:
             if line.startswith("flags"):
                 return frozenset(line.split())
@@ -67,7 +72,9 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
     if name == "fp16" and device.type == "cpu":
-        raise ConfigError("--precision fp16: not supported on the CPU", hint="use --precision bf16 or fp32")
+        raise ConfigError(
+            "--precision fp16: not supported on the CPU", hint="use --precision bf16 or fp32"
+        )
     try:
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
     except KeyError:
@@ -77,6 +84,8 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 @contextlib.contextmanager
 def seeded_rng(seed: int, device: torch.device | None = None) -> Iterator[Any]:
     """Seed torch's global generators inside the block and restore them afterwards."""
-    with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+    with torch.random.fork_rng(
+        devices=[device] if device is not None and device.type == "cuda" else []
+    ):
         torch.manual_seed(seed)
         yield

@@ -19,7 +19,9 @@ def check_input_file(path: Path) -> Path:
         FileFormatError: It is missing, a folder, empty, or not readable.
     """
     if not path.exists():
-        raise FileFormatError(f"{path}: no such file", hint="check the path; `ls` shows what is there")
+        raise FileFormatError(
+            f"{path}: no such file", hint="check the path; `ls` shows what is there"
+        )
     if path.is_dir():
         raise FileFormatError(f"{path}: is a folder, expected a file")
     if not os.access(path, os.R_OK):

@@ -49,7 +49,9 @@ def _print_version(wanted: bool) -> None:
 def moco(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Make video from a pre-trained image generator (MoCoGAN-HD).

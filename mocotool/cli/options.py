@@ -37,7 +37,9 @@ GeneratorArgument = Annotated[
 ]
 GeneratorOption = Annotated[
     Path | None,
-    typer.Option("--generator", metavar="FILE", help="Generator weights; the bundled ones if left out."),
+    typer.Option(
+        "--generator", metavar="FILE", help="Generator weights; the bundled ones if left out."
+    ),
 ]
 PCAOption = Annotated[
     Path | None,

@@ -54,7 +54,9 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
     return io.BytesIO(data), STDIN_NAME
 
 
-def choose_output(out: str | None, *, force: bool, json: bool = False, what: str = "latents") -> str:
+def choose_output(
+    out: str | None, *, force: bool, json: bool = False, what: str = "latents"
+) -> str:
     """Decide where output goes, and fail now rather than after the work.
 
     Args:
@@ -74,7 +76,9 @@ def choose_output(out: str | None, *, force: bool, json: bool = False, what: str
         check_output_path(Path(out), force=force)
         return out
     if json:
-        raise ConfigError("--json needs stdout for its object, and so does the data", hint="add -o FILE")
+        raise ConfigError(
+            "--json needs stdout for its object, and so does the data", hint="add -o FILE"
+        )
     if sys.stdout.isatty():
         raise ConfigError(
             f"stdout is a terminal, and {what} are binary",

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,9 @@ class GeneratorOrigin:
 class Mapping(Protocol):
     """The part of a generator that turns z into the latent that motion is learnt in."""
 
-    def __call__(self, z: Tensor, c: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
+    def __call__(
+        self, z: Tensor, c: Tensor | None = None, *, truncation_psi: float = 1.0
+    ) -> Tensor:
         """Map z to latents.
 
         Args:
@@ -58,7 +60,7 @@ class Synthesis(Protocol):
         Args:
             latent: [n, latent_dim], or [n, num_ws, latent_dim] for one latent a layer.
             labels: Class indices int64 [n], only where classes enter here (BigGAN).
-            noise_mode: "const" is the file's own per-pixel noise, "random" fresh noise, "none" none.
+            noise_mode: "const" is the file's own per-pixel noise, "random" is fresh, "none" none.
             noise: Per-layer maps from `Generator.draw_noise`, in place of what `noise_mode` says.
 
         Returns:
@@ -131,21 +133,23 @@ class Generator(nn.Module):
         if len(labels) != n:
             raise MismatchError(f"{len(labels)} class labels for {n} latents")
         if labels.min() < 0 or labels.max() >= self.c_dim:
-            raise ConfigError(f"class labels must be from 0 to {self.c_dim - 1}, got {labels.tolist()}")
+            raise ConfigError(
+                f"class labels must be from 0 to {self.c_dim - 1}, got {labels.tolist()}"
+            )
         return nn.functional.one_hot(labels, self.c_dim).to(torch.float32)
 
-    def freeze(self) -> "Generator":
+    def freeze(self) -> Self:
         """Switch training off for good: no parameter asks for a gradient."""
         self.requires_grad_(False)
-        return self.eval()  # type: ignore[no-any-return]
+        return self.eval()
 
     @property
     def device(self) -> torch.device:
         """The device the weights are on."""
         return next(self.parameters()).device
 
-    def set_precision(self, dtype: torch.dtype) -> "Generator":
-        """Choose what convolutions compute in: float32, bfloat16 or float16. Weights stay float32."""
+    def set_precision(self, dtype: torch.dtype) -> Self:
+        """Choose what convolutions compute in; weights stay float32."""
         self.synthesis.compute_dtype = dtype
         return self
 

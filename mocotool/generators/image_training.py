@@ -1,0 +1,325 @@
+"""Training a StyleGAN2 on images: the part of the pipeline that the paper takes as given.
+
+Follows Karras et al. 2020 ("Analyzing and improving the image quality of StyleGAN" and "Training
+generative adversarial networks with limited data"): non-saturating loss, lazy R1, averaged weights.
+Path-length regularisation is left out; docs/decisions.md says why.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor, nn
+
+from mocotool.configs.train_image import TrainImageConfig
+from mocotool.errors import DivergedError, MismatchError, StoppedError
+from mocotool.generators.image_augment import AdaptiveProbability, augment_images, flip_half
+from mocotool.generators.stylegan2 import StyleGAN2, default_channels, draw_noise_maps
+from mocotool.generators.stylegan2_discriminator import StyleGAN2Discriminator
+from mocotool.layouts import from_frames_u8, to_frames_u8
+from mocotool.training.distributed import Processes
+from mocotool.training.randomness import derive_rng, shuffled_indices
+from mocotool.training.run_folder import RunFolder
+from mocotool.training.stopping import StopRequest
+
+W_AVG_BETA = 0.995  # running mean of w, Karras et al. 2019
+ADAM_BETAS = (0.0, 0.99)
+PREVIEW_IMAGES = 64
+
+
+class ImageSource(Protocol):
+    """Images that can be taken by number."""
+
+    def __len__(self) -> int:
+        """Return how many images there are."""
+
+    def read(self, indices: Tensor) -> Any:
+        """Return images by number, uint8 [n, h, w, 3] RGB."""
+
+
+class ImageTrainer:
+    """Generator, discriminator, their optimisers and the averaged generator.
+
+    Args:
+        config: Settings.
+        images: The real images.
+        device: Where to compute.
+        precision: What convolutions compute in; weights, losses and R1 stay float32.
+        processes: This process among those that train together.
+        initial: A StyleGAN2 to start from, or `None` for random weights.
+
+    Raises:
+        MismatchError: `initial` has another resolution or classes.
+    """
+
+    def __init__(
+        self,
+        config: TrainImageConfig,
+        images: ImageSource,
+        *,
+        device: torch.device,
+        precision: torch.dtype,
+        processes: Processes | None = None,
+        initial: StyleGAN2 | None = None,
+    ) -> None:
+        self.config = config
+        self.images = images
+        self.device = device
+        self.precision = precision
+        self.processes = processes or Processes()
+        self.rows = self.processes.rows(config.batch_size)
+        self.step_idx = 0
+        self.augment = AdaptiveProbability(target=config.augment_target)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            generator = (
+                build_generator(config) if initial is None else _check_initial(initial, config)
+            )
+            discriminator = StyleGAN2Discriminator(
+                img_resolution=config.resolution, channels=generator.arch["channels"]
+            )
+        self.generator = generator.to(device).train().requires_grad_(True)
+        self.averaged = copy.deepcopy(self.generator).freeze()
+        self.discriminator = discriminator.to(device)
+        self.generator.set_precision(precision)
+        self.averaged.set_precision(precision)
+        self.discriminator.compute_dtype = precision
+        self.g_optimizer = _adam(self.generator, config.learning_rate)
+        # Lazy regularisation: the penalty's steps stand for the others as well.
+        ratio = config.r1_interval / (config.r1_interval + 1)
+        self.d_optimizer = _adam(self.discriminator, config.learning_rate * ratio, ratio)
+
+    def step(self) -> dict[str, float]:
+        """Train the discriminator and the generator once.
+
+        Returns:
+            Losses and scores of this step, as floats.
+
+        Raises:
+            DivergedError: A loss is NaN or infinite.
+        """
+        real = self._real_batch()
+        values = self._discriminator_step(real)
+        if self.config.r1_gamma != 0 and self.step_idx % self.config.r1_interval == 0:
+            values["r1"] = self._penalty_step(real)
+        values |= self._generator_step()
+        self._update_average()
+        if self.config.augment == "adaptive":
+            self.augment.update(values["real_sign"], batch_size=self.config.batch_size)
+        values["augment_p"] = self.augment.p
+        self.step_idx += 1
+        if not all(map(_is_finite, values.values())):
+            raise DivergedError(
+                f"training diverged at step {self.step_idx}: {values}",
+                hint="resume from the last state with a lower learning rate or a larger --r1-gamma",
+            )
+        return values
+
+    def _rng(self, *use: str) -> torch.Generator:
+        return derive_rng(self.config.seed, *use, self.step_idx)
+
+    def _real_batch(self) -> Tensor:
+        """Return this process's real images of the step, [n, 3, h, w] in [-1, 1]."""
+        size = self.config.batch_size
+        indices = shuffled_indices(len(self.images), self.config.seed, self.step_idx * size, size)[
+            self.rows
+        ]
+        real = from_frames_u8(self.images.read(indices)).to(self.device)
+        return flip_half(real, rng=self._rng("flip"), rows=self.rows) if self.config.flip else real
+
+    def _fake_batch(self, use: str) -> Tensor:
+        """Render fresh latents, [n, 3, h, w]."""
+        generator, config = self.generator, self.config
+        rng = self._rng(use)
+        z = torch.randn(2, config.batch_size, generator.z_dim, generator=rng)[:, self.rows]
+        w, other_w = generator.mapping(z.to(self.device).flatten(0, 1)).chunk(2)
+        if use == "g":
+            with torch.no_grad():
+                mean = self.processes.average(w.detach().mean(dim=0))
+                generator.mapping.w_avg.lerp_(mean, 1 - W_AVG_BETA)
+        mixed = torch.rand(config.batch_size, generator=rng) < config.style_mixing
+        cutoff = torch.randint(1, generator.num_ws, (config.batch_size,), generator=rng)
+        cutoff = torch.where(mixed, cutoff, generator.num_ws)[self.rows].to(self.device)
+        is_first = (
+            torch.arange(generator.num_ws, device=self.device) < cutoff[:, None]
+        )  # [n, num_ws]
+        ws = torch.where(is_first[:, :, None], w[:, None], other_w[:, None])
+        layers = generator.synthesis.layers()
+        noise_rng = derive_rng(config.seed, use, "noise", self.step_idx, device=self.device)
+        maps = draw_noise_maps(layers, config.batch_size, rng=noise_rng)
+        img: Tensor = generator.synthesis(ws, noise=[noise[self.rows] for noise in maps])
+        return img
+
+    def _score(self, img: Tensor, use: str) -> Tensor:
+        rng = self._rng("augment", use)
+        score: Tensor = self.discriminator(
+            augment_images(img, self.augment.p, rng=rng, rows=self.rows)
+        )
+        return score
+
+    def _discriminator_step(self, real: Tensor) -> dict[str, float]:
+        with torch.no_grad():
+            fake = self._fake_batch("d")
+        real_score = self._score(real, "real")
+        fake_score = self._score(fake, "fake")
+        loss = F.softplus(fake_score).mean() + F.softplus(-real_score).mean()
+        self._update(self.discriminator, self.d_optimizer, loss)
+        means = torch.stack([loss, real_score.mean(), fake_score.mean(), real_score.sign().mean()])
+        names = ("d_loss", "real_score", "fake_score", "real_sign")
+        return dict(zip(names, self.processes.average(means).tolist(), strict=True))
+
+    def _penalty_step(self, real: Tensor) -> float:
+        """Punish the slope of the score at real images (R1, Mescheder et al. 2018)."""
+        self.discriminator.compute_dtype = torch.float32
+        real = real.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(self._score(real, "real").sum(), real, create_graph=True)
+        penalty = slope.square().sum(dim=(1, 2, 3)).mean()
+        weight = self.config.effective_r1_gamma / 2 * self.config.r1_interval
+        self._update(self.discriminator, self.d_optimizer, penalty * weight)
+        self.discriminator.compute_dtype = self.precision
+        return float(self.processes.average(penalty))
+
+    def _generator_step(self) -> dict[str, float]:
+        self.discriminator.requires_grad_(False)
+        loss = F.softplus(-self._score(self._fake_batch("g"), "g")).mean()
+        self._update(self.generator, self.g_optimizer, loss)
+        self.discriminator.requires_grad_(True)
+        return {"g_loss": float(self.processes.average(loss))}
+
+    def _update(self, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.processes.average_gradients(network.parameters())
+        optimizer.step()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Move the averaged generator towards the trained one."""
+        seen = (self.step_idx + 1) * self.config.batch_size
+        half_life = min(self.config.effective_ema_images, seen * self.config.ema_rampup)
+        beta = 0.5 ** (self.config.batch_size / max(half_life, 1e-8))
+        averaged: list[Tensor] = list(self.averaged.parameters())
+        trained: list[Tensor] = list(self.generator.parameters())
+        torch._foreach_lerp_(averaged, trained, 1 - beta)
+        for target, source in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
+            target.copy_(source)
+
+    @torch.no_grad()
+    def preview(self) -> Tensor:
+        """Render fixed latents with the averaged generator, uint8 [64, h, w, 3]."""
+        z = torch.randn(
+            PREVIEW_IMAGES, self.averaged.z_dim, generator=derive_rng(self.config.seed, "preview")
+        )
+        w = self.averaged.mapping(z.to(self.device))
+        parts = [self.averaged.synthesis(part, noise_mode="const") for part in w.split(16)]
+        return to_frames_u8(torch.cat(parts)).cpu()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that an exact resume needs."""
+        return {
+            "step_idx": self.step_idx,
+            "augment_p": self.augment.p,
+            "generator": self.generator.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "g_optimizer": self.g_optimizer.state_dict(),
+            "d_optimizer": self.d_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.step_idx = state["step_idx"]
+        self.augment.p = state["augment_p"]
+        for name in ("generator", "averaged", "discriminator", "g_optimizer", "d_optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+
+
+def build_generator(config: TrainImageConfig) -> StyleGAN2:
+    """Return an untrained StyleGAN2 of the configured size, drawn from torch's global seed."""
+    return StyleGAN2(
+        z_dim=config.z_dim,
+        w_dim=config.w_dim,
+        img_resolution=config.resolution,
+        channels=default_channels(
+            config.resolution, channel_base=config.channel_base, channel_max=config.channel_max
+        ),
+        num_mapping_layers=config.num_mapping_layers,
+    )
+
+
+def _check_initial(initial: StyleGAN2, config: TrainImageConfig) -> StyleGAN2:
+    if initial.resolution != config.resolution:
+        raise MismatchError(
+            f"the generator to start from makes {initial.resolution}-px images, "
+            f"the run is for {config.resolution} px",
+            hint=f"add --resolution {initial.resolution}",
+        )
+    if initial.c_dim:
+        raise MismatchError("the generator to start from has classes; folders of images have none")
+    return copy.deepcopy(initial)
+
+
+def _adam(network: nn.Module, learning_rate: float, ratio: float = 1.0) -> torch.optim.Adam:
+    betas = (ADAM_BETAS[0] ** ratio, ADAM_BETAS[1] ** ratio)
+    return torch.optim.Adam(
+        network.parameters(), lr=learning_rate, betas=betas, eps=1e-8, fused=True
+    )
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < float("inf")
+
+
+def train_image(
+    trainer: ImageTrainer,
+    run: RunFolder,
+    *,
+    save_generator: Callable[[StyleGAN2, dict[str, str]], None],
+    save_preview: Callable[[Tensor, int], None],
+    on_step: Callable[[int, dict[str, float]], None],
+    stop: StopRequest,
+) -> None:
+    """Train until the configured number of images has been shown.
+
+    Args:
+        trainer: What to train; may have been resumed.
+        run: Where state and losses go.
+        save_generator: Writes the averaged generator, with notes on its making.
+        save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
+        on_step: Told the number of images seen and the losses after each step.
+        stop: Asked after each step.
+
+    Raises:
+        StoppedError: The run was asked to stop, and saved.
+        DivergedError: A loss is NaN or infinite; the last saved state stays.
+    """
+    config = trainer.config
+    started = time.monotonic()
+    first_step = trainer.step_idx
+
+    def save() -> None:
+        run.save_state(trainer.state_dict())
+        if run.writes:
+            seen = trainer.step_idx * config.batch_size
+            save_generator(trainer.averaged, {"images_seen": str(seen), "seed": str(config.seed)})
+
+    while trainer.step_idx < config.num_steps:
+        values = trainer.step()
+        step = trainer.step_idx
+        on_step(step * config.batch_size, values)
+        if step % config.log_every == 0:
+            rate = (step - first_step) * config.batch_size / (time.monotonic() - started)
+            run.log(step, values | {"images": step * config.batch_size, "images_per_s": rate})
+        if run.writes and (step % config.preview_every == 0 or step == config.num_steps):
+            save_preview(trainer.preview(), step)
+        asked = trainer.processes.any(bool(stop), trainer.device)
+        if asked or step % config.save_every == 0 or step == config.num_steps:
+            save()
+        if asked and step < config.num_steps:
+            raise StoppedError(
+                f"{run.path}: stopped and saved after {step * config.batch_size} images",
+                hint="the same command with --resume goes on",
+            )

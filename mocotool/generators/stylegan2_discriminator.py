@@ -1,0 +1,139 @@
+"""The discriminator that a StyleGAN2 is trained against: residual blocks, minibatch deviation."""
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor, nn
+
+from mocotool.generators.stylegan2 import (
+    LRELU_SLOPE,
+    SQRT2,
+    FullyConnectedLayer,
+    downsample_2d,
+    filter_2d,
+    fir_kernel,
+)
+
+MBSTD_GROUP_SIZE = 4
+
+
+class EqualizedConv2d(nn.Module):
+    """Convolution with equalised learning rate; filtered and halved in size when `down`."""
+
+    resample_filter: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        bias: bool = True,
+        down: bool = False,
+        gain: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.down = down
+        self.gain = gain
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.weight_gain = 1.0 / math.sqrt(in_channels * kernel_size**2)
+        self.register_buffer("resample_filter", fir_kernel())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [n, c_in, h, w] to [n, c_out, h', w']; with a bias it ends in a leaky ReLU."""
+        k = self.weight.shape[-1]
+        # A leaky ReLU commutes with positive factors, so its gain goes into weight and bias.
+        gain = self.gain * (SQRT2 if self.bias is not None else 1.0)
+        weight = (self.weight * (self.weight_gain * gain)).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
+        if not self.down:
+            x = F.conv2d(x, weight, bias, padding=k // 2)
+        elif k == 1:
+            x = F.conv2d(downsample_2d(x, self.resample_filter), weight, bias)
+        else:
+            x = F.conv2d(filter_2d(x, self.resample_filter, padding=2), weight, bias, stride=2)
+        return x if bias is None else F.leaky_relu(x, LRELU_SLOPE)
+
+
+class DiscriminatorBlock(nn.Module):
+    """Two convolutions and a shortcut; halves the size."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        gain = math.sqrt(0.5)
+        self.conv0 = EqualizedConv2d(in_channels, in_channels, 3)
+        self.conv1 = EqualizedConv2d(in_channels, out_channels, 3, down=True, gain=gain)
+        self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False, down=True, gain=gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [n, c_in, h, w] to [n, c_out, h/2, w/2]."""
+        return self.conv1(self.conv0(x)) + self.skip(x)  # type: ignore[no-any-return]
+
+
+def minibatch_deviation(x: Tensor, *, group_size: int = MBSTD_GROUP_SIZE) -> Tensor:
+    """Append one channel that tells how much the images of a group differ.
+
+    Groups are neighbours in the batch, so that a batch split over processes keeps its groups.
+
+    Args:
+        x: [n, c, h, w].
+        group_size: Images a group; where n is no multiple, the largest divisor of n below it.
+
+    Returns:
+        [n, c + 1, h, w].
+    """
+    n, _, height, width = x.shape
+    group = max(size for size in range(1, min(group_size, n) + 1) if n % size == 0)
+    grouped = x.float().reshape(n // group, group, -1)  # [n/group, group, c*h*w]
+    deviation = (grouped.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=1)  # [n/group]
+    channel = deviation.repeat_interleave(group).to(x.dtype)[:, None, None, None]
+    return torch.cat([x, channel.expand(-1, 1, height, width)], dim=1)
+
+
+class StyleGAN2Discriminator(nn.Module):
+    """Image (and class) to one score.
+
+    Args:
+        img_resolution: A power of two from 8 up.
+        img_channels: 3 for RGB.
+        channels: Channels at 4, 8, ..., `img_resolution` pixels, as for the generator.
+        c_dim: Number of classes; the score is then a projection onto the class's embedding.
+    """
+
+    def __init__(
+        self, *, img_resolution: int, img_channels: int = 3, channels: list[int], c_dim: int = 0
+    ) -> None:
+        super().__init__()
+        self.compute_dtype = torch.float32
+        self.resolution = img_resolution
+        self.fromrgb = EqualizedConv2d(img_channels, channels[-1], 1)
+        widths = channels[::-1]  # from the full resolution down
+        self.blocks = nn.ModuleList(
+            DiscriminatorBlock(wide, narrow)
+            for wide, narrow in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.conv = EqualizedConv2d(widths[-1] + 1, widths[-1], 3)
+        self.fc = FullyConnectedLayer(widths[-1] * 16, widths[-1], activation="lrelu")
+        self.out = FullyConnectedLayer(widths[-1], max(c_dim, 1))
+        self.c_dim = c_dim
+
+    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
+        """Score images.
+
+        Args:
+            img: [n, img_channels, h, w] in [-1, 1].
+            c: One-hot classes [n, c_dim], if the discriminator has classes.
+
+        Returns:
+            float32 [n]; higher means more real.
+        """
+        x = img.to(self.compute_dtype).contiguous(memory_format=torch.channels_last)
+        x = self.fromrgb(x)
+        for block in self.blocks:
+            x = block(x)
+        x = self.conv(minibatch_deviation(x))
+        score = self.out(self.fc(x.float().flatten(1)))  # [n, max(c_dim, 1)]
+        summed: Tensor = (score if c is None else score * c).sum(dim=1)
+        return summed

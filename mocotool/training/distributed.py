@@ -1,0 +1,148 @@
+"""One process or many: the same training code under `python` and under `torchrun`."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from mocotool.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Processes:
+    """This process among those that train together."""
+
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def rows(self, global_batch: int) -> slice:
+        """Return this process's part of a batch that all processes draw alike.
+
+        Raises:
+            ConfigError: The batch cannot be split evenly.
+        """
+        if global_batch % self.world_size:
+            raise ConfigError(
+                f"--batch-size {global_batch} cannot be split over {self.world_size} processes",
+                hint=f"use a multiple of {self.world_size}",
+            )
+        local = global_batch // self.world_size
+        return slice(self.rank * local, (self.rank + 1) * local)
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace each gradient by its mean over all processes."""
+        if self.world_size == 1:
+            return
+        grads = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([grad.reshape(-1) for grad in grads])
+        dist.all_reduce(flat)
+        flat /= self.world_size
+        for grad, mean in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+            grad.copy_(mean.view_as(grad))
+
+    def average(self, value: Tensor) -> Tensor:
+        """Return the mean of `value` over all processes; no gradient flows through it."""
+        value = value.detach().clone()
+        if self.world_size > 1:
+            dist.all_reduce(value)
+            value /= self.world_size
+        return value
+
+    def gather(self, value: Tensor) -> Tensor:
+        """Return the rows [n, ...] of all processes in rank order, without gradient."""
+        value = value.detach().contiguous()
+        if self.world_size == 1:
+            return value
+        parts = [torch.empty_like(value) for _ in range(self.world_size)]
+        dist.all_gather(parts, value)
+        return torch.cat(parts)
+
+    def average_with_gradient(self, value: Tensor) -> Tensor:
+        """Return the mean of `value` over all processes; gradients flow back to all of them."""
+        if self.world_size == 1:
+            return value
+        average: Tensor = _AverageWithGradient.apply(value, self.world_size)
+        return average
+
+    def gather_with_gradient(self, value: Tensor) -> Tensor:
+        """Return the rows of all processes, in rank order; gradients flow back to all of them."""
+        if self.world_size == 1:
+            return value
+        rows: Tensor = _GatherWithGradient.apply(value, self.rank, self.world_size)
+        return rows
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Tell whether `flag` is set in any process, so that all stop at the same step."""
+        if self.world_size == 1:
+            return flag
+        value = torch.tensor([float(flag)], device=device)
+        dist.all_reduce(value, op=dist.ReduceOp.MAX)
+        return bool(value.item())
+
+    def barrier(self) -> None:
+        """Wait until every process is here."""
+        if self.world_size > 1:
+            dist.barrier()
+
+
+class _AverageWithGradient(torch.autograd.Function):
+    """A mean over processes; its gradient is the mean of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, world_size: int) -> Tensor:
+        ctx.world_size = world_size
+        value = value.clone()
+        dist.all_reduce(value)
+        return value / world_size
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        grad = grads[0].clone()
+        dist.all_reduce(grad)
+        return grad / ctx.world_size, None
+
+
+class _GatherWithGradient(torch.autograd.Function):
+    """The rows of all processes; each process's rows get the sum of all gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, rank: int, world_size: int) -> Tensor:
+        ctx.rank, ctx.num_rows = rank, len(value)
+        parts = [torch.empty_like(value) for _ in range(world_size)]
+        dist.all_gather(parts, value.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        grad = grads[0].clone()
+        dist.all_reduce(grad)
+        first = ctx.rank * ctx.num_rows
+        return grad[first : first + ctx.num_rows], None, None
+
+
+@contextlib.contextmanager
+def joined_processes(device: torch.device) -> Iterator[Processes]:
+    """Join the processes that `torchrun` started, or stand alone without it.
+
+    NCCL on CUDA devices, where each process takes the one of its local rank; gloo elsewhere.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Processes()
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
