@@ -1,0 +1,152 @@
+"""A file of weights -> a frozen generator, and a generator -> our native file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mocotool.devices import resolve_device
+from mocotool.errors import FileFormatError
+from mocotool.generators.base import Generator, GeneratorOrigin
+from mocotool.generators.dcgan import DCGAN
+from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.provenance import FileRecord, portable_path, tool_version
+from mocotool.weights import GeneratorWeights, read_generator_weights
+from mocotool.weights.architectures import check_arch
+from mocotool.weights.native import write_metadata
+from mocotool.weights.safetensors_file import write_safetensors
+
+BUNDLED_NAME = "people.safetensors"
+BUNDLED_PREFIX = "bundled:"
+MAX_LISTED = 6
+
+FAMILIES: dict[str, Callable[..., Generator]] = {
+    "stylegan2": StyleGAN2,
+    "dcgan": DCGAN,
+}
+
+
+def load_generator(
+    path: str | Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    precision: torch.dtype = torch.float32,
+) -> Generator:
+    """Load a frozen image generator from any supported file, without running anything in it.
+
+    Args:
+        path: The file; `None` or "bundled:people.safetensors" is the one inside the package.
+        device: Where to put it: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: What its convolutions compute in; the weights stay float32.
+
+    Returns:
+        The generator, in eval mode and without gradients, with its `origin` set.
+
+    Raises:
+        FileFormatError: The file is damaged, unsafe, or not a supported generator.
+        UnavailableError: The device is not there.
+    """
+    target = resolve_device(device) if isinstance(device, str) else device
+    file, recorded_path = resolve_path(path)
+    weights, sha256 = read_generator_weights(file)
+    try:
+        generator = build_generator(weights)
+    except FileFormatError as error:
+        raise FileFormatError(f"{file}: {error}", hint=error.hint) from None
+    record = FileRecord(path=recorded_path, sha256=sha256, kind=generator.kind)
+    notes = {"format": weights.file_format} | weights.notes
+    generator.origin = GeneratorOrigin(file=record, notes=notes)
+    return generator.to(target).freeze().set_precision(precision)
+
+
+def resolve_path(path: str | Path | None) -> tuple[Path, str]:
+    """Return the file to open and the path to record for it."""
+    if path is None:
+        path = f"{BUNDLED_PREFIX}{BUNDLED_NAME}"
+    if isinstance(path, str) and path.startswith(BUNDLED_PREFIX):
+        folder = Path(__file__).resolve().parent.parent / "bundled"
+        return folder / Path(path.removeprefix(BUNDLED_PREFIX)).name, path
+    return Path(path), portable_path(Path(path))
+
+
+def build_generator(weights: GeneratorWeights) -> Generator:
+    """Build the network of some weights; the tensors are taken over, not copied.
+
+    Raises:
+        FileFormatError: The weights do not fit the architecture they claim.
+    """
+    family = FAMILIES.get(weights.kind)
+    if family is None:
+        raise FileFormatError(f"a generator of the unknown kind {weights.kind!r:.40}")
+    arch = check_arch(weights.kind, weights.arch)
+    with torch.device("meta"):  # shapes only: a false size costs nothing
+        generator = family(**arch)
+    check_tensors(expected=generator.state_dict(), found=weights.tensors)
+    generator.load_state_dict(weights.tensors, strict=True, assign=True)
+    return generator
+
+
+def check_tensors(*, expected: dict[str, Any], found: dict[str, Tensor]) -> None:
+    """Check that exactly the expected tensors are there, each of its shape.
+
+    Raises:
+        FileFormatError: Tensors are missing, unexpected, or of another shape; all are listed.
+    """
+    problems = []
+    if missing := sorted(expected.keys() - found.keys()):
+        problems.append(f"missing {_listed(missing)}")
+    if unexpected := sorted(found.keys() - expected.keys()):
+        problems.append(f"unexpected {_listed(unexpected)}")
+    wrong = [
+        f"{name} {list(found[name].shape)} instead of {list(expected[name].shape)}"
+        for name in sorted(expected.keys() & found.keys())
+        if found[name].shape != expected[name].shape
+        or found[name].is_floating_point() != expected[name].is_floating_point()
+    ]
+    if wrong:
+        problems.append(f"wrong shape or type: {_listed(wrong)}")
+    if problems:
+        raise FileFormatError(f"the tensors do not fit the network: {'; '.join(problems)}")
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(ascii(name)[1:-1][:120] for name in names[:MAX_LISTED])
+    return shown if len(names) <= MAX_LISTED else f"{shown} and {len(names) - MAX_LISTED} more"
+
+
+def save_generator(
+    generator: Generator,
+    path: str | Path,
+    *,
+    notes: dict[str, str] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a generator as native safetensors; the same generator gives the same bytes.
+
+    Args:
+        generator: The generator.
+        path: The file to write.
+        notes: What to record of its making, besides what `generator.origin` says.
+        dtype: What to store weights of two axes and more in; float16 or bfloat16 halve the file
+            and lose precision, float32 is exact.
+    """
+    origin = generator.origin
+    recorded = dict(origin.notes) if origin else {}
+    if origin and "source_sha256" not in recorded:
+        recorded["source_file"] = Path(origin.file.path).name
+        recorded["source_sha256"] = origin.file.sha256
+    weights = GeneratorWeights(
+        kind=generator.kind,
+        arch=generator.arch,
+        tensors=generator.state_dict(),
+        file_format="mocotool safetensors",
+        notes=recorded | (notes or {}),
+    )
+    tensors = {
+        name: tensor.to(dtype) if tensor.is_floating_point() and tensor.ndim >= 2 else tensor
+        for name, tensor in weights.tensors.items()
+    }
+    metadata = write_metadata(weights, tool=tool_version())
+    write_safetensors(tensors, Path(path), metadata=metadata)

@@ -1,0 +1,70 @@
+"""What the architecture in a file may be: names, types and ranges, checked before building."""
+
+from typing import Any
+
+from mocotool.errors import FileFormatError
+from mocotool.weights.refusals import shown
+
+Limits = tuple[float, float]
+
+MAX_WIDTH = 1 << 16
+MAX_BLOCKS = 16
+
+# Family -> argument -> (lowest, highest), "flag", a tuple of texts, or "list of" limits.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "stylegan2": {
+        "z_dim": (1, MAX_WIDTH),
+        "w_dim": (1, MAX_WIDTH),
+        "c_dim": (0, 1 << 20),
+        "img_resolution": (4, 1 << 14),
+        "img_channels": (1, 64),
+        "channels": [(1, MAX_WIDTH)],
+        "num_mapping_layers": (1, 64),
+        "mapping_lr_multiplier": (1e-9, 1e9),
+        "architecture": ("skip", "resnet", "orig"),
+        "conv_clamp": None,
+    },
+    "dcgan": {
+        "z_dim": (1, MAX_WIDTH),
+        "channels": [(1, MAX_WIDTH)],
+        "img_channels": (1, 64),
+        "has_bias": bool,
+    },
+}
+FRACTIONS = frozenset({"mapping_lr_multiplier"})
+
+
+def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
+    """Return `arch` if it is complete, of the right types and of sane sizes.
+
+    Raises:
+        FileFormatError: It is not.
+    """
+    arguments = ARGUMENTS[kind]
+    if arch.keys() != arguments.keys():
+        odd = sorted(map(shown, arch.keys() ^ arguments.keys()))
+        raise FileFormatError(f"the architecture lacks or adds {', '.join(odd[:6])}")
+    for name, rule in arguments.items():
+        if not _fits(arch[name], rule, fraction=name in FRACTIONS):
+            raise FileFormatError(f"the architecture's {name} is out of range or of another type")
+    if kind == "stylegan2":
+        resolution, channels = arch["img_resolution"], arch["channels"]
+        if resolution & (resolution - 1) or len(channels) != resolution.bit_length() - 2:
+            raise FileFormatError(
+                f"the architecture's {len(channels)} blocks do not make {resolution} pixels"
+            )
+    return arch
+
+
+def _fits(value: Any, rule: Any, *, fraction: bool) -> bool:
+    if rule is bool:
+        return type(value) is bool
+    if rule is None:
+        return value is None or (type(value) in (int, float) and 0 < value < 1e9)
+    if isinstance(rule, list):
+        is_short = isinstance(value, list) and 0 < len(value) <= MAX_BLOCKS
+        return is_short and all(_fits(item, rule[0], fraction=fraction) for item in value)
+    if isinstance(rule[0], str):
+        return isinstance(value, str) and value in rule
+    is_number = type(value) is int or (fraction and type(value) is float)
+    return is_number and rule[0] <= value <= rule[1]

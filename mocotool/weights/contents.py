@@ -1,0 +1,25 @@
+"""What a file of weights holds, whoever wrote it."""
+
+import dataclasses
+from typing import Any
+
+from torch import Tensor
+
+MAX_TENSOR_BYTES = 1 << 34
+"""The most that the tensors of one file may hold together, 16 GiB."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class GeneratorWeights:
+    """A generator as plain values: enough to build the network with our own code."""
+
+    kind: str
+    """The family: "stylegan2", "stylegan3", "biggan" or "dcgan"."""
+    arch: dict[str, Any]
+    """Keyword arguments of the family's class."""
+    tensors: dict[str, Tensor]
+    """The state dict of that class."""
+    file_format: str
+    """What the file was, in words: "stylegan2-ada-pytorch pickle"."""
+    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What the file says of its own making."""
