@@ -1,0 +1,249 @@
+"""Settings of `moco train-motion`, and the two recipes as sets of them."""
+
+import dataclasses
+from typing import Any, Literal
+
+from mocotool.errors import ConfigError
+
+RecipeName = Literal["reference", "paper"]
+Ablation = Literal["none", "residual", "image-disc", "video-disc", "contrastive", "mutual-info"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TrainMotionConfig:
+    """How `train_motion` learns motion. Make one with `from_recipe`."""
+
+    recipe: RecipeName = "reference"
+    """Where the choices come from: the authors' program, or their paper as printed."""
+    cross_domain: bool = False
+    """Whether the videos show something else than the generator does."""
+    ablate: Ablation = "none"
+    """What is left out of the method, for comparison."""
+
+    num_steps: int = 5000
+    """Iterations of the whole recipe."""
+    batch_size: int = 16
+    """Clips a step, over all processes."""
+    num_frames: int = 16
+    """Frames a clip."""
+    frame_stride: int = 2
+    """Every how many-th frame of the video."""
+    frame_size: int = 128
+    """Pixels the discriminators see; not more than the generator makes."""
+    seed: int = 0
+    """Seed of everything random."""
+
+    hidden_dim: int = 384
+    """Size of the LSTM state."""
+    noise_dim: int = 512
+    """Size of the noise each frame brings."""
+    num_components: int = 384
+    """PCA directions that motion is made of; not more than the basis has."""
+    video_width: int = 64
+    """Channels of D_V's first layer."""
+    image_width: int = 96
+    """Channels of D_I's first layer."""
+    pair_width: int = 64
+    """Channels of the first layer of the D_I that judges pairs of frames."""
+    embed_dim: int = 256
+    """Size of D_I's embedding."""
+    bank_size: int = 4096
+    """Embeddings in the memory bank."""
+    num_scales: int = 2
+    """Sizes at which the patch discriminators look."""
+
+    form: Literal["reference", "paper"] = "reference"
+    """The motion generator's form: see `MotionGenerator`."""
+    basis_rows: Literal["stdev", "unit"] = "stdev"
+    """How long the basis rows are."""
+    residual: bool = True
+    """Whether each latent is a step from the one before."""
+    step_size: float = 0.2
+    """How far one frame may move, in units of the basis rows."""
+    num_g_steps: int = 5
+    """Steps of the motion generator to one of the discriminators."""
+    video_loss: Literal["ralsgan", "log"] = "ralsgan"
+    """D_V's game."""
+    video_weight: float = 1.0
+    """Weight of it for the motion generator; 0 leaves D_V out."""
+    penalty_weight: float = 10.0
+    """Weight of the gradient penalty on D_V; 0 leaves it out."""
+    penalty_norm: Literal["location", "clip"] = "location"
+    """Whose slope the penalty holds at one."""
+    time_reversal: bool = True
+    """Whether D_V sees a batch backwards half of the time."""
+    image_disc: Literal["pair", "single"] = "pair"
+    """D_I: patches of (first, later) pairs against real pairs, or single frames with embedding."""
+    image_loss: Literal["ralsgan", "hinge", "log"] = "ralsgan"
+    """D_I's game."""
+    image_weight: float = 1.0
+    """Weight of it for the motion generator; 0 with `contrastive_weight` 0 leaves D_I out."""
+    head: Literal["shared", "separate"] = "shared"
+    """Where D_I's score branches off."""
+    augment: Literal["reference", "paper"] = "reference"
+    """How pictures are changed for the single-frame D_I."""
+    contrastive: Literal["generated", "frames", "videos"] = "generated"
+    """Positive pairs: two views of generated first frames and of later ones ("generated"), of one
+    generated frame ("frames"), or two frames of a real video ("videos")."""
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive loss in D_I's."""
+    denominator: Literal["reference", "paper"] = "reference"
+    """What a pair is compared with: see `contrastive_loss`."""
+    temperature: float = 0.07
+    """Of the contrastive loss."""
+    bank_on_g_steps: bool = True
+    """Whether the memory bank takes in every generator step's frames, or only D_I's own."""
+    momentum: float = 0.999
+    """Of D_I's averaged copy, which fills the memory bank."""
+    feature_weight: float = 0.0
+    """Weight of feature matching."""
+    feature_frames: Literal["one", "all"] = "one"
+    """Feature matching of one augmented frame's embedding, or of all frames' features."""
+    mutual_info_weight: float = 1.0
+    """Weight of the recoverable noise."""
+    noise_mode: Literal["const", "random", "none"] = "random"
+    """The generator's pixel noise while training; "random" stays the same within a video."""
+
+    learning_rate: float = 1e-4
+    """Adam's, for all three networks."""
+    image_beta1: float = 0.5
+    """Adam's first moment for D_I; the others use 0.5."""
+    image_eps: float = 1e-8
+    """Adam's epsilon for D_I."""
+    ema_decay: float = 0.999
+    """Of the averaged motion weights that are saved; warms up over the first steps."""
+    chunk_size: int = 16
+    """Frames rendered at once."""
+    graph_mb: int = 1024
+    """Keep the graph of a whole batch if it takes no more than this; else render again in chunks."""
+
+    save_every: int = 250
+    """Steps between two saved states."""
+    preview_every: int = 250
+    """Steps between two preview videos; 0 for none."""
+    log_every: int = 5
+    """Steps between two lines of metrics."""
+
+    def __post_init__(self) -> None:
+        for name in ("num_steps", "batch_size", "frame_stride", "num_g_steps", "chunk_size"):
+            _check_at_least(name, getattr(self, name), 1)
+        for name in ("hidden_dim", "noise_dim", "num_components", "bank_size", "embed_dim"):
+            _check_at_least(name, getattr(self, name), 1)
+        for name in ("video_width", "image_width", "pair_width", "num_scales"):
+            _check_at_least(name, getattr(self, name), 1)
+        for name in ("save_every", "log_every"):
+            _check_at_least(name, getattr(self, name), 1)
+        _check_at_least("num_frames", self.num_frames, 2)
+        _check_at_least("preview_every", self.preview_every, 0)
+        if self.frame_size not in (32, 64, 128, 256):
+            raise ConfigError(
+                f"frames of {self.frame_size} pixels, expected 32, 64, 128 or 256",
+                hint="--frame-size 64",
+            )
+        if self.learning_rate <= 0:
+            raise ConfigError(f"learning rate {self.learning_rate}, expected more than 0")
+        if self.step_size < 0:
+            raise ConfigError(f"step size {self.step_size}, expected 0 at least")
+        if not self.has_video_disc and not self.has_image_disc:
+            raise ConfigError("both discriminators are left out, so there is nothing to learn from")
+
+    @property
+    def has_video_disc(self) -> bool:
+        """Whether D_V takes part."""
+        return self.video_weight > 0
+
+    @property
+    def has_image_disc(self) -> bool:
+        """Whether D_I takes part."""
+        return self.image_weight > 0
+
+    @property
+    def has_contrastive(self) -> bool:
+        """Whether D_I learns an embedding."""
+        return self.has_image_disc and self.image_disc == "single" and self.contrastive_weight > 0
+
+    @property
+    def has_feature_matching(self) -> bool:
+        """Whether the motion generator is held to the first frame's features."""
+        return self.has_image_disc and self.image_disc == "single" and self.feature_weight > 0
+
+    @classmethod
+    def from_recipe(
+        cls,
+        recipe: RecipeName = "reference",
+        *,
+        cross_domain: bool = False,
+        ablate: Ablation = "none",
+        **settings: Any,
+    ) -> "TrainMotionConfig":
+        """Return a recipe's settings, with some of them changed.
+
+        Args:
+            recipe: "reference" or "paper".
+            cross_domain: Which of its two variants.
+            ablate: What to leave out; wins over everything else.
+            **settings: Any field; `None` means what the recipe says.
+
+        Raises:
+            ConfigError: A value is out of range.
+        """
+        if (recipe, cross_domain) not in RECIPES:
+            raise ConfigError(f"--recipe {recipe}: expected reference or paper")
+        if ablate not in ABLATIONS:
+            raise ConfigError(f"--ablate {ablate}: expected one of {', '.join(ABLATIONS)}")
+        values = RECIPES[recipe, cross_domain] | {
+            name: value for name, value in settings.items() if value is not None
+        }
+        values |= ABLATIONS[ablate]
+        return cls(recipe=recipe, cross_domain=cross_domain, ablate=ablate, **values)
+
+
+def _check_at_least(name: str, value: float, least: float) -> None:
+    if value < least:
+        flag = "--" + name.replace("_", "-")
+        raise ConfigError(f"{flag} {value}: expected {least} at least")
+
+
+_SINGLE_FRAME_DISC: dict[str, Any] = {
+    "image_disc": "single",
+    "image_beta1": 0.0,
+    "image_eps": 1e-6,
+    "feature_weight": 1.0,
+}
+_PAPER: dict[str, Any] = _SINGLE_FRAME_DISC | {
+    "form": "paper",
+    "num_g_steps": 1,
+    "video_loss": "log",
+    "penalty_weight": 0.0,
+    "time_reversal": False,
+    "image_loss": "log",
+    "head": "separate",
+    "augment": "paper",
+    "contrastive_weight": 1.0,
+    "denominator": "paper",
+    "bank_on_g_steps": False,
+    "feature_frames": "all",
+}
+
+RECIPES: dict[tuple[str, bool], dict[str, Any]] = {
+    ("reference", False): {},
+    ("reference", True): _SINGLE_FRAME_DISC | {"image_loss": "hinge", "contrastive_weight": 2.0},
+    ("paper", False): _PAPER | {"step_size": 0.5, "contrastive": "videos"},
+    ("paper", True): _PAPER | {"step_size": 0.2, "contrastive": "frames"},
+}
+"""What each recipe says where it differs from the defaults, by name and `cross_domain`.
+
+Source:
+    Paper: Sec. 3, Sec. 4, Appendix B.
+    Official code: options/train_options.py, train_func_in_domain.py, train_func_cross_domain.py.
+"""
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "residual": {"residual": False},
+    "image-disc": {"image_weight": 0.0},
+    "video-disc": {"video_weight": 0.0},
+    "contrastive": {"contrastive_weight": 0.0},
+    "mutual-info": {"mutual_info_weight": 0.0},
+}
+"""What each ablation of the paper's Tables 4 and 5 and Appendix D changes."""

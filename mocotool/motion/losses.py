@@ -1,0 +1,286 @@
+"""What is a good motion? The losses of the motion generator and of its two discriminators.
+
+Scores are lists of tensors, one a scale of the discriminator, the batch first. Where a loss needs a
+mean over the whole batch, `processes` makes it the batch of all processes.
+"""
+
+import dataclasses
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor
+
+from mocotool.errors import MismatchError
+from mocotool.training.distributed import Processes
+
+AdversarialLoss = Literal["ralsgan", "log", "hinge"]
+Denominator = Literal["reference", "paper"]
+PenaltyNorm = Literal["location", "clip"]
+
+ALONE = Processes()
+NORM_EPS = 1e-12  # keeps the square root's slope finite where a gradient is exactly zero
+
+
+def mutual_information_loss(*, noise_pred: Tensor, noise: Tensor) -> Tensor:
+    """Reward motion that keeps the noise recoverable.
+
+    Without it the LSTM learns to ignore its noise and every clip moves the same way.
+
+    Args:
+        noise_pred: The noise head's guess, [n, t-1, noise_dim].
+        noise: The noise fed to the LSTM, same shape.
+
+    Returns:
+        Scalar in [-1, 1]; -1 means perfectly recovered.
+
+    Raises:
+        MismatchError: The two shapes differ.
+
+    Source:
+        Paper: Eq. 3, Sec. 3.1 (maximised there; this is the negative, to be minimised).
+        Official code: train_func_in_domain.py, G_step.
+        Follows: both.
+    """
+    if noise_pred.shape != noise.shape:
+        raise MismatchError(
+            f"guessed noise has shape {list(noise_pred.shape)}, the noise {list(noise.shape)}"
+        )
+    return -F.cosine_similarity(noise_pred, noise, dim=-1).mean()
+
+
+def video_adversarial_loss(
+    *,
+    real: list[Tensor],
+    fake: list[Tensor],
+    form: AdversarialLoss,
+    for_generator: bool,
+    processes: Processes = ALONE,
+) -> Tensor:
+    """Tell generated videos from real ones, or (for the generator) make them alike.
+
+    Args:
+        real: D_V's scores of real videos, one map a scale.
+        fake: Its scores of generated videos.
+        form: "log" is the paper's, with the generator's non-saturating side; "ralsgan" is the
+            relativistic average least-squares loss with labels 1 and 0 of the authors' program.
+        for_generator: Whether this is the generator's side of the game.
+        processes: Whose batches a mean runs over.
+
+    Returns:
+        Scalar, to be minimised by whichever side it is for.
+
+    Source:
+        Paper: Eq. 4, Sec. 3.2 (each patch's loss is averaged).
+        Official code: models/D.py, RelativisticLoss (not in the paper).
+        Follows: either, by `form`.
+    """
+    return adversarial_loss(
+        real=real, fake=fake, form=form, for_generator=for_generator, processes=processes
+    )
+
+
+def image_adversarial_loss(
+    *,
+    real: list[Tensor],
+    fake: list[Tensor],
+    form: AdversarialLoss,
+    for_generator: bool,
+    processes: Processes = ALONE,
+) -> Tensor:
+    """Tell later generated frames from first ones, or (for the generator) make them alike.
+
+    Args:
+        real: D_I's scores of first frames, which the image generator made without motion; in the
+            authors' in-domain recipe, of pairs of frames of a real video.
+        fake: Its scores of later frames, or of pairs of frames of a generated video.
+        form: "log" (the paper), "hinge" or "ralsgan" (the authors' program across and in domain).
+        for_generator: Whether this is the generator's side of the game.
+        processes: Whose batches a mean runs over.
+
+    Returns:
+        Scalar, to be minimised by whichever side it is for.
+
+    Source:
+        Paper: Eq. 5, Sec. 3.3.
+        Official code: train_func_cross_domain.py (hinge), train_func_in_domain.py (RaLSGAN).
+        Follows: either, by `form`.
+    """
+    return adversarial_loss(
+        real=real, fake=fake, form=form, for_generator=for_generator, processes=processes
+    )
+
+
+def adversarial_loss(
+    *,
+    real: list[Tensor],
+    fake: list[Tensor],
+    form: AdversarialLoss,
+    for_generator: bool,
+    processes: Processes,
+) -> Tensor:
+    """Return one side of a game between a discriminator and a generator, averaged over patches.
+
+    The relativistic form sums over scales and the others average, each as in its source.
+    """
+    if form == "ralsgan":
+        above, below = (fake, real) if for_generator else (real, fake)
+        one = relativistic_distance(above, below, target=1.0, processes=processes)
+        return 0.5 * (one + relativistic_distance(below, above, target=0.0, processes=processes))
+    if form == "hinge":
+        if for_generator:
+            return -mean_over_scales(fake)
+        return mean_over_scales([F.relu(1.0 - x) for x in real]) + mean_over_scales(
+            [F.relu(1.0 + x) for x in fake]
+        )
+    if for_generator:
+        return mean_over_scales([F.softplus(-x) for x in fake])
+    return mean_over_scales([F.softplus(-x) for x in real]) + mean_over_scales(
+        [F.softplus(x) for x in fake]
+    )
+
+
+def relativistic_distance(
+    scores: list[Tensor], others: list[Tensor], *, target: float, processes: Processes
+) -> Tensor:
+    """Return how far `scores` are from `target` above the mean of `others`, squared, summed."""
+    parts = [
+        (score - processes.average_with_gradient(other.mean()) - target).square().mean()
+        for score, other in zip(scores, others, strict=True)
+    ]
+    return torch.stack(parts).sum()
+
+
+def mean_over_scales(losses: list[Tensor]) -> Tensor:
+    """Return the mean over scales of each scale's own mean."""
+    return torch.stack([loss.mean() for loss in losses]).mean()
+
+
+def gradient_penalty(scores: list[Tensor], video: Tensor, *, norm: PenaltyNorm) -> Tensor:
+    """Keep a discriminator's slope near one between real and generated videos.
+
+    Args:
+        scores: Its scores of `video`, one map a scale.
+        video: Mixtures of real and generated videos, [n, c, t, h, w], asking for a gradient.
+        norm: "location" asks it of the slope at every pixel of every frame, over channels alone, as
+            the authors' program does; "clip" of each clip's whole slope.
+
+    Returns:
+        Scalar: the mean square distance from one, averaged over scales.
+
+    Source:
+        Official code: train_func_in_domain.py, compute_gradient_penalty_T (not in the paper).
+    """
+    penalties = []
+    for score in scores:
+        (slope,) = torch.autograd.grad(score.sum(), video, create_graph=True)
+        axes = (1,) if norm == "location" else (1, 2, 3, 4)
+        length = (slope.to(torch.float32).square().sum(dim=axes) + NORM_EPS).sqrt()
+        penalties.append((length - 1.0).square().mean())
+    return torch.stack(penalties).mean()
+
+
+def contrastive_loss(
+    *,
+    a: Tensor,
+    b: Tensor,
+    negatives: Tensor,
+    temperature: float,
+    denominator: Denominator,
+    processes: Processes = ALONE,
+) -> Tensor:
+    """Draw two views of one video together, and those of different videos apart.
+
+    Args:
+        a: Embeddings of one view of each video, [n, embed_dim].
+        b: Embeddings of another view, same shape.
+        negatives: Embeddings of other videos from the memory bank, [q, embed_dim].
+        temperature: Divides the cosine similarities.
+        denominator: What each view is compared with. "paper": views of other videos only.
+            "reference": its partner too, and itself with a logit of zero.
+        processes: Whose batches the other videos come from.
+
+    Returns:
+        Scalar: the mean over views.
+
+    Source:
+        Paper: Eq. 6, Sec. 3.3. Deviation: a mean in place of the sum over the batch, so that the
+            weight means the same at every batch size.
+        Official code: models/D_img.py, ContrastiveLoss.
+        Follows: either, by `denominator`.
+    """
+    n = len(a)
+    rows = F.normalize(torch.cat([a, b]), dim=1)  # [2n, embed_dim]
+    all_a, all_b = processes.gather_with_gradient(a), processes.gather_with_gradient(b)
+    columns = F.normalize(torch.cat([all_a, all_b, negatives]), dim=1)  # [2N+q, embed_dim]
+    logits = rows @ columns.t() / temperature  # [2n, 2N+q]
+    first = processes.rank * n
+    own = torch.arange(first, first + n, device=a.device)
+    itself = torch.cat([own, own + len(all_a)])
+    partner = torch.cat([own + len(all_a), own])
+    each = torch.arange(2 * n, device=a.device)
+    positive = logits[each, partner]
+    if denominator == "reference":
+        logits = logits.index_put((each, itself), logits.new_zeros(()))
+    else:
+        nothing = logits.new_full((), -torch.inf)
+        logits = logits.index_put((each, itself), nothing).index_put((each, partner), nothing)
+    return (logits.logsumexp(dim=1) - positive).mean()
+
+
+def feature_matching_loss(*, first: Tensor, later: Tensor) -> Tensor:
+    """Keep what D_I sees in later frames close to what it sees in the first.
+
+    Args:
+        first: Features of the first frame of each video, [n, d].
+        later: Features of k later frames of each, [n, k, d].
+
+    Returns:
+        Scalar in [-1, 1]; -1 means alike.
+
+    Source:
+        Paper: Sec. 3.4, L_f (maximised there; this is the negative).
+        Official code: train_func_cross_domain.py, G_step (embeddings of one augmented frame).
+    """
+    return -F.cosine_similarity(later, first[:, None], dim=-1).mean()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class LossWeights:
+    """How much each term of the generator's objective counts."""
+
+    video: float = 1.0
+    image: float = 1.0
+    mutual_info: float = 1.0
+    feature: float = 1.0
+
+
+def total_generator_loss(
+    *,
+    video: Tensor | None,
+    image: Tensor | None,
+    mutual_info: Tensor | None,
+    feature: Tensor | None,
+    weights: LossWeights,
+) -> Tensor:
+    """Add up what the motion generator minimises; a term that is switched off is `None`.
+
+    Raises:
+        MismatchError: Every term is switched off.
+
+    Source:
+        Paper: Eq. 7, Sec. 3.4 (the generator's side; all weights one).
+    """
+    terms = [
+        weight * loss
+        for weight, loss in (
+            (weights.video, video),
+            (weights.image, image),
+            (weights.mutual_info, mutual_info),
+            (weights.feature, feature),
+        )
+        if loss is not None
+    ]
+    if not terms:
+        raise MismatchError("every loss of the motion generator is switched off")
+    return torch.stack(terms).sum()

@@ -1,0 +1,37 @@
+"""Negatives for the contrastive loss: embeddings of earlier batches, oldest out first."""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor, nn
+
+
+class MemoryBank(nn.Module):
+    """A ring of embeddings.
+
+    It starts full of random directions, which count as negatives until they are replaced, as in
+    MoCo and in the authors' program.
+
+    Args:
+        size: How many embeddings it holds.
+        embed_dim: Size of one.
+        rng: Draws the random directions.
+    """
+
+    entries: Tensor
+    next_idx: Tensor
+
+    def __init__(self, size: int, embed_dim: int, *, rng: torch.Generator | None = None) -> None:
+        super().__init__()
+        start = F.normalize(torch.randn(size, embed_dim, generator=rng), dim=1)
+        self.register_buffer("entries", start)
+        self.register_buffer("next_idx", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def push(self, embeddings: Tensor) -> None:
+        """Replace the oldest entries by `embeddings` [n, embed_dim]."""
+        size = len(self.entries)
+        embeddings = F.normalize(embeddings.to(torch.float32), dim=1)[-size:]
+        start = int(self.next_idx)
+        places = (torch.arange(len(embeddings), device=self.entries.device) + start) % size
+        self.entries[places] = embeddings
+        self.next_idx.fill_((start + len(embeddings)) % size)

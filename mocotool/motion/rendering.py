@@ -1,0 +1,195 @@
+"""Frames for the discriminators, in memory that does not grow with clip length or resolution.
+
+Discriminators see small frames, so a clip is rendered in chunks without a graph and shrunk; once
+their gradient at the small frames is known, each chunk is rendered again with a graph and its
+gradient pushed to the latents. The sum is the gradient of one graph over the whole clip.
+"""
+
+import dataclasses
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor
+
+from mocotool.errors import ConfigError
+from mocotool.generators.base import Generator, NoiseMode
+from mocotool.training.randomness import derive_rng
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ClipRenderer:
+    """Renders trajectories as small videos.
+
+    Args:
+        generator: The frozen image generator.
+        frame_size: Height and width of the small frames; it divides the generator's resolution.
+        chunk_size: Frames rendered at once.
+        noise_mode: "random" keeps one set of maps for all frames of a video; or "const", "none".
+        keep_graph: Whether to keep the graph of all frames in place of rendering them again: a
+            third less work, and memory in proportion to the frames.
+    """
+
+    generator: Generator
+    frame_size: int
+    chunk_size: int
+    noise_mode: NoiseMode = "random"
+    keep_graph: bool = False
+
+    def __post_init__(self) -> None:
+        check_frame_size(self.frame_size, self.generator.resolution)
+
+    def draw_noise(self, seeds: list[int]) -> list[Tensor] | None:
+        """Draw one video's noise maps a seed, [n, 1, h, w] a layer; `None` if it has none."""
+        if self.noise_mode != "random":
+            return None
+        device = self.generator.device
+        sets = [self.generator.draw_noise(1, rng=derive_rng(s, device=device)) for s in seeds]
+        return [torch.cat(maps) for maps in zip(*sets, strict=True)] or None
+
+    def render(
+        self, trajectory: Tensor, *, noise: list[Tensor] | None = None, labels: Tensor | None = None
+    ) -> Tensor:
+        """Render a trajectory.
+
+        No gradient flows into the first frame, which no motion model can change.
+
+        Args:
+            trajectory: [n, t, latent_dim] or [n, t, num_ws, latent_dim].
+            noise: Maps from `draw_noise`.
+            labels: Classes int64 [n], where the generator's synthesis takes them.
+
+        Returns:
+            float32 [n, t, c, frame_size, frame_size]; not clamped.
+        """
+        n, t = trajectory.shape[:2]
+        with torch.no_grad():
+            first = self.render_chunk(trajectory[:, 0], torch.arange(n), noise, labels)
+        if t == 1:
+            return first.unsqueeze(1)
+        latents = trajectory[:, 1:].flatten(0, 1)  # [n*(t-1), ...]
+        video_idxs = torch.arange(n).repeat_interleave(t - 1)
+        if self.keep_graph or not (torch.is_grad_enabled() and latents.requires_grad):
+            later = self.render_all(latents, video_idxs, noise, labels)
+        else:
+            later = _RenderAgain.apply(latents, self, video_idxs, noise, labels)
+        later = later.unflatten(0, (n, t - 1))  # [n, t-1, c, h, w]
+        return torch.cat([first.unsqueeze(1), later], dim=1)
+
+    def render_all(
+        self,
+        latents: Tensor,
+        video_idxs: Tensor,
+        noise: list[Tensor] | None,
+        labels: Tensor | None,
+    ) -> Tensor:
+        """Render latents [m, ...] of the videos `video_idxs` [m], one chunk after the other."""
+        chunks = [
+            self.render_chunk(part, idxs, noise, labels)
+            for part, idxs in zip(
+                latents.split(self.chunk_size), video_idxs.split(self.chunk_size), strict=True
+            )
+        ]
+        return torch.cat(chunks)
+
+    def render_chunk(
+        self,
+        latents: Tensor,
+        video_idxs: Tensor,
+        noise: list[Tensor] | None,
+        labels: Tensor | None,
+    ) -> Tensor:
+        """Render latents [m, ...] at once and shrink them, [m, c, frame_size, frame_size]."""
+        idxs = video_idxs.to(latents.device)
+        img = self.generator.synthesis(
+            latents,
+            labels=None if labels is None else labels[idxs],
+            noise_mode=self.noise_mode,
+            noise=None if noise is None else [maps[idxs] for maps in noise],
+        )
+        if img.shape[1] == 1:  # grey
+            img = img.expand(-1, 3, -1, -1)
+        return shrink(img, self.frame_size)
+
+
+class _RenderAgain(torch.autograd.Function):
+    """`ClipRenderer.render_all` without a graph; renders again when asked for a gradient."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917 - torch passes them by position
+        ctx: Any,
+        latents: Tensor,
+        renderer: ClipRenderer,
+        video_idxs: Tensor,
+        noise: list[Tensor] | None,
+        labels: Tensor | None,
+    ) -> Tensor:
+        ctx.save_for_backward(latents)
+        ctx.rest = (renderer, video_idxs, noise, labels)
+        return renderer.render_all(latents, video_idxs, noise, labels)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (latents,) = ctx.saved_tensors
+        renderer, video_idxs, noise, labels = ctx.rest
+        grad, size = grads[0], renderer.chunk_size
+        scale = half_precision_scale(grad, renderer.generator)
+        latent_grads = []
+        for part, idxs, part_grad in zip(
+            latents.split(size), video_idxs.split(size), grad.split(size), strict=True
+        ):
+            leaf = part.detach().requires_grad_()
+            with torch.enable_grad():
+                frames = renderer.render_chunk(leaf, idxs, noise, labels)
+            (latent_grad,) = torch.autograd.grad(frames, leaf, part_grad * scale)
+            latent_grads.append(latent_grad / scale)
+        return torch.cat(latent_grads), None, None, None, None
+
+
+def half_precision_scale(grad: Tensor, generator: Generator) -> Tensor:
+    """Return what to multiply a gradient by so that it survives float16; one in other types."""
+    if generator.synthesis.compute_dtype is not torch.float16:
+        return grad.new_ones(())
+    return 1.0 / grad.abs().max().clamp(min=1e-30)
+
+
+def shrink(img: Tensor, size: int) -> Tensor:
+    """Average [n, c, h, w] down to `size` pixels, which divides h and w."""
+    factor = img.shape[-1] // size
+    return img if factor == 1 else F.avg_pool2d(img, factor)
+
+
+def check_frame_size(frame_size: int, resolution: int) -> None:
+    """Check that a generator's pictures can be averaged down to `frame_size` pixels.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    if frame_size > resolution or resolution % frame_size:
+        raise ConfigError(
+            f"--frame-size {frame_size}: does not divide the generator's {resolution} pixels",
+            hint=f"use --frame-size {min(resolution, 128)}",
+        )
+
+
+def measure_graph_bytes(renderer: ClipRenderer, *, latent_dim: int) -> int:
+    """Return how many bytes the graph of one rendered frame keeps."""
+    seen: dict[int, int] = {}
+    weights = {
+        x.untyped_storage().data_ptr()
+        for x in (*renderer.generator.parameters(), *renderer.generator.buffers())
+    }
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    latent = torch.zeros(1, latent_dim, device=renderer.generator.device, requires_grad=True)
+    labels = torch.zeros(1, dtype=torch.int64, device=latent.device)
+    noise = renderer.draw_noise([0])
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        frames = renderer.render_chunk(latent, torch.zeros(1, dtype=torch.int64), noise, labels)
+    del frames
+    return sum(seen.values())
