@@ -60,7 +60,8 @@ def put_on_background(rgba: FramesU8) -> FramesU8:
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
     """Return (a, b, c, d) of the frame's display matrix: x' = ax + cy, y' = bx + dy; or `None`."""
-    for item in frame.side_data:
+    side_data: Any = frame.side_data  # its stub says that iterating gives names
+    for item in side_data:
         if item.type == SideDataType.DISPLAYMATRIX:
             a, b, _, c, d = struct.unpack("=5i", bytes(item)[:20])
             return a, b, c, d

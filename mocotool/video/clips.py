@@ -1,0 +1,218 @@
+"""Training samples out of videos: which clip or frame comes at which place, and how it is cut.
+
+What stands at a position depends only on the seed and that position. So the order is the same for
+any number of workers and machines, and a run that was stopped goes on exactly where it was.
+"""
+
+import hashlib
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mocotool.errors import FileFormatError
+from mocotool.video.cutting import read_squares
+from mocotool.video.decoded import DecodedFrames
+from mocotool.video.listing import VideoListing
+from mocotool.video.pixels import FramesU8
+
+# How often another sample is tried in place of one that cannot be decoded.
+MAX_REPLACEMENTS = 8
+
+# Draws of one seed that must not be alike have different purposes.
+ORDER, START, REPLACEMENT = range(3)
+
+
+class SampleDataset(Protocol):
+    """An endless sequence of samples, each a pure function of its position."""
+
+    seed: int
+    """What the order and the draws depend on, beside the position."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a position no longer means the same sample."""
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether reading is a mere copy, so that workers would only cost."""
+
+    def read(self, position: int) -> FramesU8:
+        """Return the sample at a position, uint8.
+
+        Raises:
+            FileFormatError: It cannot be decoded.
+        """
+
+
+def clip_span(num_frames: int, frame_stride: int) -> int:
+    """Return how many consecutive frames a clip is taken from: 16 frames with stride 2 need 32."""
+    return num_frames * frame_stride
+
+
+class ClipDataset:
+    """Clips of a fixed length, one from each video an epoch, at a uniform start.
+
+    Args:
+        listing: Videos of at least `clip_span` frames (`list_videos(min_frames=...)`).
+        num_frames: Frames in a clip.
+        frame_stride: Every which frame is taken.
+        size: Height and width of a clip in pixels, after a centre square crop.
+        seed: Orders the videos and draws the starts.
+        decoded: The same videos decoded already, or `None` to decode on demand.
+    """
+
+    def __init__(
+        self,
+        listing: VideoListing,
+        *,
+        num_frames: int = 16,
+        frame_stride: int = 2,
+        size: int = 128,
+        seed: int = 0,
+        decoded: DecodedFrames | None = None,
+    ) -> None:
+        self.entries = listing.entries
+        self.num_frames = num_frames
+        self.frame_stride = frame_stride
+        self.size = size
+        self.seed = seed
+        self._decoded = decoded
+        self._listing_id = fingerprint_listing(listing)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a position no longer means the same clip."""
+        return f"{self._listing_id}-clips-{self.num_frames}-{self.frame_stride}-{self.seed}"
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether the clips only need to be copied."""
+        return self._decoded is not None
+
+    def locate(self, position: int) -> tuple[int, range]:
+        """Return which video and which of its frames make up the clip at a position."""
+        epoch, place = divmod(position, len(self.entries))
+        video_idx = int(epoch_order(len(self.entries), self.seed, epoch)[place])
+        num_starts = self.entries[video_idx].num_frames + 1 - self._span
+        start = int(_rng(self.seed, START, position).integers(num_starts))
+        return video_idx, range(start, start + self._span, self.frame_stride)
+
+    def read(self, position: int) -> FramesU8:
+        """Return the clip at a position, uint8 [t, 3, size, size].
+
+        Raises:
+            FileFormatError: It cannot be decoded.
+        """
+        video_idx, frame_idx = self.locate(position)
+        if self._decoded is not None:
+            return self._decoded.read(video_idx, frame_idx)
+        return read_squares(self.entries[video_idx], frame_idx, self.size)
+
+    @property
+    def _span(self) -> int:
+        return clip_span(self.num_frames, self.frame_stride)
+
+
+class FrameDataset:
+    """Single frames of all videos and images, each once an epoch, for training an image generator.
+
+    Args:
+        listing: Videos, folders of frames and images.
+        size: Height and width in pixels, after a centre square crop.
+        seed: Orders the frames.
+        decoded: The same videos decoded already, or `None` to decode on demand.
+    """
+
+    def __init__(
+        self,
+        listing: VideoListing,
+        *,
+        size: int,
+        seed: int = 0,
+        decoded: DecodedFrames | None = None,
+    ) -> None:
+        self.entries = listing.entries
+        self.size = size
+        self.seed = seed
+        self._decoded = decoded
+        self._listing_id = fingerprint_listing(listing)
+        self._ends = np.cumsum([entry.num_frames for entry in listing.entries])
+
+    def __len__(self) -> int:
+        """How many frames an epoch has."""
+        return int(self._ends[-1])
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a position no longer means the same frame."""
+        return f"{self._listing_id}-frames-{self.seed}"
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether the frames only need to be copied."""
+        return self._decoded is not None
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """Return which video and which of its frames stands at a position."""
+        epoch, place = divmod(position, len(self))
+        index = int(epoch_order(len(self), self.seed, epoch)[place])
+        video_idx = int(np.searchsorted(self._ends, index, side="right"))
+        return video_idx, index - int(self._ends[video_idx]) + self.entries[video_idx].num_frames
+
+    def read(self, position: int) -> FramesU8:
+        """Return the frame at a position, uint8 [3, size, size].
+
+        Raises:
+            FileFormatError: It cannot be decoded.
+        """
+        video_idx, frame_idx = self.locate(position)
+        if self._decoded is not None:
+            frames = self._decoded.read(video_idx, range(frame_idx, frame_idx + 1))
+        else:
+            frames = read_squares(self.entries[video_idx], [frame_idx], self.size)
+        return frames.squeeze(0)
+
+
+def read_or_replace(dataset: SampleDataset, position: int) -> tuple[FramesU8, list[str]]:
+    """Read a sample; where it cannot be decoded, another one takes its place.
+
+    Which one is drawn from the seed and the position, so a damaged file does not make a run
+    unrepeatable, nor end it after a night.
+
+    Returns:
+        The sample, and why others could not be read.
+
+    Raises:
+        FileFormatError: Every one tried is damaged.
+    """
+    problems: list[str] = []
+    draws = _rng(dataset.seed, REPLACEMENT, position).integers(1 << 40, size=MAX_REPLACEMENTS)
+    for candidate in (position, *draws.tolist()):
+        try:
+            return dataset.read(candidate), problems
+        except FileFormatError as error:
+            problems.append(str(error))
+    raise FileFormatError(f"{problems[-1]}; nor could {MAX_REPLACEMENTS} others be decoded")
+
+
+@lru_cache(maxsize=4)
+def epoch_order(num_samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the order of an epoch, a permutation of range(num_samples)."""
+    order: NDArray[np.int64] = _rng(seed, ORDER, epoch).permutation(num_samples)
+    return order
+
+
+def fingerprint_listing(listing: VideoListing) -> str:
+    """Return 16 digits that change with the videos' names or lengths, not with where they lie."""
+    digest = hashlib.sha256()
+    for entry in listing.entries:
+        names = (entry.names[0], entry.names[-1]) if entry.names else ()
+        name = entry.path.relative_to(listing.folder).as_posix()
+        digest.update(repr((name, *names, entry.num_frames)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _rng(seed: int, purpose: int, position: int) -> np.random.Generator:
+    return np.random.default_rng([seed, purpose, position])

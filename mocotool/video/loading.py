@@ -1,0 +1,266 @@
+"""Batches of training samples: shuffled, shared among machines, prefetched and resumable."""
+
+import contextlib
+import itertools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mocotool.errors import ConfigError, MismatchError
+from mocotool.video.clips import ClipDataset, FrameDataset, SampleDataset, read_or_replace
+from mocotool.video.decoded import decode_all
+from mocotool.video.listing import VideoListing
+from mocotool.video.pixels import FramesU8
+
+MAX_WORKERS = 8
+PREFETCH_BATCHES = 2
+
+
+class BatchLoader(Iterator[Tensor]):
+    """An endless iterator of batches.
+
+    Batch b of the whole run is made of positions b * batch_size and on, whatever the number of
+    workers and processes; rank r gets the r-th part of it.
+
+    Args:
+        dataset: Where samples come from.
+        batch_size: Samples in a batch over all processes.
+        rank: Which of the processes this is.
+        world_size: How many processes share each batch.
+        num_workers: Processes that decode ahead; `None` chooses, 0 decodes in this one.
+        warn: Told once of each sample that had to be replaced.
+
+    Raises:
+        ConfigError: `batch_size` cannot be shared evenly.
+    """
+
+    def __init__(
+        self,
+        dataset: SampleDataset,
+        *,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        num_workers: int | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        if batch_size < 1 or batch_size % world_size:
+            raise ConfigError(
+                f"batch size {batch_size} cannot be shared evenly among {world_size} processes",
+                hint=f"--batch-size {max(1, round(batch_size / world_size)) * world_size}",
+            )
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.num_workers = choose_num_workers(dataset) if num_workers is None else num_workers
+        self._share = batch_size // world_size
+        self._rank = rank
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._position = 0
+        self._batches: Iterator[tuple[FramesU8, list[str]]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __next__(self) -> Tensor:
+        """Return this process's part of the next batch, uint8 [n, ...]."""
+        if self._batches is None:
+            self._batches = self._start()
+        samples, problems = next(self._batches)
+        self._position += self.batch_size
+        for problem in problems:
+            if self._warn is not None and problem not in self._warned:
+                self._warn(f"{problem}; another sample takes its place")
+            self._warned.add(problem)
+        return torch.from_numpy(samples)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where this loader is: samples handed out by all processes together."""
+        return {"position": self._position, "fingerprint": self.dataset.fingerprint}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to where a saved loader was; batch size and number of processes may differ.
+
+        Raises:
+            MismatchError: The videos or the settings are not those of the saved run.
+        """
+        if state["fingerprint"] != self.dataset.fingerprint:
+            raise MismatchError(
+                "the videos, the clip settings or the seed are not those the run began with",
+                hint="give the same --videos, or start a new run",
+            )
+        self.close()
+        self._position = state["position"]
+
+    def close(self) -> None:
+        """Stop the workers; the next batch starts them anew."""
+        self._batches = None
+
+    def _start(self) -> Iterator[tuple[FramesU8, list[str]]]:
+        read = _ShareReader(self.dataset, self._share)
+        first = self._position + self._rank * self._share
+        starts = itertools.count(first, self.batch_size)
+        if self.num_workers == 0:
+            return map(read.__getitem__, starts)
+        loader: DataLoader[Any] = DataLoader(
+            read,  # type: ignore[arg-type]
+            sampler=starts,
+            batch_size=None,
+            collate_fn=_unchanged,
+            num_workers=self.num_workers,
+            prefetch_factor=PREFETCH_BATCHES,
+            multiprocessing_context="spawn",
+            worker_init_fn=_begin_worker,
+            generator=torch.Generator(),  # else it draws from the run's own
+        )
+        with _interrupts_held():
+            return iter(loader)
+
+
+def load_clips(
+    listing: VideoListing,
+    *,
+    num_frames: int = 16,
+    frame_stride: int = 2,
+    size: int = 128,
+    batch_size: int,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    num_workers: int | None = None,
+    memory_bytes: int | None = None,
+    folder: Path | None = None,
+    warn: Callable[[str], None] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> BatchLoader:
+    """Load clips for `train_motion`: decoded once if they fit into memory, else by workers.
+
+    Args:
+        listing: Videos of at least `clip_span(num_frames, frame_stride)` frames.
+        num_frames: Frames in a clip.
+        frame_stride: Every which frame is taken.
+        size: Height and width of a clip.
+        batch_size: Clips in a batch over all processes.
+        seed: Orders the videos and draws the starts.
+        rank: Which of the processes this is.
+        world_size: How many processes share each batch.
+        num_workers: Processes that decode ahead; `None` chooses.
+        memory_bytes: Memory decoded frames may take; `None` for a quarter of what is free.
+        folder: Where decoded frames go that do not fit; `None` decodes on demand.
+        warn: Told of what could not be decoded.
+        advance: Called with the number of frames decoded since the last call.
+
+    Returns:
+        An endless iterator of uint8 [n, t, 3, size, size], n = batch_size / world_size.
+    """
+    decoded = decode_all(
+        listing.entries, size=size, memory_bytes=memory_bytes, folder=folder, advance=advance
+    )
+    dataset = ClipDataset(
+        listing,
+        num_frames=num_frames,
+        frame_stride=frame_stride,
+        size=size,
+        seed=seed,
+        decoded=decoded,
+    )
+    return BatchLoader(
+        dataset,
+        batch_size=batch_size,
+        rank=rank,
+        world_size=world_size,
+        num_workers=num_workers,
+        warn=warn,
+    )
+
+
+def load_images(
+    listing: VideoListing,
+    *,
+    resolution: int,
+    batch_size: int,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    num_workers: int | None = None,
+    memory_bytes: int | None = None,
+    folder: Path | None = None,
+    warn: Callable[[str], None] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> BatchLoader:
+    """Load single frames for training an image generator; arguments as in `load_clips`.
+
+    Returns:
+        An endless iterator of uint8 [n, 3, resolution, resolution], n = batch_size / world_size.
+    """
+    decoded = decode_all(
+        listing.entries, size=resolution, memory_bytes=memory_bytes, folder=folder, advance=advance
+    )
+    return BatchLoader(
+        FrameDataset(listing, size=resolution, seed=seed, decoded=decoded),
+        batch_size=batch_size,
+        rank=rank,
+        world_size=world_size,
+        num_workers=num_workers,
+        warn=warn,
+    )
+
+
+def choose_num_workers(dataset: SampleDataset) -> int:
+    """Return how many decoding processes suit this machine; none where nothing is to decode."""
+    if dataset.is_decoded:
+        return 0
+    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    num_sharing = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(MAX_WORKERS, (num_cores or 1) // num_sharing))
+
+
+class _ShareReader:
+    """Reads one process's share of a batch, given the position it starts at."""
+
+    def __init__(self, dataset: SampleDataset, num_samples: int) -> None:
+        self._dataset = dataset
+        self._num_samples = num_samples
+
+    def __getitem__(self, start: int) -> tuple[FramesU8, list[str]]:
+        samples, problems = [], []
+        for position in range(start, start + self._num_samples):
+            sample, troubles = read_or_replace(self._dataset, position)
+            samples.append(sample)
+            problems += troubles
+        return np.stack(samples), problems
+
+
+def _unchanged(batch: Any) -> Any:
+    # Arrays travel through the pipe; tensors would need /dev/shm, which containers keep tiny.
+    return batch
+
+
+def _begin_worker(worker_id: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that Ctrl-C passes by; one pressed meanwhile arrives afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it would lift the mask when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
