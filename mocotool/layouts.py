@@ -57,8 +57,12 @@ def from_frames_u8(frames_u8: Any) -> Tensor:
     Returns:
         float32 [..., c, h, w] in [-1, 1].
     """
-    frames = torch.as_tensor(frames_u8)
-    return frames.movedim(-1, -3).to(torch.float32).div_(127.5).sub_(1.0).contiguous()
+    return to_unit_range(torch.as_tensor(frames_u8).movedim(-1, -3)).contiguous()
+
+
+def to_unit_range(bytes_u8: Tensor) -> Tensor:
+    """Turn bytes 0 to 255 into float32 -1 to 1, in whatever layout they are."""
+    return bytes_u8.to(torch.float32).div_(127.5).sub_(1.0)
 
 
 def to_ncthw(video: Tensor) -> Tensor:

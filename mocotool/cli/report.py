@@ -3,12 +3,14 @@
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import typer
 
 Advance = Callable[[int], None]
+ShowStep = Callable[[int, Mapping[str, float]], None]
 
 
 class Report:
@@ -36,6 +38,11 @@ class Report:
         if not self.quiet:
             typer.echo(f"moco: warning: {text}", err=True)
 
+    def warn_if(self, text: str | None) -> None:
+        """Say a warning that a check may have returned."""
+        if text is not None:
+            self.warn(text)
+
     @contextlib.contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Advance]:
         """Show a progress bar on stderr while the block runs, if stderr is a terminal.
@@ -57,6 +64,43 @@ class Report:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=total)
             yield lambda done: bar.advance(task, done)
+
+    @contextlib.contextmanager
+    def training_progress(self, total: int, unit: str, done: int = 0) -> Iterator[ShowStep]:
+        """Show a training run's progress, rate, time left and losses on stderr.
+
+        Args:
+            total: Units in all.
+            unit: What is counted, such as "steps".
+            done: Units done by the run that is resumed.
+
+        Yields:
+            A function to call with the units done so far and the newest losses.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _done, _values: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = (
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            unit,
+            "{task.fields[rate]}",
+            TimeRemainingColumn(),
+            "{task.fields[losses]}",
+        )
+        started = time.monotonic()
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(unit, total=total, completed=done, rate="", losses="")
+
+            def show(now: int, values: Mapping[str, float]) -> None:
+                rate = (now - done) / max(time.monotonic() - started, 1e-9)
+                losses = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+                bar.update(task, completed=now, rate=f"{rate:.3g}/s", losses=losses)
+
+            yield show
 
     def result(self, values: Mapping[str, Any], *, quiet_hides: bool = False) -> None:
         """Print a command's result on stdout, as a table or as one JSON object.

@@ -8,6 +8,7 @@ Path-length regularisation is left out; docs/decisions.md says why.
 import copy
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.errors import DivergedError, MismatchError, StoppedError
 from mocotool.generators.image_augment import AdaptiveProbability, augment_images, flip_half
+from mocotool.generators.loading import load_generator
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels, draw_noise_maps
 from mocotool.generators.stylegan2_discriminator import StyleGAN2Discriminator
-from mocotool.layouts import from_frames_u8, to_frames_u8
+from mocotool.layouts import to_frames_u8, to_unit_range
+from mocotool.provenance import current_command
 from mocotool.training.distributed import Processes
-from mocotool.training.randomness import derive_rng, shuffled_indices
+from mocotool.training.randomness import derive_rng
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
@@ -30,14 +33,17 @@ ADAM_BETAS = (0.0, 0.99)
 PREVIEW_IMAGES = 64
 
 
-class ImageSource(Protocol):
-    """Images that can be taken by number."""
+class ImageBatches(Protocol):
+    """An endless iterator of this process's real images that can be put back to where it was."""
 
-    def __len__(self) -> int:
-        """Return how many images there are."""
+    def __next__(self) -> Tensor:
+        """Return the next batch, uint8 [n, 3, h, w] RGB."""
 
-    def read(self, indices: Tensor) -> Any:
-        """Return images by number, uint8 [n, h, w, 3] RGB."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the iterator is."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to where a saved iterator was."""
 
 
 class ImageTrainer:
@@ -45,10 +51,8 @@ class ImageTrainer:
 
     Args:
         config: Settings.
-        images: The real images.
-        device: Where to compute.
         precision: What convolutions compute in; weights, losses and R1 stay float32.
-        processes: This process among those that train together.
+        processes: This process among those that train together, and its device.
         initial: A StyleGAN2 to start from, or `None` for random weights.
 
     Raises:
@@ -58,18 +62,15 @@ class ImageTrainer:
     def __init__(
         self,
         config: TrainImageConfig,
-        images: ImageSource,
         *,
-        device: torch.device,
         precision: torch.dtype,
         processes: Processes | None = None,
         initial: StyleGAN2 | None = None,
     ) -> None:
         self.config = config
-        self.images = images
-        self.device = device
         self.precision = precision
         self.processes = processes or Processes()
+        self.device = device = self.processes.device
         self.rows = self.processes.rows(config.batch_size)
         self.step_idx = 0
         self.augment = AdaptiveProbability(target=config.augment_target)
@@ -92,8 +93,11 @@ class ImageTrainer:
         ratio = config.r1_interval / (config.r1_interval + 1)
         self.d_optimizer = _adam(self.discriminator, config.learning_rate * ratio, ratio)
 
-    def step(self) -> dict[str, float]:
+    def step(self, real_u8: Tensor) -> dict[str, float]:
         """Train the discriminator and the generator once.
+
+        Args:
+            real_u8: This process's real images, uint8 [n, 3, h, w].
 
         Returns:
             Losses and scores of this step, as floats.
@@ -101,7 +105,9 @@ class ImageTrainer:
         Raises:
             DivergedError: A loss is NaN or infinite.
         """
-        real = self._real_batch()
+        real = to_unit_range(real_u8.to(self.device))
+        if self.config.flip:
+            real = flip_half(real, rng=self._rng("flip"), rows=self.rows)
         values = self._discriminator_step(real)
         if self.config.r1_gamma != 0 and self.step_idx % self.config.r1_interval == 0:
             values["r1"] = self._penalty_step(real)
@@ -120,15 +126,6 @@ class ImageTrainer:
 
     def _rng(self, *use: str) -> torch.Generator:
         return derive_rng(self.config.seed, *use, self.step_idx)
-
-    def _real_batch(self) -> Tensor:
-        """Return this process's real images of the step, [n, 3, h, w] in [-1, 1]."""
-        size = self.config.batch_size
-        indices = shuffled_indices(len(self.images), self.config.seed, self.step_idx * size, size)[
-            self.rows
-        ]
-        real = from_frames_u8(self.images.read(indices)).to(self.device)
-        return flip_half(real, rng=self._rng("flip"), rows=self.rows) if self.config.flip else real
 
     def _fake_batch(self, use: str) -> Tensor:
         """Render fresh latents, [n, 3, h, w]."""
@@ -217,6 +214,42 @@ class ImageTrainer:
         parts = [self.averaged.synthesis(part, noise_mode="const") for part in w.split(16)]
         return to_frames_u8(torch.cat(parts)).cpu()
 
+    @property
+    def images_seen(self) -> int:
+        """Real images shown so far, over all processes."""
+        return self.step_idx * self.config.batch_size
+
+    def resume(self, run: RunFolder, images: ImageBatches, *, warn: Callable[[str], None]) -> None:
+        """Go on from the newest state in a run's folder.
+
+        Args:
+            run: The folder.
+            images: Put back to where it was.
+            warn: Told of a damaged state that was skipped.
+
+        Raises:
+            FileFormatError: There is no state to go on from.
+            MismatchError: The images are not those the run began with.
+        """
+        state = run.load_state(warn=warn)
+        images.load_state_dict(state["images"])
+        self.load_state_dict(state)
+        run.drop_log_after(self.step_idx)
+
+    def plan(self) -> dict[str, Any]:
+        """Return what the run will do, without doing it."""
+        return {
+            "resolution": self.config.resolution,
+            "channels": self.generator.arch["channels"],
+            "generator_parameters": count_parameters(self.generator),
+            "discriminator_parameters": count_parameters(self.discriminator),
+            "steps": self.config.num_steps,
+            "r1_gamma": self.config.effective_r1_gamma,
+            "device": str(self.device),
+            "precision": str(self.precision).removeprefix("torch."),
+            "processes": self.processes.world_size,
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that an exact resume needs."""
         return {
@@ -250,6 +283,24 @@ def build_generator(config: TrainImageConfig) -> StyleGAN2:
     )
 
 
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trained values."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def load_initial(path: Path) -> StyleGAN2:
+    """Load a StyleGAN2 to start training from.
+
+    Raises:
+        FileFormatError: The file is not a generator.
+        MismatchError: It is one of another family.
+    """
+    generator = load_generator(path)
+    if not isinstance(generator, StyleGAN2):
+        raise MismatchError(f"{path}: is a {generator.kind}, expected a StyleGAN2")
+    return generator
+
+
 def _check_initial(initial: StyleGAN2, config: TrainImageConfig) -> StyleGAN2:
     if initial.resolution != config.resolution:
         raise MismatchError(
@@ -275,21 +326,23 @@ def _is_finite(value: float) -> bool:
 
 def train_image(
     trainer: ImageTrainer,
+    images: ImageBatches,
     run: RunFolder,
     *,
     save_generator: Callable[[StyleGAN2, dict[str, str]], None],
     save_preview: Callable[[Tensor, int], None],
-    on_step: Callable[[int, dict[str, float]], None],
+    on_step: Callable[[dict[str, float]], None],
     stop: StopRequest,
 ) -> None:
     """Train until the configured number of images has been shown.
 
     Args:
-        trainer: What to train; may have been resumed.
+        trainer: What to train.
+        images: The real images.
         run: Where state and losses go.
         save_generator: Writes the averaged generator, with notes on its making.
         save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
-        on_step: Told the number of images seen and the losses after each step.
+        on_step: Told the losses after each step.
         stop: Asked after each step.
 
     Raises:
@@ -297,29 +350,29 @@ def train_image(
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
     config = trainer.config
-    started = time.monotonic()
-    first_step = trainer.step_idx
+    started, first = time.monotonic(), trainer.images_seen
 
     def save() -> None:
-        run.save_state(trainer.state_dict())
+        run.save_state(trainer.state_dict() | {"images": images.state_dict()})
         if run.writes:
-            seen = trainer.step_idx * config.batch_size
-            save_generator(trainer.averaged, {"images_seen": str(seen), "seed": str(config.seed)})
+            notes = {"images_seen": str(trainer.images_seen), "seed": str(config.seed)}
+            save_generator(trainer.averaged, notes | {"trained_by": current_command()})
 
     while trainer.step_idx < config.num_steps:
-        values = trainer.step()
+        values = trainer.step(next(images))
         step = trainer.step_idx
-        on_step(step * config.batch_size, values)
+        on_step(values)
         if step % config.log_every == 0:
-            rate = (step - first_step) * config.batch_size / (time.monotonic() - started)
-            run.log(step, values | {"images": step * config.batch_size, "images_per_s": rate})
-        if run.writes and (step % config.preview_every == 0 or step == config.num_steps):
+            rate = (trainer.images_seen - first) / (time.monotonic() - started)
+            run.log(step, values | {"images": trainer.images_seen, "images_per_s": rate})
+        is_last = step >= config.num_steps
+        if run.writes and (is_last or step % config.preview_every == 0):
             save_preview(trainer.preview(), step)
-        asked = trainer.processes.any(bool(stop), trainer.device)
-        if asked or step % config.save_every == 0 or step == config.num_steps:
+        asked = trainer.processes.any(bool(stop))
+        if asked or is_last or step % config.save_every == 0:
             save()
-        if asked and step < config.num_steps:
+        if asked and not is_last:
             raise StoppedError(
-                f"{run.path}: stopped and saved after {step * config.batch_size} images",
+                f"{run.path}: stopped and saved after {trainer.images_seen} images",
                 hint="the same command with --resume goes on",
             )

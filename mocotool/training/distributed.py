@@ -19,6 +19,8 @@ class Processes:
 
     rank: int = 0
     world_size: int = 1
+    device: torch.device = torch.device("cpu")
+    """Where this process computes."""
 
     @property
     def is_first(self) -> bool:
@@ -81,11 +83,11 @@ class Processes:
         rows: Tensor = _GatherWithGradient.apply(value, self.rank, self.world_size)
         return rows
 
-    def any(self, flag: bool, device: torch.device) -> bool:
+    def any(self, flag: bool) -> bool:
         """Tell whether `flag` is set in any process, so that all stop at the same step."""
         if self.world_size == 1:
             return flag
-        value = torch.tensor([float(flag)], device=device)
+        value = torch.tensor([float(flag)], device=self.device)
         dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return bool(value.item())
 
@@ -137,12 +139,13 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
     NCCL on CUDA devices, where each process takes the one of its local rank; gloo elsewhere.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Processes()
+        yield Processes(device=device)
         return
     if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size())
+        yield Processes(dist.get_rank(), dist.get_world_size(), device)
     finally:
         dist.destroy_process_group()

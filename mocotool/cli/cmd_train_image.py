@@ -1,0 +1,186 @@
+"""`moco train-image`: fit a StyleGAN2 to images or to the frames of videos."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.configs.train_image import AugmentChoice, TrainImageConfig
+
+DEFAULTS = TrainImageConfig()
+NETWORK = "Network"
+TRAINING = "Training"
+SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p")
+
+
+def train_image_command(
+    *,
+    videos: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of videos, numbered frames or images.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")],
+    resolution: Annotated[
+        int, typer.Option(help="Side of the images, a power of two.")
+    ] = DEFAULTS.resolution,
+    num_images: Annotated[
+        int, typer.Option(min=1, help="Real images shown to the discriminator in all.")
+    ] = DEFAULTS.num_images,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images a step, over all processes.")
+    ] = DEFAULTS.batch_size,
+    generator: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Start from this StyleGAN2 (any format `moco` reads)."),
+    ] = None,
+    channel_base: Annotated[
+        int, typer.Option(min=1, help="Channels at r pixels: BASE / r.", rich_help_panel=NETWORK)
+    ] = DEFAULTS.channel_base,
+    channel_max: Annotated[
+        int, typer.Option(min=1, help="Most channels anywhere.", rich_help_panel=NETWORK)
+    ] = DEFAULTS.channel_max,
+    z_dim: Annotated[
+        int, typer.Option(min=1, help="Size of z.", rich_help_panel=NETWORK)
+    ] = DEFAULTS.z_dim,
+    w_dim: Annotated[
+        int, typer.Option(min=1, help="Size of w.", rich_help_panel=NETWORK)
+    ] = DEFAULTS.w_dim,
+    num_mapping_layers: Annotated[
+        int, typer.Option(min=1, help="Depth of the mapping network.", rich_help_panel=NETWORK)
+    ] = DEFAULTS.num_mapping_layers,
+    learning_rate: Annotated[
+        float, typer.Option(help="Adam's learning rate.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.learning_rate,
+    r1_gamma: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Weight of the gradient penalty; 0.0002 * resolution^2 / batch size if left out.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = DEFAULTS.r1_gamma,
+    style_mixing: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of images made of two latents.", rich_help_panel=TRAINING
+        ),
+    ] = DEFAULTS.style_mixing,
+    flip: Annotated[
+        bool,
+        typer.Option(
+            "--flip/--no-flip", help="Mirror half of the images.", rich_help_panel=TRAINING
+        ),
+    ] = DEFAULTS.flip,
+    augment: Annotated[
+        AugmentChoice,
+        typer.Option(
+            help="Augment as far as the discriminator overfits, or never.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = DEFAULTS.augment,
+    save_every: Annotated[
+        int, typer.Option(min=1, help="Steps between saved states.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.save_every,
+    preview_every: Annotated[
+        int, typer.Option(min=1, help="Steps between preview grids.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.preview_every,
+    log_every: Annotated[
+        int, typer.Option(min=1, help="Steps between lines of metrics.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.log_every,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    seed: opt.Seed = DEFAULTS.seed,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Train a StyleGAN2 on images or on the frames of videos.
+
+    RUN/generator.safetensors is ready for every other command while training goes on. Ctrl-C saves;
+    the same command with --resume goes on. Under torchrun it uses many GPUs.
+
+    Example: moco train-image --videos clips/ -o run/ --resolution 64 --num-images 500000
+    """
+    config = TrainImageConfig(
+        resolution=resolution,
+        num_images=num_images,
+        batch_size=batch_size,
+        channel_base=channel_base,
+        channel_max=channel_max,
+        z_dim=z_dim,
+        w_dim=w_dim,
+        num_mapping_layers=num_mapping_layers,
+        learning_rate=learning_rate,
+        r1_gamma=r1_gamma,
+        style_mixing=style_mixing,
+        flip=flip,
+        augment=augment,
+        save_every=save_every,
+        preview_every=preview_every,
+        log_every=log_every,
+        seed=seed,
+    )
+    report = Report(json=json, quiet=quiet)
+
+    from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.generators.image_training import ImageTrainer, load_initial, train_image
+    from mocotool.generators.loading import save_generator
+    from mocotool.training.distributed import joined_processes
+    from mocotool.training.run_folder import RunFolder
+    from mocotool.training.stopping import catch_stop_signals
+    from mocotool.video.listing import list_videos
+    from mocotool.video.loading import load_images
+    from mocotool.video.pictures import tile_frames, write_png
+
+    with joined_processes(resolve_device(device)) as processes, catch_stop_signals() as stop:
+        report.quiet |= not processes.is_first
+        listing = list_videos(videos, warn=report.warn)
+        trainer = ImageTrainer(
+            config,
+            precision=resolve_precision(precision, processes.device),
+            processes=processes,
+            initial=None if generator is None else load_initial(generator),
+        )
+        if dry_run:
+            report.result(
+                {"videos": len(listing.entries), "images": listing.num_frames, **trainer.plan()}
+            )
+            return
+        run = RunFolder(out, writes=processes.is_first)
+        run.open(config, resume=resume)
+        with report.progress("frames decoded", listing.num_frames) as advance:
+            images = load_images(
+                listing,
+                resolution=resolution,
+                batch_size=batch_size,
+                seed=seed,
+                rank=processes.rank,
+                world_size=processes.world_size,
+                folder=out / "frames",
+                warn=report.warn,
+                advance=advance,
+            )
+        if resume:
+            trainer.resume(run, images, warn=report.warn)
+        with report.training_progress(num_images, "images", trainer.images_seen) as show:
+            train_image(
+                trainer,
+                images,
+                run,
+                save_generator=lambda averaged, notes: save_generator(
+                    averaged, out / "generator.safetensors", notes=notes
+                ),
+                save_preview=lambda frames, step: write_png(
+                    run.sample_path(step, ".png"), tile_frames(list(frames.numpy()))
+                ),
+                on_step=lambda values: show(
+                    trainer.images_seen, {name: values[name] for name in SHOWN_LOSSES}
+                ),
+                stop=stop,
+            )
+        report.result(
+            {"generator": out / "generator.safetensors", "images": trainer.images_seen},
+            quiet_hides=True,
+        )
