@@ -1,0 +1,216 @@
+"""The verified cache: what is fetched is checked, resumed and never opened with a wrong hash."""
+
+import dataclasses
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from mocotool import downloads
+from mocotool.errors import ConfigError, FileFormatError, UnavailableError
+
+CONTENT = bytes(range(256)) * 5000
+
+
+class OneFile(BaseHTTPRequestHandler):
+    """Serves `CONTENT`; the server's `cut_after` ends the first answer early."""
+
+    def do_GET(self):
+        start = 0
+        if (wanted := self.headers.get("Range")) and self.server.knows_ranges:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        else:
+            self.send_response(200)
+        self.server.starts.append(start)
+        body = self.server.content[start:]
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: self.server.cut_after])
+        self.server.cut_after = None
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OneFile)
+    server.content, server.cut_after, server.knows_ranges, server.starts = CONTENT, None, True, []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def publish(monkeypatch, tmp_path, server):
+    """Publish the server's file under the name "toy"."""
+    monkeypatch.setenv("MOCO_CACHE", str(tmp_path / "cache"))
+
+    def publish(**known):
+        weights = downloads.PublishedWeights(
+            name="toy",
+            file_name="toy.bin",
+            url=f"http://127.0.0.1:{server.server_port}/toy.bin",
+            purpose="this test",
+            **known,
+        )
+        monkeypatch.setitem(downloads.PUBLISHED, "toy", weights)
+        return tmp_path / "cache" / "weights" / "toy.bin"
+
+    return publish
+
+
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_a_download_is_checked_and_found_again(publish):
+    path = publish(sha256=SHA256, size_bytes=len(CONTENT))
+    received = []
+
+    fetched = downloads.fetch("toy", progress=received.append)
+
+    assert fetched == path == downloads.find_weights("toy")
+    assert path.read_bytes() == CONTENT
+    assert sum(received) == len(CONTENT)
+
+
+def test_a_second_fetch_downloads_nothing(publish, server):
+    publish(sha256=SHA256)
+
+    downloads.fetch("toy")
+    downloads.fetch("toy")
+
+    assert server.starts == [0]
+
+
+def test_a_cut_download_goes_on_where_it_stopped(publish, server):
+    path = publish(sha256=SHA256)
+    path.parent.mkdir(parents=True)
+    path.with_name("toy.bin.part").write_bytes(CONTENT[:1000])
+
+    downloads.fetch("toy")
+
+    assert server.starts == [1000]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_connection_that_breaks_says_so_and_is_resumed(publish, server):
+    path = publish(sha256=SHA256)
+    server.cut_after = 4096
+
+    with pytest.raises(UnavailableError, match="cut short"):
+        downloads.fetch("toy")
+    downloads.fetch("toy")
+
+    assert server.starts == [0, 4096]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_sends_all_again(publish, server):
+    path = publish(sha256=SHA256)
+    server.knows_ranges = False
+    path.parent.mkdir(parents=True)
+    path.with_name("toy.bin.part").write_bytes(b"half of it")
+
+    downloads.fetch("toy")
+
+    assert path.read_bytes() == CONTENT
+
+
+def test_another_file_than_the_published_one_is_refused_and_removed(publish, server):
+    path = publish(sha256=SHA256)
+    server.content = b"<!DOCTYPE html><html>quota exceeded</html>"
+
+    with pytest.raises(UnavailableError, match="a web page") as caught:
+        downloads.fetch("toy")
+
+    assert SHA256 in str(caught.value)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_put_into_the_cache_by_hand_is_checked(publish):
+    path = publish(sha256=SHA256)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"something else")
+
+    with pytest.raises(UnavailableError, match="is not the file 'toy'"):
+        downloads.find_weights("toy")
+
+
+def test_git_hashes_are_understood(publish):
+    # what `git hash-object` prints for the same bytes
+    blob = hashlib.sha1(f"blob {len(CONTENT)}\0".encode() + CONTENT).hexdigest()
+    path = publish(git_sha1=blob)
+
+    assert downloads.fetch("toy") == path
+    assert downloads.is_published("toy", path) is True
+
+
+def test_an_unpublished_hash_is_trusted_once_and_said_so(publish, server):
+    path = publish()
+    notes = []
+
+    downloads.fetch("toy", note=notes.append)
+    path.write_bytes(b"tampered with")
+
+    assert SHA256 in notes[0]
+    with pytest.raises(UnavailableError, match=SHA256):
+        downloads.find_weights("toy")
+
+
+def test_missing_weights_say_address_hash_and_place(publish, server):
+    path = publish(sha256=SHA256)
+
+    with pytest.raises(UnavailableError) as caught:
+        downloads.find_weights("toy")
+
+    for part in ("moco fetch toy", f"127.0.0.1:{server.server_port}", SHA256, str(path)):
+        assert part in caught.value.hint
+
+
+def test_no_network_says_what_to_do_by_hand(publish, server, monkeypatch):
+    path = publish(sha256=SHA256)
+    weights = dataclasses.replace(downloads.PUBLISHED["toy"], url="http://127.0.0.1:1/toy.bin")
+    monkeypatch.setitem(downloads.PUBLISHED, "toy", weights)
+
+    with pytest.raises(UnavailableError, match="cannot be fetched") as caught:
+        downloads.fetch("toy")
+
+    assert str(path) in caught.value.hint
+
+
+def test_the_users_own_file_is_taken_as_it_is(publish, tmp_path):
+    publish(sha256=SHA256)
+    own = tmp_path / "own.bin"
+    own.write_bytes(b"mine")
+
+    assert downloads.find_weights("toy", file=own) == own
+    assert downloads.is_published("toy", own) is False
+
+
+def test_a_missing_file_of_the_users_is_named(publish, tmp_path):
+    publish()
+
+    with pytest.raises(FileFormatError, match="no such file"):
+        downloads.find_weights("toy", file=tmp_path / "nothing.pt")
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ConfigError) as caught:
+        downloads.fetch("i3")
+
+    assert "i3d" in caught.value.hint
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.delenv("MOCO_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+
+    assert downloads.cache_folder() == tmp_path / "mocotool"
