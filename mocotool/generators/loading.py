@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mocotool.configs.generator import GeneratorOptions
 from mocotool.devices import resolve_device
 from mocotool.errors import FileFormatError
 from mocotool.generators.base import Generator, GeneratorOrigin
+from mocotool.generators.biggan import BigGAN
 from mocotool.generators.dcgan import DCGAN
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.provenance import FileRecord, portable_path, tool_version
@@ -21,9 +23,12 @@ from mocotool.weights.safetensors_file import write_safetensors
 BUNDLED_NAME = "people.safetensors"
 BUNDLED_PREFIX = "bundled:"
 MAX_LISTED = 6
+MEAN_SAMPLES = 10_000
+MEAN_SEED = 0
 
 FAMILIES: dict[str, Callable[..., Generator]] = {
     "stylegan2": StyleGAN2,
+    "biggan": BigGAN,
     "dcgan": DCGAN,
 }
 
@@ -33,6 +38,7 @@ def load_generator(
     *,
     device: str | torch.device = "cpu",
     precision: torch.dtype = torch.float32,
+    options: GeneratorOptions | None = None,
 ) -> Generator:
     """Load a frozen image generator from any supported file, without running anything in it.
 
@@ -40,6 +46,7 @@ def load_generator(
         path: The file; `None` or "bundled:people.safetensors" is the one inside the package.
         device: Where to put it: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What its convolutions compute in; the weights stay float32.
+        options: What a BigGAN-PyTorch file does not say of itself; `None` for its usual settings.
 
     Returns:
         The generator, in eval mode and without gradients, with its `origin` set.
@@ -50,13 +57,16 @@ def load_generator(
     """
     target = resolve_device(device) if isinstance(device, str) else device
     file, recorded_path = resolve_path(path)
-    weights, sha256 = read_generator_weights(file)
+    weights, sha256 = read_generator_weights(file, options)
     try:
         generator = build_generator(weights)
     except FileFormatError as error:
         raise FileFormatError(f"{file}: {error}", hint=error.hint) from None
     record = FileRecord(path=recorded_path, sha256=sha256, kind=generator.kind)
     notes = {"format": weights.file_format} | weights.notes
+    if weights.lacks_latent_mean:
+        fill_latent_mean(generator)
+        notes["latent_mean"] = f"not in the file; the mean of {MEAN_SAMPLES} samples"
     generator.origin = GeneratorOrigin(file=record, notes=notes)
     return generator.to(target).freeze().set_precision(precision)
 
@@ -83,9 +93,24 @@ def build_generator(weights: GeneratorWeights) -> Generator:
     arch = check_arch(weights.kind, weights.arch)
     with torch.device("meta"):  # shapes only: a false size costs nothing
         generator = family(**arch)
-    check_tensors(expected=generator.state_dict(), found=weights.tensors)
-    generator.load_state_dict(weights.tensors, strict=True, assign=True)
+    expected = generator.state_dict()
+    tensors = dict(weights.tensors)
+    if weights.lacks_latent_mean:
+        tensors["mapping.w_avg"] = torch.zeros(generator.latent_dim)
+    check_tensors(expected=expected, found=tensors)
+    generator.load_state_dict(tensors, strict=True, assign=True)
     return generator
+
+
+@torch.no_grad()
+def fill_latent_mean(generator: Generator) -> None:
+    """Set the truncation centre to the mean over seeded samples, for files that lack it."""
+    rng = torch.Generator().manual_seed(MEAN_SEED)
+    z = torch.randn(MEAN_SAMPLES, generator.z_dim, generator=rng)
+    total = sum(generator.mapping(part).double().sum(dim=0) for part in z.split(1000))
+    assert isinstance(total, Tensor)
+    assert generator.latent_mean is not None
+    generator.latent_mean.copy_(total / MEAN_SAMPLES)
 
 
 def check_tensors(*, expected: dict[str, Any], found: dict[str, Tensor]) -> None:

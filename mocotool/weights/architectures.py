@@ -24,6 +24,17 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "architecture": ("skip", "resnet", "orig"),
         "conv_clamp": None,
     },
+    "biggan": {
+        "z_dim": (1, MAX_WIDTH),
+        "num_classes": (1, 1 << 20),
+        "shared_dim": (0, MAX_WIDTH),
+        "is_hierarchical": bool,
+        "channels": [(1, MAX_WIDTH)],
+        "img_channels": (1, 64),
+        "bottom_width": (1, 64),
+        "attention_blocks": [(0, MAX_BLOCKS)],
+        "bn_eps": (1e-12, 1),
+    },
     "dcgan": {
         "z_dim": (1, MAX_WIDTH),
         "channels": [(1, MAX_WIDTH)],
@@ -31,7 +42,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "has_bias": bool,
     },
 }
-FRACTIONS = frozenset({"mapping_lr_multiplier"})
+FRACTIONS = frozenset({"mapping_lr_multiplier", "bn_eps"})
+MAY_BE_EMPTY = frozenset({"attention_blocks"})
 
 
 def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
@@ -45,6 +57,8 @@ def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
         odd = sorted(map(shown, arch.keys() ^ arguments.keys()))
         raise FileFormatError(f"the architecture lacks or adds {', '.join(odd[:6])}")
     for name, rule in arguments.items():
+        if arch[name] == [] and name in MAY_BE_EMPTY:
+            continue
         if not _fits(arch[name], rule, fraction=name in FRACTIONS):
             raise FileFormatError(f"the architecture's {name} is out of range or of another type")
     if kind == "stylegan2":

@@ -5,9 +5,6 @@ from typing import Any
 
 from torch import Tensor
 
-MAX_TENSOR_BYTES = 1 << 34
-"""The most that the tensors of one file may hold together, 16 GiB."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class GeneratorWeights:
@@ -23,3 +20,5 @@ class GeneratorWeights:
     """What the file was, in words: "stylegan2-ada-pytorch pickle"."""
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
     """What the file says of its own making."""
+    lacks_latent_mean: bool = False
+    """Whether the truncation centre has to be averaged over samples once the network is built."""

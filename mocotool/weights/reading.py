@@ -9,9 +9,10 @@ from typing import Any, BinaryIO
 
 from torch import Tensor
 
+from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, check_input_file
-from mocotool.weights import dcgan, native, nvidia_torch
+from mocotool.weights import biggan, dcgan, native, nvidia_tf, nvidia_torch, rosinality
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.inert import TORCH_TABLE, nvidia_table, read_legacy_torch
 from mocotool.weights.refusals import explain_tree
@@ -25,10 +26,8 @@ MAX_FILE_BYTES = 1 << 34
 """The largest file that is opened, 16 GiB."""
 
 # Each looks at what a file holds and returns the generator, or None if it is not of its kind.
-READERS: tuple[Callable[[Any, TensorReader], GeneratorWeights | None], ...] = (
-    nvidia_torch.read,
-    dcgan.read,
-)
+Reader = Callable[[Any, TensorReader], GeneratorWeights | None]
+READERS: tuple[Reader, ...] = (nvidia_torch.read, nvidia_tf.read, rosinality.read, dcgan.read)
 
 
 @contextlib.contextmanager
@@ -84,8 +83,14 @@ def read_tree(file: WeightFile, container: Container) -> Any:
     return PickleMachine(file.data, table=nvidia_table(budget), budget=budget).run()
 
 
-def read_generator_weights(path: Path) -> tuple[GeneratorWeights, str]:
+def read_generator_weights(
+    path: Path, options: GeneratorOptions | None = None
+) -> tuple[GeneratorWeights, str]:
     """Read an image generator from any supported file, and the sha256 of the file.
+
+    Args:
+        path: The file.
+        options: What a BigGAN file does not say of itself; `None` for its authors' settings.
 
     Raises:
         FileFormatError: The file is damaged, unsafe, or not a supported generator.
@@ -97,10 +102,12 @@ def read_generator_weights(path: Path) -> tuple[GeneratorWeights, str]:
             return native.read(*read_safetensors(file.data)), file.sha256()
         tree = read_tree(file, container)
         tensors = TensorReader(limit_bytes=2 * len(file.data))
+        weights = biggan.read(tree, tensors, options or GeneratorOptions())
         for read in READERS:
-            if (weights := read(tree, tensors)) is not None:
-                return weights, file.sha256()
-        raise explain_tree(tree)
+            weights = weights or read(tree, tensors)
+        if weights is None:
+            raise explain_tree(tree)
+        return weights, file.sha256()
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

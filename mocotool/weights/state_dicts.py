@@ -76,14 +76,19 @@ def read_float(value: Any, what: str) -> float:
     return float(value)
 
 
+def fir_filter(gain: float = 1.0) -> Tensor:
+    """Return the [1, 3, 3, 1] low-pass filter as a [4, 4] kernel whose sum is `gain`."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    return torch.outer(taps, taps) * (gain / 64.0)
+
+
 def check_filter(kernel: Tensor, name: str, *, gain: float = 1.0) -> None:
     """Check that a resampling filter is the [1, 3, 3, 1] one, the only one we compute with.
 
     Raises:
         FileFormatError: It is another.
     """
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    expected = torch.outer(taps, taps) * (gain / 64.0)
+    expected = fir_filter(gain)
     if kernel.shape != expected.shape or not torch.allclose(kernel, expected, atol=1e-6):
         raise FileFormatError(
             f"{name} is not the [1, 3, 3, 1] filter but another, which is not supported"
