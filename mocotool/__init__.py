@@ -19,6 +19,18 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "load_generator": "mocotool.generators.loading",
     "save_generator": "mocotool.generators.loading",
+    "fit_pca_basis": "mocotool.basis",
+    "read_basis": "mocotool.basis",
+    "write_basis": "mocotool.basis",
+    "read_latents": "mocotool.latents",
+    "write_latents": "mocotool.latents",
+    "Trajectory": "mocotool.latents",
+    "sample_trajectory": "mocotool.trajectory",
+    "interpolate_trajectory": "mocotool.trajectory",
+    "traverse_basis": "mocotool.trajectory",
+    "render_frames": "mocotool.frames",
+    "export_trajectory": "mocotool.export",
+    "draw_line_chart": "mocotool.plots",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the table above holds the names

@@ -119,6 +119,22 @@ class PCABasis:
         enough = np.cumsum(self.explained_variance_ratio, dtype=np.float64) >= share
         return int(np.argmax(enough)) + 1 if enough.any() else None
 
+    def describe(self) -> dict[str, Any]:
+        """Return what the basis is, for people and scripts."""
+        return {
+            "num_samples": self.num_samples,
+            "num_components": self.num_components,
+            "latent_dim": self.latent_dim,
+            "space": self.meta.space,
+            "explained_variance": (
+                None
+                if self.explained_variance_ratio is None
+                else float(self.explained_variance_ratio.sum(dtype=np.float64))
+            ),
+            "components_for_85_percent": self.count_components(0.85),
+            "note": self.meta.note,
+        }
+
     def with_command(self, command: str) -> "PCABasis":
         """Return the same basis with one more command in its history."""
         meta = dataclasses.replace(self.meta, history=(*self.meta.history, command))

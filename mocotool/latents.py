@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.generators.base import Generator
 from mocotool.npz import Array, from_json_array, read_npz, to_json_array, write_npz
 from mocotool.provenance import FileRecord, tool_version
 
@@ -206,3 +207,41 @@ def _parse_seeds(value: Any, key: str, name: str) -> list[int] | None:
     if isinstance(value, list) and all(type(seed) is int for seed in value):
         return list(value)
     raise FileFormatError(f"{name}: {key} in meta is not a list of whole numbers")
+
+
+def check_latents_fit(trajectory: Trajectory, generator: Generator) -> str | None:
+    """Check that latents belong to a generator.
+
+    Returns:
+        A warning, if they fit but were made for another generator, else `None`.
+
+    Raises:
+        MismatchError: They have another size, space or number of layers.
+    """
+    named = generator.origin.file if generator.origin else None
+    made_for = trajectory.meta.generator
+    name = named.path if named else "the generator"
+    hint = (
+        f"they were made for {made_for.path}; choose it with --generator, or make them again"
+        if made_for
+        else "make them again with this generator; `moco info` shows where they came from"
+    )
+    space, shape = trajectory.meta.space, trajectory.latents.shape
+    if shape[-1] != generator.latent_dim:
+        raise MismatchError(
+            f"the latents have {shape[-1]} dimensions, {name} has {generator.latent_dim}", hint=hint
+        )
+    if space.rstrip("+") != generator.space:
+        raise MismatchError(
+            f"the latents are in {space}, {name} takes latents in {generator.space}", hint=hint
+        )
+    if space == "w+" and shape[2] != generator.num_ws:
+        raise MismatchError(
+            f"the latents hold {shape[2]} layers a frame, {name} has {generator.num_ws}", hint=hint
+        )
+    if made_for is None or named is None or made_for.sha256 == named.sha256:
+        return None
+    return (
+        f"the latents were made for {made_for.path} ({made_for.sha256[:12]}), "
+        f"not for {name} ({named.sha256[:12]})"
+    )

@@ -6,6 +6,12 @@ import typer
 from typer.core import TyperGroup
 
 from mocotool import __version__
+from mocotool.cli.cmd_interpolate import interpolate
+from mocotool.cli.cmd_pca import pca
+from mocotool.cli.cmd_render import render
+from mocotool.cli.cmd_sample import sample
+from mocotool.cli.cmd_train_image import train_image_command
+from mocotool.cli.cmd_traverse import traverse
 from mocotool.cli.streams import silence_stdout
 from mocotool.errors import MocoError
 
@@ -61,3 +67,9 @@ def moco(
 
 
 # Commands in the order of the pipeline. Each module is light; torch loads inside the functions.
+app.command("train-image")(train_image_command)
+app.command()(pca)
+app.command()(sample)
+app.command()(interpolate)
+app.command()(render)
+app.command()(traverse)

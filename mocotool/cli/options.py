@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mocotool.configs.render import NoiseChoice, OutputFormat
+
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Computing")
 ]
@@ -33,7 +35,7 @@ Out = Annotated[
 ]
 GeneratorArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[GENERATOR]", help="Generator weights; the bundled ones if left out."),
+    typer.Argument(metavar="GENERATOR", help="Generator weights; the bundled ones if left out."),
 ]
 GeneratorOption = Annotated[
     Path | None,
@@ -45,6 +47,73 @@ PCAOption = Annotated[
     Path | None,
     typer.Option("--pca", metavar="FILE", help="PCA basis (.npz), or the authors' folder of .npy."),
 ]
+
+LatentsArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="LATENTS", help="Latents (.npz), or - for stdin; a pipe if left out."),
+]
+RecordedGenerator = Annotated[
+    Path | None,
+    typer.Option(
+        "--generator",
+        metavar="FILE",
+        help="Generator weights; those the latents were made with if left out.",
+    ),
+]
+PicturesOut = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="Where to write; the ending decides what: .npz latents; .mp4 .webm .mkv .gif .apng "
+        "a video each; .png a contact sheet; - is stdout.",
+        rich_help_panel="Output",
+    ),
+]
+Format = Annotated[
+    OutputFormat | None,
+    typer.Option(
+        "--format",
+        help="What to write, in place of what the ending says.",
+        rich_help_panel="Output",
+    ),
+]
+Grid = Annotated[
+    bool,
+    typer.Option(
+        "--grid", help="Show several videos side by side in one.", rich_help_panel="Output"
+    ),
+]
+Noise = Annotated[
+    NoiseChoice,
+    typer.Option(
+        help="Per-pixel noise: the file's own, drawn once a video, or none.",
+        rich_help_panel="Output",
+    ),
+]
+RenderFps = Annotated[
+    float | None,
+    typer.Option(
+        help="Frames a second of videos; what the latents say if left out.",
+        rich_help_panel="Output",
+    ),
+]
+ChunkSize = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Frames rendered at once; memory grows with it.", rich_help_panel="Computing"
+    ),
+]
+TruncationPsi = Annotated[
+    float,
+    typer.Option(help="1 leaves the first latent as drawn, 0 takes the most average one."),
+]
+
+
+def parse_optional_numbers(text: str | None) -> tuple[int, ...] | None:
+    """Turn the text of an option that may be left out into numbers; see `parse_numbers`."""
+    return None if text is None else tuple(parse_numbers(text))
 
 
 def parse_numbers(text: str) -> list[int]:

@@ -1,0 +1,169 @@
+"""Where the latents of a command go: `.npz`, or pictures, by the ending of `-o`.
+
+One mechanism for every command that ends with a trajectory.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from mocotool.cli.report import Report
+from mocotool.cli.streams import binary_stdout, choose_output
+from mocotool.configs.render import OutputFormat, RenderConfig
+from mocotool.errors import ConfigError
+from mocotool.files import atomic_path
+from mocotool.provenance import current_command
+
+if TYPE_CHECKING:
+    from mocotool.generators.base import Generator
+    from mocotool.latents import Trajectory
+
+FORMATS = get_args(OutputFormat)
+ENDINGS = " ".join(f".{format}" for format in FORMATS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """Where to write, and what."""
+
+    target: str
+    """A path, or "-" for stdout."""
+    format: OutputFormat
+    """Latents, a video format, or a contact sheet."""
+    grid: bool
+    """Whether several videos are shown side by side in one."""
+    force: bool
+    """Whether existing files may be replaced."""
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether the data goes to stdout, which then holds nothing else."""
+        return self.target == "-"
+
+
+def choose_trajectory_output(
+    out: str | None,
+    *,
+    format: OutputFormat | None = None,
+    grid: bool = False,
+    force: bool,
+    json: bool,
+    stdout_format: OutputFormat = "npz",
+) -> Output:
+    """Decide what goes where, and fail now rather than after the work.
+
+    Args:
+        out: The `-o` value.
+        format: The `--format` value.
+        grid: The `--grid` flag.
+        force: Whether existing files may be replaced.
+        json: Whether stdout is wanted for a JSON object.
+        stdout_format: What stdout gets if nothing else was said.
+
+    Raises:
+        ConfigError: The ending stands for nothing we write, the file exists or cannot be written,
+            or stdout is a terminal.
+    """
+    what = "latents" if (format or stdout_format) == "npz" else "pictures"
+    target = choose_output(out, force=force, json=json, what=what)
+    if format is None and target == "-":
+        format = stdout_format
+    if format is None:
+        ending = os.path.splitext(target)[1].lower().removeprefix(".")
+        if ending not in FORMATS:
+            raise ConfigError(
+                f"{target}: the ending says nothing of what to write, expected one of {ENDINGS}",
+                hint="rename it, or add --format npz",
+            )
+        format = cast("OutputFormat", ending)
+    if grid and format in ("npz", "png"):
+        raise ConfigError(f"--grid is for videos, and {target} gets {format}", hint="-o grid.mp4")
+    return Output(target=target, format=format, grid=grid, force=force)
+
+
+def write_trajectory(
+    trajectory: "Trajectory",
+    output: Output,
+    *,
+    find_generator: "Callable[[], Generator]",
+    config: RenderConfig,
+    report: Report,
+    values: dict[str, Any] | None = None,
+) -> None:
+    """Write a trajectory as the command was asked to, and report it.
+
+    Args:
+        trajectory: What the command made.
+        output: Where and what.
+        find_generator: Gives the generator; called for pictures only.
+        config: How to render.
+        report: For progress and the result.
+        values: What else the result says.
+    """
+    if output.format == "npz":
+        _write_latents(trajectory, output)
+        paths = [Path(output.target)]
+    else:
+        paths = _write_pictures(trajectory, output, find_generator(), config, report)
+    if not output.is_stdout:
+        report.result(_describe(trajectory, paths, values or {}), quiet_hides=True)
+
+
+def _write_latents(trajectory: "Trajectory", output: Output) -> None:
+    from mocotool.latents import write_latents
+
+    recorded = trajectory.with_command(current_command())
+    if output.is_stdout:
+        with binary_stdout() as stream:
+            write_latents(recorded, stream)
+        return
+    with atomic_path(Path(output.target)) as part, part.open("wb") as file:
+        write_latents(recorded, file)
+
+
+def _write_pictures(
+    trajectory: "Trajectory",
+    output: Output,
+    generator: "Generator",
+    config: RenderConfig,
+    report: Report,
+) -> list[Path]:
+    from mocotool.export import export_trajectory
+    from mocotool.latents import check_latents_fit
+
+    assert output.format != "npz"
+    report.warn_if(check_latents_fit(trajectory, generator))
+    # A contact sheet renders only the frames that will be seen.
+    total = None if output.format == "png" else trajectory.num_videos * trajectory.num_frames
+    with (
+        report.progress("frames", total) as advance,
+        binary_stdout() if output.is_stdout else nullcontext(Path(output.target)) as out,
+    ):
+        return export_trajectory(
+            generator,
+            trajectory,
+            out,
+            format=output.format,
+            config=config,
+            grid=output.grid,
+            force=output.force,
+            progress=advance,
+        )
+
+
+def _describe(
+    trajectory: "Trajectory", paths: list[Path], values: dict[str, Any]
+) -> dict[str, Any]:
+    meta = trajectory.meta
+    return {
+        "wrote": [str(path) for path in paths] if len(paths) != 1 else str(paths[0]),
+        "videos": trajectory.num_videos,
+        "frames": trajectory.num_frames,
+        "space": meta.space,
+        "latent_dim": int(trajectory.latents.shape[-1]),
+        "fps": meta.fps,
+        **values,
+    }

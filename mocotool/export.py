@@ -1,0 +1,144 @@
+"""How a trajectory becomes files to look at: videos, a grid of them, or a contact sheet."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from mocotool.configs.render import DEFAULT_FPS, PictureFormat, RenderConfig
+from mocotool.files import check_output_path
+from mocotool.frames import FramesU8, render_video
+from mocotool.generators.base import Generator
+from mocotool.latents import Trajectory
+from mocotool.video.pictures import ContactSheet, tile_frames, tile_videos, write_png
+from mocotool.video.writing import write_video
+
+Progress = Callable[[int], None]
+
+MAX_SHEET_PIXELS = 8192  # on a side; beyond, viewers and memory give up
+
+
+def name_outputs(out: Path, *, num_videos: int, single: bool, force: bool) -> list[Path]:
+    """Return the files to write: `out` itself, or name-0000.mp4 and so on.
+
+    Args:
+        out: The name that was asked for.
+        num_videos: Number of videos.
+        single: Whether one file holds them all (a grid, a contact sheet).
+        force: Whether existing files may be replaced.
+
+    Raises:
+        ConfigError: One of them exists already and `force` is off, or cannot be written.
+    """
+    if single or num_videos == 1:
+        return [check_output_path(out, force=force)]
+    names = [f"{out.stem}-{video_idx:04d}{out.suffix}" for video_idx in range(num_videos)]
+    return [check_output_path(out.with_name(name), force=force) for name in names]
+
+
+def export_trajectory(
+    generator: Generator,
+    trajectory: Trajectory,
+    out: Path | BinaryIO,
+    *,
+    format: PictureFormat,
+    config: RenderConfig | None = None,
+    grid: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Render a trajectory into one video a trajectory, one grid of them, or a contact sheet.
+
+    Memory is for one chunk of frames, or one of each video in a grid, however long the videos are.
+
+    Args:
+        generator: What renders.
+        trajectory: Latents of n videos.
+        out: A file to write, or a stream, which takes one file: several videos become a grid.
+        format: A video format, or "png" for a contact sheet with a row for each video.
+        config: Noise, frame rate, seed and chunk size; `None` is the defaults.
+        grid: Show several videos side by side in one.
+        force: Replace existing files.
+        progress: Called with the number of frames done since the last call.
+
+    Returns:
+        The files written; empty for a stream.
+
+    Raises:
+        ConfigError: A file exists already or cannot be written.
+        MismatchError: The latents do not fit the generator.
+        UnavailableError: This PyAV was built without the encoder.
+    """
+    config = RenderConfig() if config is None else config
+    num_videos = trajectory.num_videos
+    single = grid or format == "png" or not isinstance(out, Path)
+    paths = (
+        name_outputs(out, num_videos=num_videos, single=single, force=force)
+        if isinstance(out, Path)
+        else []
+    )
+    targets: list[Path | BinaryIO] = [*paths] if isinstance(out, Path) else [out]
+    advance = progress or (lambda _: None)
+    if format == "png":
+        write_png(targets[0], draw_sheet(generator, trajectory, config=config, progress=advance))
+        return paths
+    fps = config.fps or trajectory.meta.fps or DEFAULT_FPS
+    videos = [
+        _count_chunks(render_video(generator, trajectory, video_idx, config=config), advance)
+        for video_idx in range(num_videos)
+    ]
+    if single:
+        chunks = tile_videos(videos) if num_videos > 1 else videos[0]
+        write_video(targets[0], chunks, fps=fps, format=format)
+        return paths
+    for target, chunks in zip(targets, videos, strict=True):
+        write_video(target, chunks, fps=fps, format=format)
+    return paths
+
+
+def draw_sheet(
+    generator: Generator,
+    trajectory: Trajectory,
+    *,
+    config: RenderConfig,
+    progress: Progress = lambda _: None,
+) -> FramesU8:
+    """Draw a contact sheet: a row for each video, its frames from left to right.
+
+    Only the frames that will be seen are rendered.
+
+    Returns:
+        uint8 [rows * h, columns * w, 3], reduced where it would be more than 8192 pixels wide or
+        high.
+    """
+    layout = ContactSheet(num_videos=trajectory.num_videos, num_frames=trajectory.num_frames)
+    idxs = np.array(layout.frame_indices)
+    tallest = max(layout.num_rows, len(idxs)) * generator.resolution
+    factor = -(-tallest // MAX_SHEET_PIXELS)
+    tiles: list[FramesU8] = []
+    for video_idx in range(layout.num_rows):
+        for frames_u8 in render_video(
+            generator, trajectory, video_idx, config=config, frame_idxs=idxs
+        ):
+            tiles.extend(reduce_frames(frames_u8, factor))
+            progress(len(frames_u8))
+    return tile_frames(tiles, columns=len(idxs))
+
+
+def reduce_frames(frames_u8: FramesU8, factor: int) -> FramesU8:
+    """Average blocks of `factor` x `factor` pixels of uint8 [t, h, w, c]."""
+    if factor == 1:
+        return frames_u8
+    t, h, w, c = frames_u8.shape
+    rows, columns = max(h // factor, 1), max(w // factor, 1)
+    kept = frames_u8[:, : rows * factor, : columns * factor]
+    blocks = kept.reshape(t, rows, factor, columns, factor, c)
+    reduced: FramesU8 = blocks.mean(axis=(2, 4)).round().astype(np.uint8)
+    return reduced
+
+
+def _count_chunks(chunks: Iterator[FramesU8], advance: Progress) -> Iterator[FramesU8]:
+    for frames_u8 in chunks:
+        yield frames_u8
+        advance(len(frames_u8))

@@ -1,0 +1,117 @@
+"""How latents become frames: the frozen generator, chunk by chunk, in bounded memory."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mocotool.configs.render import RenderConfig
+from mocotool.generators.base import Generator
+from mocotool.layouts import to_frames_u8
+from mocotool.training.randomness import derive_rng
+
+FramesU8 = npt.NDArray[np.uint8]
+
+
+class LatentVideos(Protocol):
+    """What is rendered: a `mocotool.latents.Trajectory`, or anything with these two."""
+
+    @property
+    def latents(self) -> npt.NDArray[np.float32]:
+        """[n, t, latent_dim] or [n, t, num_ws, latent_dim]."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64] | None:
+        """Class of each video [n], or `None`."""
+
+
+def render_frames(
+    generator: Generator,
+    trajectory: LatentVideos,
+    *,
+    config: RenderConfig | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[tuple[int, FramesU8]]:
+    """Render videos one after the other, in memory for one chunk of frames.
+
+    Args:
+        generator: What renders.
+        trajectory: Latents of n videos, t frames each.
+        config: Noise, seed and chunk size; `None` is the defaults.
+        progress: Called with the number of frames done since the last call.
+
+    Yields:
+        The video's index and its next frames, uint8 [t_chunk, h, w, 3].
+
+    Raises:
+        MismatchError: The latents do not fit the generator.
+    """
+    for video_idx in range(len(trajectory.latents)):
+        for frames_u8 in render_video(generator, trajectory, video_idx, config=config):
+            yield video_idx, frames_u8
+            if progress is not None:
+                progress(len(frames_u8))
+
+
+def render_video(
+    generator: Generator,
+    trajectory: LatentVideos,
+    video_idx: int,
+    *,
+    config: RenderConfig | None = None,
+    frame_idxs: npt.NDArray[np.int64] | None = None,
+) -> Iterator[FramesU8]:
+    """Render one video of a trajectory.
+
+    Args:
+        generator: What renders.
+        trajectory: Latents of n videos, t frames each.
+        video_idx: Which of the videos.
+        config: Noise, seed and chunk size; `None` is the defaults.
+        frame_idxs: Which frames, in this order; `None` is all of them.
+
+    Yields:
+        The next frames, uint8 [t_chunk, h, w, 3].
+
+    Raises:
+        MismatchError: The latents do not fit the generator.
+    """
+    config = RenderConfig() if config is None else config
+    latents = trajectory.latents[video_idx]
+    idxs = np.arange(len(latents)) if frame_idxs is None else frame_idxs
+    label = None if trajectory.labels is None else int(trajectory.labels[video_idx])
+    noise = draw_video_noise(generator, video_idx, config=config)
+    for start in range(0, len(idxs), config.chunk_size):
+        chunk = torch.from_numpy(latents[idxs[start : start + config.chunk_size]])
+        with torch.inference_mode():
+            img = generator.synthesis(
+                chunk.to(generator.device),
+                labels=None if label is None else _repeat_label(label, len(chunk), generator),
+                noise_mode=config.noise,
+                noise=noise,
+            )
+            if img.shape[1] == 1:  # grey
+                img = img.expand(-1, 3, -1, -1)
+            frames_u8 = to_frames_u8(img).cpu().numpy()
+        yield frames_u8
+
+
+def draw_video_noise(
+    generator: Generator, video_idx: int, *, config: RenderConfig
+) -> list[Tensor] | None:
+    """Draw the noise maps that a video keeps for all its frames, so that texture does not boil.
+
+    Returns:
+        One [1, 1, h, w] map a noisy layer, or `None` where the noise mode says it all.
+    """
+    if config.noise != "random":
+        return None
+    rng = derive_rng(config.seed, "pixel noise", video_idx, device=generator.device)
+    return generator.draw_noise(1, rng=rng) or None
+
+
+def _repeat_label(label: int, n: int, generator: Generator) -> Tensor:
+    return torch.full((n,), label, dtype=torch.int64, device=generator.device)

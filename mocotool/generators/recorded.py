@@ -1,0 +1,62 @@
+"""Which generator do these latents belong to? The one their record names, found again."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from mocotool.errors import FileFormatError, MismatchError
+from mocotool.files import sha256_file
+from mocotool.generators.base import Generator
+from mocotool.generators.loading import BUNDLED_PREFIX, load_generator
+from mocotool.provenance import FileRecord
+
+
+def load_recorded_generator(
+    record: FileRecord,
+    *,
+    name: str,
+    beside: Sequence[Path] = (),
+    device: torch.device | str = "cpu",
+    precision: torch.dtype = torch.float32,
+) -> Generator:
+    """Load the generator an artefact was made with.
+
+    Its path comes first; where there is no such file, or another one by now, files of that name
+    are looked for beside the artefact and taken if their sha256 is the recorded one.
+
+    Args:
+        record: What the artefact says of its generator.
+        name: The artefact's own name, for messages.
+        beside: Folders to look into as well.
+        device: Where to put it.
+        precision: What convolutions compute in.
+
+    Raises:
+        FileFormatError: The file is nowhere to be found.
+        MismatchError: Only files with another content are there.
+    """
+    if record.path.startswith(BUNDLED_PREFIX):
+        return load_generator(record.path, device=device, precision=precision)
+    changed: Path | None = None
+    for path in _candidates(record, beside):
+        if sha256_file(path) == record.sha256:
+            return load_generator(path, device=device, precision=precision)
+        changed = changed or path
+    if changed is not None:
+        raise MismatchError(
+            f"{name}: was made with {record.path} of sha256 {record.sha256[:12]}, "
+            f"{changed} has another content by now",
+            hint=f"if it will do all the same, add --generator {changed}",
+        )
+    raise FileFormatError(
+        f"{name}: was made with {record.path}, which is not there (sha256 {record.sha256[:12]})",
+        hint="say where the generator is with --generator FILE",
+    )
+
+
+def _candidates(record: FileRecord, beside: Sequence[Path]) -> Iterator[Path]:
+    recorded = Path(record.path)
+    for path in (recorded, *(folder / recorded.name for folder in beside)):
+        if path.is_file():
+            yield path

@@ -1,0 +1,324 @@
+"""Which way does a video go? Sample, interpolate and traverse latents."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mocotool.basis import PCABasis
+from mocotool.configs.interpolate import InterpolateConfig
+from mocotool.configs.sample import SampleConfig
+from mocotool.configs.traverse import TraverseConfig
+from mocotool.errors import ConfigError, MismatchError
+from mocotool.generators.base import Generator
+from mocotool.latents import LatentsMeta, Trajectory, check_latents_fit
+from mocotool.motion.generator import MotionGenerator
+from mocotool.provenance import FileRecord
+from mocotool.training.randomness import derive_rng
+
+Latents = npt.NDArray[np.float32]
+Progress = Callable[[int], None]
+
+
+def sample_trajectory(
+    motion: MotionGenerator,
+    generator: Generator,
+    *,
+    config: SampleConfig | None = None,
+    start: Trajectory | None = None,
+    progress: Progress | None = None,
+) -> Trajectory:
+    """Draw trajectories from a motion model.
+
+    Every video has random streams of its own, so it comes out the same alone or among others.
+
+    Args:
+        motion: The motion model.
+        generator: The image generator whose latents it moves.
+        config: How many, which seeds, how long; `None` is the defaults.
+        start: Latents to begin from, one video each, in place of content seeds. Where they hold
+            several frames, `config.start_frame` says which; in w+, every layer takes the same
+            steps.
+        progress: Called with the number of videos done since the last call.
+
+    Returns:
+        [n, t, latent_dim], or [n, t, num_ws, latent_dim] for a start in w+. The first frame is the
+        start itself.
+
+    Raises:
+        ConfigError: Seeds and starts contradict each other, or a class is missing.
+        MismatchError: Motion model, generator and starts do not belong together.
+    """
+    config = SampleConfig() if config is None else config
+    check_motion_fits(motion, generator)
+    if start is None:
+        plan = config.plan_videos()
+        assert plan.seeds is not None
+        labels = None if plan.labels is None else np.asarray(plan.labels, np.int64)
+        seeds: list[int] | None = plan.seeds
+        first = draw_latents(generator, plan.seeds, labels, truncation_psi=config.truncation_psi)
+    else:
+        check_latents_fit(start, generator)
+        plan = config.plan_videos(num_starts=start.num_videos)
+        first, labels, seeds = _choose_starts(start, config)
+    latents = _unroll_videos(motion, first, plan.motion_seeds, config=config, progress=progress)
+    meta = LatentsMeta(
+        space=start.meta.space if start else generator.space,
+        fps=config.fps,
+        seeds=seeds,
+        motion_seeds=plan.motion_seeds,
+        generator=generator.origin.file if generator.origin else None,
+        motion=motion.origin,
+        history=start.meta.history if start else (),
+    )
+    return Trajectory(latents=latents, labels=labels, meta=meta)
+
+
+def draw_latents(
+    generator: Generator,
+    seeds: list[int],
+    labels: npt.NDArray[np.int64] | None = None,
+    *,
+    truncation_psi: float = 1.0,
+) -> Tensor:
+    """Draw the latent of each content seed.
+
+    Args:
+        generator: Whose latents.
+        seeds: One a video, from 0 to 2**32 - 1.
+        labels: Class of each video [n], for a generator that has them.
+        truncation_psi: See `Mapping`.
+
+    Returns:
+        [n, latent_dim].
+
+    Raises:
+        ConfigError: The generator has classes and none was named, or a class is out of range.
+        MismatchError: Classes were named for a generator without any.
+
+    Source:
+        Official code: stylegan2-ada-pytorch, generate.py (z of a seed is
+            RandomState(seed).randn; so a seed shows the same picture here and there).
+    """
+    rows = [np.random.RandomState(seed).randn(generator.z_dim) for seed in seeds]
+    z = torch.from_numpy(np.stack(rows).astype(np.float32)).to(generator.device)
+    chosen = None if labels is None else torch.from_numpy(labels).to(generator.device)
+    with torch.inference_mode():
+        c = generator.one_hot(chosen, len(z))
+        return generator.mapping(z, c, truncation_psi=truncation_psi)
+
+
+def check_motion_fits(motion: MotionGenerator, generator: Generator) -> str | None:
+    """Check that a motion model belongs to a generator.
+
+    Returns:
+        A warning, if it fits but was trained with another generator, else `None`.
+
+    Raises:
+        MismatchError: It moves latents of another size.
+    """
+    named = generator.origin.file if generator.origin else None
+    motion_name = motion.origin.path if motion.origin else "the motion model"
+    generator_name = named.path if named else "the generator"
+    if motion.latent_dim != generator.latent_dim:
+        trained_with = motion.generator_record
+        raise MismatchError(
+            f"{motion_name}: moves latents of {motion.latent_dim} dimensions, "
+            f"{generator_name} has {generator.latent_dim}",
+            hint=f"it was trained with {trained_with.path}" if trained_with else None,
+        )
+    trained = motion.generator_record
+    if trained is None or named is None or trained.sha256 == named.sha256:
+        return None
+    return (
+        f"{motion_name} was trained with {trained.path} ({trained.sha256[:12]}), "
+        f"not with {generator_name} ({named.sha256[:12]})"
+    )
+
+
+def _choose_starts(
+    start: Trajectory, config: SampleConfig
+) -> tuple[Tensor, npt.NDArray[np.int64] | None, list[int] | None]:
+    """Return first latents, classes and content seeds of the videos to come."""
+    if config.seeds is not None or config.labels is not None:
+        raise ConfigError("a start takes the place of content seeds and classes, got both")
+    if not -start.num_frames <= config.start_frame < start.num_frames:
+        raise ConfigError(
+            f"there is no frame {config.start_frame} in a start of {start.num_frames} frames"
+        )
+    latents = start.latents[:, config.start_frame]
+    n = config.plan_videos(num_starts=len(latents)).num_videos
+    rows = np.arange(n) if len(latents) > 1 else np.zeros(n, np.int64)
+    labels = None if start.labels is None else start.labels[rows]
+    seeds = start.meta.seeds
+    known = None if seeds is None or len(seeds) != len(latents) else [seeds[row] for row in rows]
+    return torch.from_numpy(latents[rows]), labels, known
+
+
+def _unroll_videos(
+    motion: MotionGenerator,
+    first: Tensor,
+    motion_seeds: list[int],
+    *,
+    config: SampleConfig,
+    progress: Progress | None,
+) -> Latents:
+    num_frames = config.num_frames or motion.num_frames
+    latents = np.empty((len(first), num_frames, *first.shape[1:]), np.float32)
+    for begin in range(0, len(first), config.batch_size):
+        videos = slice(begin, begin + config.batch_size)
+        rngs = [derive_rng(seed, "motion") for seed in motion_seeds[videos]]
+        noise = motion.iter_noise(len(rngs), num_frames, rng=rngs)
+        with torch.inference_mode():
+            steps = motion.unroll(first[videos].to(motion.device), noise)
+            for frame_idx, latent in enumerate(steps):
+                latents[videos, frame_idx] = latent.cpu().numpy()
+        if progress is not None:
+            progress(len(rngs))
+    return latents
+
+
+def interpolate_trajectory(
+    trajectory: Trajectory, *, config: InterpolateConfig | None = None
+) -> Trajectory:
+    """Put frames between the frames: t frames become exactly factor * t.
+
+    The new frames are spread evenly from the first frame to the last, both of which stay. The
+    duration stays too: frames a second are multiplied by the factor.
+
+    Args:
+        trajectory: What to interpolate.
+        config: Factor and mode; `None` is the defaults.
+
+    Source:
+        Paper: Sec. 4 (16 frames become 32).
+        Official code: evaluate.py inserts midpoints, so 16 frames become 31.
+        Follows: the paper's count.
+    """
+    config = InterpolateConfig() if config is None else config
+    num_frames = trajectory.num_frames
+    positions = np.linspace(0.0, num_frames - 1, config.factor * num_frames)
+    before = np.minimum(np.floor(positions).astype(np.int64), max(num_frames - 2, 0))
+    share = (positions - before).astype(np.float32)
+    blend = {"linear": blend_linear, "cubic": blend_cubic, "slerp": blend_slerp}[config.mode]
+    latents = np.stack([blend(video, before, share) for video in trajectory.latents])
+    assert latents.dtype == np.float32
+    fps = trajectory.meta.fps
+    meta = dataclasses.replace(trajectory.meta, fps=None if fps is None else fps * config.factor)
+    return dataclasses.replace(trajectory, latents=latents, meta=meta)
+
+
+def blend_linear(video: Latents, before: npt.NDArray[np.int64], share: Latents) -> Latents:
+    """Interpolate along straight lines.
+
+    Args:
+        video: [t, ..., latent_dim].
+        before: Index of the frame before each new frame, [m] in [0, t-2].
+        share: How far each new frame is on the way to the next, [m] in [0, 1].
+
+    Returns:
+        [m, ..., latent_dim]; exactly a given frame where `share` is 0 or 1.
+    """
+    left, right = _neighbours(video, before)
+    weight = _spread(share, video.ndim)
+    # Not left + weight * (right - left), which misses `right` by rounding at weight 1.
+    return (1.0 - weight) * left + weight * right
+
+
+def blend_cubic(video: Latents, before: npt.NDArray[np.int64], share: Latents) -> Latents:
+    """Interpolate by cubics whose slope at a frame is that of its two neighbours (Catmull-Rom).
+
+    See `blend_linear` for the arguments. At both ends the slope is that to the one neighbour.
+    """
+    slopes = np.gradient(video, axis=0) if len(video) > 1 else np.zeros_like(video)
+    left, right = _neighbours(video, before)
+    left_slope, right_slope = _neighbours(slopes, before)
+    x = _spread(share, video.ndim)
+    blended = (
+        (1.0 + 2.0 * x) * (1.0 - x) ** 2 * left
+        + x**2 * (3.0 - 2.0 * x) * right
+        + x * (1.0 - x) ** 2 * left_slope
+        + x**2 * (x - 1.0) * right_slope
+    )
+    return blended.astype(np.float32, copy=False)
+
+
+def blend_slerp(video: Latents, before: npt.NDArray[np.int64], share: Latents) -> Latents:
+    """Interpolate along arcs around the origin, straight where two latents have no angle.
+
+    See `blend_linear` for the arguments. Latents of equal length stay of that length, as suits z.
+    """
+    left, right = _neighbours(video, before)
+    weight = _spread(share, video.ndim)
+    norms = np.linalg.norm(left, axis=-1, keepdims=True) * np.linalg.norm(
+        right, axis=-1, keepdims=True
+    )
+    dots = np.sum(left * right, axis=-1, keepdims=True)
+    cosine = np.clip(np.divide(dots, norms, out=np.ones_like(dots), where=norms > 0), -1.0, 1.0)
+    angle = np.arccos(cosine)
+    sine = np.sin(angle)
+    curved = sine > 1e-4  # below, arc and line agree to float32; opposite latents have no one arc
+    safe = np.where(curved, sine, 1.0)
+    left_weight = np.where(curved, np.sin((1.0 - weight) * angle) / safe, 1.0 - weight)
+    right_weight = np.where(curved, np.sin(weight * angle) / safe, weight)
+    return (left_weight * left + right_weight * right).astype(np.float32, copy=False)
+
+
+def _neighbours(video: Latents, before: npt.NDArray[np.int64]) -> tuple[Latents, Latents]:
+    return video[before], video[np.minimum(before + 1, len(video) - 1)]
+
+
+def _spread(share: Latents, rank: int) -> Latents:
+    return share.reshape(-1, *[1] * (rank - 1))  # [m, 1, ..., 1]
+
+
+def traverse_basis(
+    generator: Generator,
+    basis: PCABasis,
+    *,
+    config: TraverseConfig | None = None,
+) -> Trajectory:
+    """Walk from one latent along each direction of a basis, both ways.
+
+    Args:
+        generator: Whose latents.
+        basis: The directions.
+        config: How many, how far, in how many steps; `None` is the defaults.
+
+    Returns:
+        One video a component [k, num_frames, latent_dim], from -reach to +reach standard
+        deviations; with an odd number of frames, the latent itself is in the middle.
+
+    Raises:
+        ConfigError: The basis has fewer components.
+        MismatchError: The basis belongs to latents of another size.
+
+    Source:
+        Paper: Appendix E (five steps from -2 to +2 along each of the first 20 components).
+    """
+    config = TraverseConfig() if config is None else config
+    if basis.latent_dim != generator.latent_dim:
+        raise MismatchError(
+            f"the basis is of latents of {basis.latent_dim} dimensions, "
+            f"the generator has {generator.latent_dim}",
+            hint="`moco pca` makes the basis of a generator",
+        )
+    if config.num_components > basis.num_components:
+        raise ConfigError(
+            f"{config.num_components} components, the basis has {basis.num_components}",
+            hint=f"--num-components {basis.num_components}",
+        )
+    k, t = config.num_components, config.num_frames
+    one_label = None if config.label is None else np.array([config.label], np.int64)
+    middle = draw_latents(generator, [config.seed], one_label, truncation_psi=config.truncation_psi)
+    far = np.linspace(-config.reach, config.reach, t) if t > 1 else np.zeros(1)
+    walks = far.astype(np.float32)[None, :, None] * basis.directions[:k, None]  # [k, t, d]
+    record: FileRecord | None = generator.origin.file if generator.origin else None
+    meta = LatentsMeta(
+        space=generator.space, fps=config.fps, seeds=[config.seed] * k, generator=record
+    )
+    labels = None if one_label is None else one_label.repeat(k)
+    return Trajectory(latents=middle.cpu().numpy() + walks, labels=labels, meta=meta)
