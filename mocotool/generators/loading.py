@@ -13,6 +13,7 @@ from mocotool.errors import FileFormatError
 from mocotool.generators.base import Generator, GeneratorOrigin
 from mocotool.generators.biggan import BigGAN
 from mocotool.generators.dcgan import DCGAN
+from mocotool.generators.shapes_only import shapes_only
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights import GeneratorWeights, read_generator_weights
@@ -91,7 +92,7 @@ def build_generator(weights: GeneratorWeights) -> Generator:
     if family is None:
         raise FileFormatError(f"a generator of the unknown kind {weights.kind!r:.40}")
     arch = check_arch(weights.kind, weights.arch)
-    with torch.device("meta"):  # shapes only: a false size costs nothing
+    with shapes_only():  # a false size costs nothing
         generator = family(**arch)
     expected = generator.state_dict()
     tensors = dict(weights.tensors)
