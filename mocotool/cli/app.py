@@ -1,5 +1,6 @@
 """The list of commands and the one place where errors become sentences and exit codes."""
 
+import inspect
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,14 @@ from mocotool.errors import MocoError
 
 class MocoGroup(TyperGroup):
     """The group of all commands; turns the library's errors into one sentence and an exit code."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, its help's paragraphs free of the line breaks of the source."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            paragraphs = inspect.cleandoc(command.help).split("\n\n")
+            command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
