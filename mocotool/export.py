@@ -83,7 +83,7 @@ def export_trajectory(
     if format == "png":
         write_png(targets[0], draw_sheet(generator, trajectory, config=config, progress=advance))
         return paths
-    fps = config.fps or trajectory.meta.fps or DEFAULT_FPS
+    fps = choose_fps(trajectory, config)
     videos = [
         _count_chunks(render_video(generator, trajectory, video_idx, config=config), advance)
         for video_idx in range(num_videos)
@@ -95,6 +95,11 @@ def export_trajectory(
     for target, chunks in zip(targets, videos, strict=True):
         write_video(target, chunks, fps=fps, format=format)
     return paths
+
+
+def choose_fps(trajectory: Trajectory, config: RenderConfig) -> float:
+    """Return the frame rate of videos: what was asked for, else what the latents say, else 12."""
+    return config.fps or trajectory.meta.fps or DEFAULT_FPS
 
 
 def draw_sheet(

@@ -209,8 +209,15 @@ def _parse_seeds(value: Any, key: str, name: str) -> list[int] | None:
     raise FileFormatError(f"{name}: {key} in meta is not a list of whole numbers")
 
 
-def check_latents_fit(trajectory: Trajectory, generator: Generator) -> str | None:
+def check_latents_fit(
+    trajectory: Trajectory, generator: Generator, *, name: str = "the latents"
+) -> str | None:
     """Check that latents belong to a generator.
+
+    Args:
+        trajectory: The latents.
+        generator: The generator.
+        name: What the latents are called in messages.
 
     Returns:
         A warning, if they fit but were made for another generator, else `None`.
@@ -220,7 +227,7 @@ def check_latents_fit(trajectory: Trajectory, generator: Generator) -> str | Non
     """
     named = generator.origin.file if generator.origin else None
     made_for = trajectory.meta.generator
-    name = named.path if named else "the generator"
+    generator_name = named.path if named else "the generator"
     hint = (
         f"they were made for {made_for.path}; choose it with --generator, or make them again"
         if made_for
@@ -229,19 +236,23 @@ def check_latents_fit(trajectory: Trajectory, generator: Generator) -> str | Non
     space, shape = trajectory.meta.space, trajectory.latents.shape
     if shape[-1] != generator.latent_dim:
         raise MismatchError(
-            f"the latents have {shape[-1]} dimensions, {name} has {generator.latent_dim}", hint=hint
+            f"{name}: latents of {shape[-1]} dimensions, {generator_name} has "
+            f"{generator.latent_dim}",
+            hint=hint,
         )
     if space.rstrip("+") != generator.space:
         raise MismatchError(
-            f"the latents are in {space}, {name} takes latents in {generator.space}", hint=hint
+            f"{name}: latents in {space}, {generator_name} takes them in {generator.space}",
+            hint=hint,
         )
     if space == "w+" and shape[2] != generator.num_ws:
         raise MismatchError(
-            f"the latents hold {shape[2]} layers a frame, {name} has {generator.num_ws}", hint=hint
+            f"{name}: {shape[2]} layers a frame, {generator_name} has {generator.num_ws}",
+            hint=hint,
         )
     if made_for is None or named is None or made_for.sha256 == named.sha256:
         return None
     return (
-        f"the latents were made for {made_for.path} ({made_for.sha256[:12]}), "
-        f"not for {name} ({named.sha256[:12]})"
+        f"{name}: made for {made_for.path} ({made_for.sha256[:12]}), "
+        f"not for {generator_name} ({named.sha256[:12]})"
     )

@@ -116,7 +116,9 @@ def draw_line_chart(
     width, height = size
     every = np.concatenate(drawn)
     y_low, y_high = y_range or (float(every[:, 1].min()), float(every[:, 1].max()))
-    x_axis = _fit_axis(every[:, 0].min(), every[:, 0].max(), MARGIN_LEFT, width - MARGIN_RIGHT)
+    x_axis = _fit_axis(
+        every[:, 0].min(), every[:, 0].max(), MARGIN_LEFT, width - MARGIN_RIGHT, tight=True
+    )
     top = MARGIN_TOP + (LEGEND_HEIGHT if any(one.name for one in series) else 0)
     y_axis = _fit_axis(y_low, y_high, height - MARGIN_BOTTOM, top)
     canvas = np.full((height, width, 3), 255, np.float32)
@@ -173,8 +175,14 @@ def _finite_points(one: Series) -> npt.NDArray[np.float64]:
     return kept
 
 
-def _fit_axis(low: float, high: float, start_px: float, end_px: float) -> Axis:
+def _fit_axis(
+    low: float, high: float, start_px: float, end_px: float, *, tight: bool = False
+) -> Axis:
+    """Span whole ticks, or with `tight` just the numbers from `low` to `high`."""
     ticks = nice_ticks(float(low), float(high))
+    if tight and high > low:
+        inside = tuple(tick for tick in ticks if low <= tick <= high)
+        return Axis(float(low), float(high), start_px, end_px, inside)
     return Axis(ticks[0], ticks[-1], start_px, end_px, ticks)
 
 

@@ -74,4 +74,5 @@ def interpolate(
         ),
         config=render_config,
         report=report,
+        name=name,
     )

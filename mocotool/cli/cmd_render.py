@@ -63,4 +63,5 @@ def render(
         ),
         config=config,
         report=report,
+        name=name,
     )

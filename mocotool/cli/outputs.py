@@ -91,7 +91,7 @@ def write_trajectory(
     find_generator: "Callable[[], Generator]",
     config: RenderConfig,
     report: Report,
-    values: dict[str, Any] | None = None,
+    name: str = "the latents",
 ) -> None:
     """Write a trajectory as the command was asked to, and report it.
 
@@ -101,15 +101,18 @@ def write_trajectory(
         find_generator: Gives the generator; called for pictures only.
         config: How to render.
         report: For progress and the result.
-        values: What else the result says.
+        name: What the latents are called in messages.
     """
+    from mocotool.export import choose_fps
+
     if output.format == "npz":
         _write_latents(trajectory, output)
         paths = [Path(output.target)]
     else:
-        paths = _write_pictures(trajectory, output, find_generator(), config, report)
+        paths = _write_pictures(trajectory, output, find_generator(), config, report, name)
     if not output.is_stdout:
-        report.result(_describe(trajectory, paths, values or {}), quiet_hides=True)
+        fps = trajectory.meta.fps if output.format == "npz" else choose_fps(trajectory, config)
+        report.result(_describe(trajectory, paths, fps), quiet_hides=True)
 
 
 def _write_latents(trajectory: "Trajectory", output: Output) -> None:
@@ -130,12 +133,13 @@ def _write_pictures(
     generator: "Generator",
     config: RenderConfig,
     report: Report,
+    name: str,
 ) -> list[Path]:
     from mocotool.export import export_trajectory
     from mocotool.latents import check_latents_fit
 
     assert output.format != "npz"
-    report.warn_if(check_latents_fit(trajectory, generator))
+    report.warn_if(check_latents_fit(trajectory, generator, name=name))
     # A contact sheet renders only the frames that will be seen.
     total = None if output.format == "png" else trajectory.num_videos * trajectory.num_frames
     with (
@@ -154,16 +158,12 @@ def _write_pictures(
         )
 
 
-def _describe(
-    trajectory: "Trajectory", paths: list[Path], values: dict[str, Any]
-) -> dict[str, Any]:
-    meta = trajectory.meta
+def _describe(trajectory: "Trajectory", paths: list[Path], fps: float | None) -> dict[str, Any]:
     return {
         "wrote": [str(path) for path in paths] if len(paths) != 1 else str(paths[0]),
         "videos": trajectory.num_videos,
         "frames": trajectory.num_frames,
-        "space": meta.space,
+        "space": trajectory.meta.space,
         "latent_dim": int(trajectory.latents.shape[-1]),
-        "fps": meta.fps,
-        **values,
+        "fps": fps,
     }
