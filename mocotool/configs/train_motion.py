@@ -77,7 +77,7 @@ class TrainMotionConfig:
     image_loss: Literal["ralsgan", "hinge", "log"] = "ralsgan"
     """D_I's game."""
     image_weight: float = 1.0
-    """Weight of it for the motion generator; 0 with `contrastive_weight` 0 leaves D_I out."""
+    """Weight of it for the motion generator; 0 leaves D_I out, and all that rests on it."""
     head: Literal["shared", "separate"] = "shared"
     """Where D_I's score branches off."""
     augment: Literal["reference", "paper"] = "reference"
@@ -115,7 +115,7 @@ class TrainMotionConfig:
     chunk_size: int = 16
     """Frames rendered at once."""
     graph_mb: int = 1024
-    """Keep the graph of a whole batch if it takes no more than this; else render again in chunks."""
+    """Megabytes a batch's graph may take to be kept; else frames are rendered again in chunks."""
 
     save_every: int = 250
     """Steps between two saved states."""

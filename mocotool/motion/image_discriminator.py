@@ -40,7 +40,9 @@ class SpectralConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [n, c_in, h, w] to [n, c_out, h, w]."""
-        return F.conv2d(x, spectral_weight(self.weight, self.u), self.bias, padding=self.padding)
+        assert self.bias is not None
+        weight = spectral_weight(self.weight, self.u).to(x.dtype)
+        return F.conv2d(x, weight, self.bias.to(x.dtype), padding=self.kernel_size[0] // 2)
 
 
 class SpectralLinear(nn.Linear):
@@ -60,13 +62,11 @@ class SpectralLinear(nn.Linear):
 
 def spectral_weight(weight: Tensor, u: Tensor) -> Tensor:
     """Divide a weight by its largest singular value, whose left vector is about `u` [c_out]."""
-    with torch.autocast(weight.device.type, enabled=False):
-        matrix = weight.flatten(1)
-        with torch.no_grad():
-            v = F.normalize(matrix.t() @ u, dim=0, eps=SPECTRAL_EPS)
-            u = F.normalize(matrix @ v, dim=0, eps=SPECTRAL_EPS)
-        normalized: Tensor = weight / (u @ matrix @ v)
-        return normalized
+    matrix = weight.flatten(1)
+    with torch.no_grad():
+        v = F.normalize(matrix.t() @ u, dim=0, eps=SPECTRAL_EPS)
+        u = F.normalize(matrix @ v, dim=0, eps=SPECTRAL_EPS)
+    return weight / (u @ matrix @ v)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -90,7 +90,8 @@ class DiscriminatorBlock(nn.Module):
         # A 1x1 convolution and an average commute, so the shortcut always shrinks first.
         if self.downsample:
             y, x = F.avg_pool2d(y, 2), F.avg_pool2d(x, 2)
-        return y + (x if self.shortcut is None else self.shortcut(x))
+        y += x if self.shortcut is None else self.shortcut(x)
+        return y
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,19 +145,18 @@ class ImageDiscriminator(nn.Module):
         self.linear = SpectralLinear(embed_dim if head == "shared" else channels[-1], 1)
 
     def forward(self, img: Tensor) -> ImageJudgement:
-        """Judge images [n, 3, resolution, resolution]."""
+        """Judge images [n, 3, resolution, resolution]; convolutions compute in their type."""
         x = img
         for block in self.blocks:
             x = block(x)
         features = F.relu(x).to(torch.float32).sum(dim=(2, 3))  # [n, 16 * width]
-        with torch.autocast(img.device.type, enabled=False):
-            projected = F.relu(self.proj0(features))
-            if self.head == "shared":
-                scores = self.linear(projected)
-                embedding = self.proj2(F.relu(self.proj1(projected)))
-            else:
-                scores = self.linear(features)
-                embedding = self.proj2(projected)
+        projected = F.relu(self.proj0(features))
+        if self.head == "shared":
+            scores = self.linear(projected)
+            embedding = self.proj2(F.relu(self.proj1(projected)))
+        else:
+            scores = self.linear(features)
+            embedding = self.proj2(projected)
         return ImageJudgement(scores=scores[:, 0], embedding=embedding, features=features)
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor
 
 from mocotool.errors import MismatchError
+from mocotool.motion.twice_differentiable import input_gradients_only
 from mocotool.training.distributed import Processes
 
 AdversarialLoss = Literal["ralsgan", "log", "hinge"]
@@ -173,7 +174,8 @@ def gradient_penalty(scores: list[Tensor], video: Tensor, *, norm: PenaltyNorm) 
     """
     penalties = []
     for score in scores:
-        (slope,) = torch.autograd.grad(score.sum(), video, create_graph=True)
+        with input_gradients_only():
+            (slope,) = torch.autograd.grad(score.sum(), video, create_graph=True)
         axes = (1,) if norm == "location" else (1, 2, 3, 4)
         length = (slope.to(torch.float32).square().sum(dim=axes) + NORM_EPS).sqrt()
         penalties.append((length - 1.0).square().mean())

@@ -10,12 +10,23 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
 from mocotool.layouts import to_ncthw
+from mocotool.motion.twice_differentiable import TwiceDifferentiableConv3d
 
 LRELU_SLOPE = 0.2
 CONV_INIT_STD = 0.02  # Official code: weights_init
 MAX_FRAMES_AT_FULL_RATE = 16  # Official code: longer clips are halved in time between scales
 WIDTH_FACTORS = (1, 2, 4, 8)
 KERNEL, PADDING = 4, 2
+
+
+class InputTypeConv2d(nn.Conv2d):
+    """`nn.Conv2d` that computes in the type of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [n, c_in, h, w] to [n, c_out, h', w']."""
+        assert self.bias is not None
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return F.conv2d(x, weight, bias, stride=self.stride, padding=PADDING)
 
 
 class PatchDiscriminator(nn.Module):
@@ -29,7 +40,7 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, *, width: int, num_dims: Literal[2, 3]) -> None:
         super().__init__()
-        conv = nn.Conv3d if num_dims == 3 else nn.Conv2d
+        conv = TwiceDifferentiableConv3d if num_dims == 3 else InputTypeConv2d
         norm = nn.InstanceNorm3d if num_dims == 3 else nn.InstanceNorm2d
         layers: list[nn.Module] = []
         for i, factor in enumerate(WIDTH_FACTORS):
@@ -66,6 +77,7 @@ class MultiscaleDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.num_dims: Literal[2, 3] = num_dims
+        self.compute_dtype = torch.float32  # of convolutions; weights and scores stay float32
         self.scales = nn.ModuleList(
             PatchDiscriminator(in_channels, width=width, num_dims=num_dims)
             for _ in range(num_scales)
@@ -76,7 +88,7 @@ class MultiscaleDiscriminator(nn.Module):
         scores = []
         for i, scale in enumerate(self.scales):
             x = self.shrink(x) if i else x
-            scores.append(scale(x).to(torch.float32))
+            scores.append(scale(x.to(self.compute_dtype)).to(torch.float32))
         return scores
 
     def shrink(self, x: Tensor) -> Tensor:

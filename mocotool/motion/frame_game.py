@@ -1,0 +1,233 @@
+"""The game against the single-frame D_I, which also learns to tell one video's frames from others'.
+
+It compares later generated frames with first ones, which the image generator made without any
+motion, so that motion stays on the image generator's own ground.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mocotool.motion.augment import augment, draw_augmentation
+from mocotool.motion.games import Metrics, Setting, accuracy, frozen
+from mocotool.motion.image_discriminator import (
+    ImageDiscriminator,
+    ImageJudgement,
+    copy_frozen,
+    update_average,
+)
+from mocotool.motion.losses import (
+    contrastive_loss,
+    feature_matching_loss,
+    image_adversarial_loss,
+)
+from mocotool.motion.memory_bank import MemoryBank
+
+# Which embeddings are kept for each source of positive pairs.
+BANKS = {"generated": ("first", "later"), "frames": ("later",), "videos": ("real",)}
+
+
+class FrameGame:
+    """D_I of single frames, its averaged copy and its memory bank.
+
+    Args:
+        setting: What all games share.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.config = config = setting.config
+        self.network = ImageDiscriminator(
+            config.frame_size,
+            width=config.image_width,
+            embed_dim=config.embed_dim,
+            head=config.head,
+        )
+        self.network.to(setting.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = setting.adam(self.network, beta1=config.image_beta1, eps=config.image_eps)
+        self.average = copy_frozen(self.network) if config.has_contrastive else None
+        names = BANKS[config.contrastive] if config.has_contrastive else ()
+        self.banks = nn.ModuleDict(
+            {
+                name: MemoryBank(
+                    config.bank_size, config.embed_dim, rng=setting.rng("memory bank", name)
+                )
+                for name in names
+            }
+        ).to(setting.device)
+        self.real = torch.empty(0)
+
+    def begin(self, real: Tensor) -> None:
+        """Take the real clips of this step."""
+        self.real = real
+
+    def judge(self, img: Tensor, network: nn.Module | None = None) -> ImageJudgement:
+        """Judge images [n, 3, h, w] with D_I, or with its averaged copy."""
+        img = img.to(self.setting.precision).contiguous(memory_format=torch.channels_last)
+        judgement: ImageJudgement = (network or self.network)(img)
+        return judgement
+
+    def change(self, img: Tensor, *path: int | str) -> Tensor:
+        """Return a view of each image [n, 3, h, w]: changed at random, each in its own way."""
+        augmentation = draw_augmentation(
+            self.config.batch_size,
+            size=img.shape[-1],
+            augment_set=self.config.augment,
+            rng=self.setting.rng("augment", *path),
+        )
+        return augment(img, augmentation.rows(self.setting.rows))
+
+    def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Return {"image": loss}, and "feature" where features are matched."""
+        self.network.iterate_spectral_norm()
+        with frozen(self.network):
+            if self.config.feature_frames == "all":
+                return self._losses_of_all_frames(fake)
+            return self._losses_of_one_frame(fake, *path)
+
+    def _losses_of_all_frames(self, fake: Tensor) -> Metrics:
+        n, t = fake.shape[:2]
+        later = self.judge(fake[:, 1:].flatten(0, 1))
+        losses = {"image": self._adversarial([], [later.scores], for_generator=True)}
+        if self.config.has_feature_matching:
+            with torch.no_grad():
+                first = self.judge(fake[:, 0]).features
+            features = later.features.unflatten(0, (n, t - 1))  # [n, t-1, d]
+            losses["feature"] = feature_matching_loss(first=first, later=features)
+        return losses
+
+    def _losses_of_one_frame(self, fake: Tensor, *path: int | str) -> Metrics:
+        frame_idx = self.setting.later_frame("frame", *path)
+        later_view = self.change(fake[:, frame_idx], "later", *path)
+        later = self.judge(later_view)
+        losses = {"image": self._adversarial([], [later.scores], for_generator=True)}
+        with torch.no_grad():
+            first_view = self.change(fake[:, 0], "first", *path)
+            if self.config.has_feature_matching:
+                first = self.judge(first_view).embedding
+        if self.config.has_feature_matching:
+            losses["feature"] = feature_matching_loss(
+                first=first, later=later.embedding.unsqueeze(1)
+            )
+        if self.config.bank_on_g_steps:
+            self._push({"first": first_view, "later": later_view.detach()})
+        return losses
+
+    def update(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Learn; return the losses, accuracies and gradient norm."""
+        self.network.iterate_spectral_norm()
+        frame_idx = self.setting.later_frame("frame", *path)
+        first, later = fake[:, 0], fake[:, frame_idx]
+        views = self._views(first, later, *path)
+        groups = [view for pair in views.values() for view in pair]
+        has_views = self.config.augment == "reference" and {"first", "later"} <= views.keys()
+        if not has_views:
+            groups += (
+                [first, later]
+                if self.config.augment == "paper"
+                else [
+                    self.change(first, "first", *path),
+                    self.change(later, "later", *path),
+                ]
+            )
+        # One pass for everything: [g*n, 3, h, w]
+        judged = self.judge(torch.cat(groups))
+        scores = judged.scores.chunk(len(groups))
+        embeddings = judged.embedding.chunk(len(groups))
+        if has_views:
+            real_scores, fake_scores = torch.cat(scores[:2]), torch.cat(scores[2:4])
+        else:
+            real_scores, fake_scores = scores[-2], scores[-1]
+        loss = self._adversarial([real_scores], [fake_scores], for_generator=False)
+        values = {"d_image": loss.detach()}
+        if views:
+            contrast = self._contrast(list(views), list(embeddings))
+            values["contrastive"] = contrast.detach()
+            loss = loss + self.config.contrastive_weight * contrast
+        loss.backward()
+        values |= accuracy(
+            [real_scores], [fake_scores], form=self.config.image_loss, name="d_image"
+        )
+        values["d_image_grad"] = self.setting.update(self.network, self.optimizer)
+        if self.average is not None:
+            update_average(self.average, self.network, decay=self.config.momentum)
+            if not self.config.bank_on_g_steps:
+                self._push({name: pair[0] for name, pair in views.items()})
+        return values
+
+    def _views(self, first: Tensor, later: Tensor, *path: int | str) -> dict[str, list[Tensor]]:
+        """Return two views of each source of positive pairs."""
+        sources: dict[str, list[Tensor]] = {}
+        if not self.config.has_contrastive:
+            return sources
+        if self.config.contrastive == "generated":
+            sources["first"] = [first, first]
+        if self.config.contrastive == "videos":
+            order = torch.randperm(self.config.num_frames, generator=self.setting.rng("two", *path))
+            sources["real"] = [self.real[:, int(idx)] for idx in order[:2]]
+        else:
+            sources["later"] = [later, later]
+        return {
+            name: [self.change(img, name, view, *path) for view, img in enumerate(pair)]
+            for name, pair in sources.items()
+        }
+
+    def _contrast(self, names: list[str], embeddings: list[Tensor]) -> Tensor:
+        """Add up the contrastive losses of the sources `names`, two groups of embeddings each."""
+        losses = []
+        for i, name in enumerate(names):
+            bank = self.banks[name]
+            assert isinstance(bank, MemoryBank)
+            loss = contrastive_loss(
+                a=embeddings[2 * i],
+                b=embeddings[2 * i + 1],
+                negatives=bank.entries,
+                temperature=self.config.temperature,
+                denominator=self.config.denominator,
+                processes=self.setting.processes,
+            )
+            losses.append(loss)
+        return torch.stack(losses).sum()
+
+    @torch.no_grad()
+    def _push(self, views: dict[str, Tensor]) -> None:
+        """Put what the averaged copy makes of `views` into the memory bank."""
+        names = [name for name in views if name in self.banks]
+        if not names:
+            return
+        assert isinstance(self.average, ImageDiscriminator)
+        self.average.iterate_spectral_norm()
+        judged = self.judge(torch.cat([views[name] for name in names]), self.average)
+        for name, embedding in zip(names, judged.embedding.chunk(len(names)), strict=True):
+            bank = self.banks[name]
+            assert isinstance(bank, MemoryBank)
+            bank.push(self.setting.processes.gather(embedding))
+
+    def _adversarial(
+        self, real: list[Tensor], fake: list[Tensor], *, for_generator: bool
+    ) -> Tensor:
+        return image_adversarial_loss(
+            real=real,
+            fake=fake,
+            form=self.config.image_loss,
+            for_generator=for_generator,
+            processes=self.setting.processes,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything an exact resume needs."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "banks": self.banks.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.banks.load_state_dict(state["banks"])

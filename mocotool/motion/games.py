@@ -1,0 +1,298 @@
+"""The three games that the motion generator plays: against D_V, and against one of two D_I.
+
+Each game holds its discriminator and optimiser, gives the generator its loss, and learns. The real
+clips of a step serve all the steps of the generator, so what they score is computed once.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.motion.losses import (
+    AdversarialLoss,
+    gradient_penalty,
+    image_adversarial_loss,
+    video_adversarial_loss,
+)
+from mocotool.motion.patch_discriminator import (
+    MultiscaleDiscriminator,
+    to_pair_input,
+    to_video_input,
+)
+from mocotool.training.distributed import Processes
+from mocotool.training.randomness import derive_rng
+
+Metrics = dict[str, Tensor]
+
+
+class Setting:
+    """What all games of a run share.
+
+    Args:
+        config: Settings.
+        device: Where to compute.
+        precision: What discriminators compute in; float16 is taken as float32 here.
+        processes: This process among those that train together.
+    """
+
+    def __init__(
+        self,
+        config: TrainMotionConfig,
+        *,
+        device: torch.device,
+        precision: torch.dtype,
+        processes: Processes,
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.precision = torch.float32 if precision is torch.float16 else precision
+        self.processes = processes
+        self.rows = processes.rows(config.batch_size)
+
+    def rng(self, *path: int | str) -> torch.Generator:
+        """Return the random generator of one use; all processes get the same."""
+        return derive_rng(self.config.seed, *path)
+
+    def coin(self, *path: int | str) -> bool:
+        """Toss a coin for the whole batch."""
+        return bool(torch.rand((), generator=self.rng(*path)) < 0.5)
+
+    def later_frame(self, *path: int | str) -> int:
+        """Draw one frame after the first, for the whole batch."""
+        return int(torch.randint(1, self.config.num_frames, (), generator=self.rng(*path)))
+
+    def update(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Average the gradients over processes and take a step; return their norm."""
+        parameters = [p for p in network.parameters() if p.grad is not None]
+        self.processes.average_gradients(parameters)
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def adam(
+        self, network: nn.Module, *, beta1: float = 0.5, eps: float = 1e-8
+    ) -> torch.optim.Adam:
+        """Return the optimiser of a network."""
+        return torch.optim.Adam(
+            network.parameters(),
+            lr=self.config.learning_rate,
+            betas=(beta1, 0.999),
+            eps=eps,
+            fused=True,
+        )
+
+
+class Game(Protocol):
+    """One discriminator against the motion generator."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The discriminator."""
+
+    def begin(self, real: Tensor) -> None:
+        """Take the real clips [n, t, c, h, w] of this step."""
+
+    def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Judge generated clips; return the generator's loss terms by name."""
+
+    def update(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Learn from generated clips; return figures to report."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything an exact resume needs."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network without computing those of its weights."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+class PatchGame:
+    """What both games of patch discriminators share."""
+
+    def __init__(self, setting: Setting, network: MultiscaleDiscriminator) -> None:
+        self.setting = setting
+        network.compute_dtype = setting.precision
+        layout = torch.channels_last_3d if network.num_dims == 3 else torch.channels_last
+        self.layout = layout
+        self.network = network.to(setting.device).to(memory_format=layout)  # type: ignore[call-overload]
+        self.optimizer = setting.adam(network)
+        self.real = torch.empty(0)
+        self.real_scores: dict[int | bool, list[Tensor]] = {}
+
+    def begin(self, real: Tensor) -> None:
+        """Take the real clips of this step."""
+        self.real = real
+        self.real_scores.clear()
+
+    def score(self, x: Tensor) -> list[Tensor]:
+        """Return one map of scores a scale."""
+        scores: list[Tensor] = self.network(x.contiguous(memory_format=self.layout))
+        return scores
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything an exact resume needs."""
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+class VideoGame(PatchGame):
+    """D_V: do these clips move like real ones?"""
+
+    def __init__(self, setting: Setting) -> None:
+        self.config = setting.config
+        self.with_first_frame = not setting.config.cross_domain
+        network = MultiscaleDiscriminator(
+            6 if self.with_first_frame else 3,
+            width=setting.config.video_width,
+            num_dims=3,
+            num_scales=setting.config.num_scales,
+        )
+        super().__init__(setting, network)
+
+    def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Return {"video": loss}."""
+        with frozen(self.network):
+            fake_scores = self.score(self._input(fake, self._is_reversed("fake", *path)))
+            loss = video_adversarial_loss(
+                real=self._cached_real_scores(self._is_reversed("real", *path)),
+                fake=fake_scores,
+                form=self.config.video_loss,
+                for_generator=True,
+                processes=self.setting.processes,
+            )
+        return {"video": loss}
+
+    def update(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Learn; return the loss, accuracies, penalty and gradient norm."""
+        real_scores = self.score(self._input(self.real, self._is_reversed("real", *path)))
+        fake_scores = self.score(self._input(fake, self._is_reversed("fake", *path)))
+        loss = video_adversarial_loss(
+            real=real_scores,
+            fake=fake_scores,
+            form=self.config.video_loss,
+            for_generator=False,
+            processes=self.setting.processes,
+        )
+        loss.backward()
+        values = {"d_video": loss.detach()}
+        values |= accuracy(real_scores, fake_scores, form=self.config.video_loss, name="d_video")
+        if self.config.penalty_weight > 0:
+            values["penalty"] = self._penalise(fake, *path)
+        values["d_video_grad"] = self.setting.update(self.network, self.optimizer)
+        return values
+
+    def _penalise(self, fake: Tensor, *path: int | str) -> Tensor:
+        """Add the gradient penalty's gradient; one mixture of real and generated a clip."""
+        rng = self.setting.rng("mix", *path)
+        mix = torch.rand(self.config.batch_size, 1, 1, 1, 1, generator=rng)[self.setting.rows]
+        video = self._input(self.real, False).lerp(self._input(fake, False), mix.to(fake.device))
+        video = video.contiguous(memory_format=self.layout).requires_grad_()
+        penalty = gradient_penalty(self.score(video), video, norm=self.config.penalty_norm)
+        (self.config.penalty_weight * penalty).backward(inputs=list(self.network.parameters()))
+        return penalty.detach()
+
+    def _input(self, video: Tensor, is_reversed: bool) -> Tensor:
+        video_ncthw = to_video_input(video, with_first_frame=self.with_first_frame)
+        return video_ncthw.flip(2) if is_reversed else video_ncthw
+
+    def _is_reversed(self, *path: int | str) -> bool:
+        return self.config.time_reversal and self.setting.coin("reverse", *path)
+
+    @torch.no_grad()
+    def _cached_real_scores(self, is_reversed: bool) -> list[Tensor]:
+        if self.config.video_loss != "ralsgan":
+            return []  # the other losses' generator side knows no real clips
+        if is_reversed not in self.real_scores:
+            self.real_scores[is_reversed] = self.score(self._input(self.real, is_reversed))
+        return self.real_scores[is_reversed]
+
+
+class PairGame(PatchGame):
+    """The authors' in-domain D_I: do the first frame and a later one go together?"""
+
+    def __init__(self, setting: Setting) -> None:
+        self.config = setting.config
+        network = MultiscaleDiscriminator(
+            6, width=setting.config.pair_width, num_dims=2, num_scales=setting.config.num_scales
+        )
+        super().__init__(setting, network)
+
+    def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Return {"image": loss}."""
+        frame_idx = self.setting.later_frame("frame", *path)
+        with frozen(self.network):
+            loss = image_adversarial_loss(
+                real=self._cached_real_scores(frame_idx),
+                fake=self.score(to_pair_input(fake, frame_idx)),
+                form=self.config.image_loss,
+                for_generator=True,
+                processes=self.setting.processes,
+            )
+        return {"image": loss}
+
+    def update(self, fake: Tensor, *path: int | str) -> Metrics:
+        """Learn; return the loss, accuracies and gradient norm."""
+        frame_idx = self.setting.later_frame("frame", *path)
+        real_scores = self.score(to_pair_input(self.real, frame_idx))
+        fake_scores = self.score(to_pair_input(fake, frame_idx))
+        loss = image_adversarial_loss(
+            real=real_scores,
+            fake=fake_scores,
+            form=self.config.image_loss,
+            for_generator=False,
+            processes=self.setting.processes,
+        )
+        loss.backward()
+        values = {"d_image": loss.detach()}
+        values |= accuracy(real_scores, fake_scores, form=self.config.image_loss, name="d_image")
+        values["d_image_grad"] = self.setting.update(self.network, self.optimizer)
+        return values
+
+    @torch.no_grad()
+    def _cached_real_scores(self, frame_idx: int) -> list[Tensor]:
+        if self.config.image_loss != "ralsgan":
+            return []
+        if frame_idx not in self.real_scores:
+            self.real_scores[frame_idx] = self.score(to_pair_input(self.real, frame_idx))
+        return self.real_scores[frame_idx]
+
+
+@torch.no_grad()
+def accuracy(
+    real: list[Tensor], fake: list[Tensor], *, form: AdversarialLoss, name: str
+) -> Metrics:
+    """Return how often a discriminator is right about real and about generated patches.
+
+    A relativistic one is right if a patch is on its side of the other kind's mean.
+    """
+    relative = form == "ralsgan"
+    right_real = [
+        (r > (f.mean() if relative else 0)).to(torch.float32).mean()
+        for r, f in zip(real, fake, strict=True)
+    ]
+    right_fake = [
+        (f < (r.mean() if relative else 0)).to(torch.float32).mean()
+        for r, f in zip(real, fake, strict=True)
+    ]
+    return {
+        f"{name}_right_real": torch.stack(right_real).mean(),
+        f"{name}_right_fake": torch.stack(right_fake).mean(),
+    }

@@ -1,0 +1,338 @@
+"""One training step of the motion generator: several moves of its own, then one of each game.
+
+Everything random follows from the seed and the step's number, drawn for the whole batch and then
+cut to this process's rows. So a resumed run, and one over several processes, take the same steps.
+"""
+
+import copy
+import dataclasses
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.errors import ConfigError, DivergedError, MismatchError
+from mocotool.generators.base import Generator
+from mocotool.layouts import to_frames_u8
+from mocotool.motion.frame_game import FrameGame
+from mocotool.motion.games import Game, Metrics, PairGame, Setting, VideoGame
+from mocotool.motion.generator import MotionGenerator, MotionRollout
+from mocotool.motion.image_discriminator import update_average
+from mocotool.motion.losses import LossWeights, mutual_information_loss, total_generator_loss
+from mocotool.motion.rendering import ClipRenderer, check_frame_size, measure_graph_bytes
+from mocotool.training.distributed import Processes
+from mocotool.training.randomness import derive_seed
+
+PREVIEW_CONTENTS = 4
+PREVIEW_MOTIONS = 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GeneratedClips:
+    """Clips of this process's part of a batch."""
+
+    rollout: MotionRollout
+    noise: Tensor
+    """What moved them, [n, t-1, noise_dim]."""
+    frames: Tensor
+    """[n, t, c, frame_size, frame_size]."""
+
+
+class MotionTrainer:
+    """The motion generator, its average, its games and their optimisers.
+
+    Args:
+        generator: The frozen image generator, in the precision to render in.
+        components: PCA directions of its latents, [k, latent_dim].
+        stdev: Their standard deviations, [k].
+        config: Settings.
+        processes: This process among those that train together.
+        initial: A motion model to start from, or `None` for random weights.
+
+    Raises:
+        ConfigError: A size does not fit the generator.
+        MismatchError: `initial` is of another size.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        components: Tensor,
+        stdev: Tensor,
+        config: TrainMotionConfig,
+        *,
+        processes: Processes | None = None,
+        initial: MotionGenerator | None = None,
+    ) -> None:
+        check_frame_size(config.frame_size, generator.resolution)
+        self.generator = generator
+        self.config = config
+        self.device = generator.device
+        self.processes = processes or Processes()
+        self.setting = Setting(
+            config,
+            device=self.device,
+            precision=generator.synthesis.compute_dtype,
+            processes=self.processes,
+        )
+        self.step_idx = 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(config.seed, "weights"))
+            motion = build_motion(generator, components, stdev, config)
+            self.games: dict[str, Game] = build_games(self.setting)
+        if initial is not None:
+            motion = adopt_initial(motion, initial)
+        self.motion = motion.to(self.device).train()
+        self.averaged = copy.deepcopy(self.motion).requires_grad_(False).eval()
+        self.optimizer = self.setting.adam(self.motion)
+        self.weights = LossWeights(
+            video=config.video_weight,
+            image=config.image_weight,
+            mutual_info=config.mutual_info_weight,
+            feature=config.feature_weight,
+        )
+        self.renderer = build_renderer(generator, config, num_clips=self._num_rows())
+
+    def _num_rows(self) -> int:
+        return len(range(self.config.batch_size)[self.setting.rows])
+
+    def step(self, real: Tensor) -> dict[str, float]:
+        """Take one step of the whole recipe.
+
+        Args:
+            real: This process's part of the batch, [n, t, c, frame_size, frame_size], uint8 or
+                float in [-1, 1].
+
+        Returns:
+            Losses and figures, as floats, averaged over processes.
+
+        Raises:
+            DivergedError: A loss or a gradient is NaN or infinite.
+        """
+        real = self._to_video(real)
+        for game in self.games.values():
+            game.begin(real)
+        values: Metrics = {}
+        for g_step in range(self.config.num_g_steps):
+            values = self._generator_step(g_step)
+        values |= self._discriminator_step()
+        values |= measure_motion(real, "real")
+        decay = min(self.config.ema_decay, (1 + self.step_idx) / (10 + self.step_idx))
+        update_average(self.averaged, self.motion, decay=decay)
+        self.step_idx += 1
+        return self._to_floats(values)
+
+    def _to_video(self, real: Tensor) -> Tensor:
+        size = self.config.frame_size
+        expected = (self._num_rows(), self.config.num_frames, 3, size, size)
+        if tuple(real.shape) != expected:
+            raise MismatchError(f"clips have shape {list(real.shape)}, expected {list(expected)}")
+        real = real.to(self.device)
+        return real.to(torch.float32).div(127.5).sub(1) if real.dtype == torch.uint8 else real
+
+    def generate(self, *path: int | str) -> GeneratedClips:
+        """Draw latents and noise for one use, move and render them."""
+        config, rows = self.config, self.setting.rows
+        rng = self.setting.rng("clips", *path)
+        z = torch.randn(config.batch_size, self.generator.z_dim, generator=rng)[rows]
+        labels = None
+        if self.generator.c_dim:
+            classes = torch.randint(self.generator.c_dim, (config.batch_size,), generator=rng)
+            labels = classes[rows].to(self.device)
+        noise = torch.randn(
+            config.batch_size, config.num_frames - 1, config.noise_dim, generator=rng
+        )[rows].to(self.device)
+        seeds = [
+            derive_seed(config.seed, "pixel noise", *path, row)
+            for row in range(rows.start, rows.stop)
+        ]
+        with torch.no_grad():
+            c = self.generator.one_hot(labels, len(z))
+            latent = self.generator.mapping(z.to(self.device), c)
+        rollout = self.motion.rollout(latent, noise)
+        maps = self.renderer.draw_noise(seeds)
+        frames = self.renderer.render(rollout.trajectory, noise=maps, labels=labels)
+        return GeneratedClips(rollout, noise, frames)
+
+    def _generator_step(self, g_step: int) -> Metrics:
+        path = ("g", self.step_idx, g_step)
+        clips = self.generate(*path)
+        terms: dict[str, Tensor | None] = {"video": None, "image": None, "feature": None}
+        for game in self.games.values():
+            terms |= game.generator_losses(clips.frames, *path)
+        mutual_info = None
+        if self.config.mutual_info_weight > 0:
+            mutual_info = mutual_information_loss(
+                noise_pred=clips.rollout.noise_pred, noise=clips.noise
+            )
+        loss = total_generator_loss(
+            video=terms["video"],
+            image=terms["image"],
+            feature=terms["feature"],
+            mutual_info=mutual_info,
+            weights=self.weights,
+        )
+        loss.backward()
+        norm = self.setting.update(self.motion, self.optimizer)
+        terms["mutual_info"] = mutual_info
+        values = {f"g_{name}": x.detach() for name, x in terms.items() if x is not None}
+        values |= {"g_loss": loss.detach(), "g_grad": norm}
+        return values | measure_motion(clips.frames.detach(), "generated")
+
+    def _discriminator_step(self) -> Metrics:
+        path = ("d", self.step_idx)
+        with torch.no_grad():
+            frames = self.generate(*path).frames
+        values: Metrics = {}
+        for game in self.games.values():
+            values |= game.update(frames, *path)
+        return values
+
+    def _to_floats(self, values: Metrics) -> dict[str, float]:
+        means = self.processes.average(torch.stack([x.to(torch.float32) for x in values.values()]))
+        floats = dict(zip(values, means.tolist(), strict=True))
+        wrong = [name for name, value in floats.items() if not math.isfinite(value)]
+        if wrong:
+            raise DivergedError(
+                f"training diverged at step {self.step_idx}: {', '.join(wrong)} is not finite",
+                hint="resume from the last saved state with a lower --learning-rate",
+            )
+        return floats
+
+    @torch.no_grad()
+    def preview(self) -> Tensor:
+        """Render fixed seeds with the averaged motion model.
+
+        Returns:
+            uint8 [n, t, frame_size, frame_size, 3]: each content with each motion, contents first.
+        """
+        config = self.config
+        n = PREVIEW_CONTENTS * PREVIEW_MOTIONS
+        rng = self.setting.rng("preview")
+        z = torch.randn(PREVIEW_CONTENTS, self.generator.z_dim, generator=rng)
+        noise = torch.randn(
+            PREVIEW_MOTIONS, config.num_frames - 1, config.noise_dim, generator=rng
+        ).repeat(PREVIEW_CONTENTS, 1, 1)
+        labels = None
+        if self.generator.c_dim:
+            labels = (torch.arange(PREVIEW_CONTENTS) % self.generator.c_dim).to(self.device)
+        c = self.generator.one_hot(labels, len(z))
+        latent = self.generator.mapping(z.to(self.device), c)
+        latent = latent.repeat_interleave(PREVIEW_MOTIONS, dim=0)
+        labels = None if labels is None else labels.repeat_interleave(PREVIEW_MOTIONS)
+        trajectory = self.averaged(latent, noise.to(self.device))
+        seeds = [derive_seed(config.seed, "preview", i // PREVIEW_MOTIONS) for i in range(n)]
+        frames = self.renderer.render(
+            trajectory, noise=self.renderer.draw_noise(seeds), labels=labels
+        )
+        return to_frames_u8(frames).cpu()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything an exact resume needs, beside the clips' own place."""
+        return {
+            "step_idx": self.step_idx,
+            "motion": self.motion.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "games": {name: game.state_dict() for name, game in self.games.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.step_idx = state["step_idx"]
+        self.motion.load_state_dict(state["motion"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, game in self.games.items():
+            game.load_state_dict(state["games"][name])
+
+
+def build_motion(
+    generator: Generator, components: Tensor, stdev: Tensor, config: TrainMotionConfig
+) -> MotionGenerator:
+    """Return an untrained motion generator of the configured size.
+
+    Raises:
+        ConfigError: The basis has fewer components than asked for.
+    """
+    if len(components) < config.num_components:
+        raise ConfigError(
+            f"the PCA basis has {len(components)} components, {config.num_components} are wanted",
+            hint=f"--num-components {len(components)}",
+        )
+    motion = MotionGenerator(
+        latent_dim=generator.latent_dim,
+        noise_dim=config.noise_dim,
+        hidden_dim=config.hidden_dim,
+        components=components[: config.num_components],
+        stdev=stdev[: config.num_components],
+        step_size=config.step_size,
+        form=config.form,
+        basis_rows=config.basis_rows,
+        residual=config.residual,
+    )
+    motion.num_frames = config.num_frames
+    motion.generator_record = generator.origin.file if generator.origin else None
+    return motion
+
+
+def adopt_initial(motion: MotionGenerator, initial: MotionGenerator) -> MotionGenerator:
+    """Give `motion` the weights and the basis of `initial`.
+
+    Raises:
+        MismatchError: They are of different sizes.
+    """
+    ours = {name: list(x.shape) for name, x in motion.state_dict().items()}
+    theirs = {name: list(x.shape) for name, x in initial.state_dict().items()}
+    differing = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
+    if differing:
+        name = differing[0]
+        raise MismatchError(
+            f"the motion model to start from has {name} {theirs.get(name)}, "
+            f"this run {ours.get(name)}",
+            hint="set --hidden-dim, --noise-dim, --num-components and --recipe as it was trained",
+        )
+    motion.load_state_dict(initial.state_dict())
+    return motion
+
+
+def build_games(setting: Setting) -> dict[str, Game]:
+    """Return the games that the configuration asks for, by name."""
+    config = setting.config
+    games: dict[str, Game] = {}
+    if config.has_video_disc:
+        games["video"] = VideoGame(setting)
+    if config.has_image_disc:
+        games["image"] = FrameGame(setting) if config.image_disc == "single" else PairGame(setting)
+    return games
+
+
+def build_renderer(
+    generator: Generator, config: TrainMotionConfig, *, num_clips: int
+) -> ClipRenderer:
+    """Return what renders training clips; whether it keeps graphs follows from their size."""
+    renderer = ClipRenderer(
+        generator=generator,
+        frame_size=config.frame_size,
+        chunk_size=config.chunk_size,
+        noise_mode=config.noise_mode,
+    )
+    graph_bytes = measure_graph_bytes(renderer, latent_dim=generator.latent_dim)
+    fits = graph_bytes * num_clips * (config.num_frames - 1) <= config.graph_mb * 2**20
+    return dataclasses.replace(renderer, keep_graph=fits)
+
+
+@torch.no_grad()
+def measure_motion(video: Tensor, name: str) -> Metrics:
+    """Return how much a video [n, t, c, h, w] in [-1, 1] changes.
+
+    Returns:
+        Mean absolute difference of neighbouring frames, and of the first and the last one.
+    """
+    video = video.clamp(-1, 1)
+    return {
+        f"motion_{name}": video.diff(dim=1).abs().mean(),
+        f"drift_{name}": (video[:, -1] - video[:, 0]).abs().mean(),
+    }

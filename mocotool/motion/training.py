@@ -1,0 +1,139 @@
+"""Learning to move: the loop around `MotionTrainer`, with saving, previews and warnings."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from mocotool.errors import StoppedError
+from mocotool.motion.generator import MotionGenerator
+from mocotool.motion.trainer import MotionTrainer
+from mocotool.training.run_folder import RunFolder
+from mocotool.training.stopping import StopRequest
+
+FROZEN_BELOW = 0.02  # of the real clips' motion
+WILD_ABOVE = 10.0
+WATCH_STEPS = 50  # a new model hardly moves; let it begin
+
+
+class Clips(Iterator[Tensor], Protocol):
+    """Where real clips come from: uint8 or float [n, t, 3, h, w], this process's share."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place in the order of clips."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a place that `state_dict` returned."""
+
+
+class MotionWatch:
+    """Notices motion that dies away or explodes; says it once until it recovers."""
+
+    def __init__(self) -> None:
+        self.ratio: float | None = None
+        self.told = False
+
+    def update(self, step: int, values: dict[str, float]) -> str | None:
+        """Take a step's figures; return a warning where there is something new to say."""
+        ratio = values["motion_generated"] / max(values["motion_real"], 1e-6)
+        self.ratio = ratio if self.ratio is None else 0.9 * self.ratio + 0.1 * ratio
+        is_odd = not FROZEN_BELOW <= self.ratio <= WILD_ABOVE
+        is_news = is_odd and not self.told and step >= WATCH_STEPS
+        self.told = is_odd and (self.told or is_news)
+        if not is_news:
+            return None
+        what = "has almost stopped" if self.ratio < FROZEN_BELOW else "is far too strong"
+        return (
+            f"step {step}: generated motion {what}, {self.ratio:.3g} times that of the real clips "
+            f"({values['motion_generated']:.3g} against {values['motion_real']:.3g})"
+        )
+
+
+def train_motion(
+    trainer: MotionTrainer,
+    clips: Clips,
+    run: RunFolder,
+    *,
+    save_motion: Callable[[MotionGenerator, int], None],
+    save_preview: Callable[[Tensor, int], None],
+    on_step: Callable[[int, dict[str, float]], None],
+    warn: Callable[[str], None],
+    stop: StopRequest,
+) -> None:
+    """Train until the configured number of steps.
+
+    Args:
+        trainer: What to train; may have been resumed.
+        clips: Real clips, at the trainer's place.
+        run: Where state and metrics go.
+        save_motion: Writes the averaged motion model of a step.
+        save_preview: Writes preview videos, uint8 [n, t, h, w, 3], of a step.
+        on_step: Told the number of steps done and their figures.
+        warn: Told of motion that dies away or explodes.
+        stop: Asked after each step.
+
+    Raises:
+        StoppedError: The run was asked to stop, and saved.
+        DivergedError: A loss is NaN or infinite; the last saved state stays.
+    """
+    config, watch = trainer.config, MotionWatch()
+    while trainer.step_idx < config.num_steps:
+        started = time.monotonic()
+        values = trainer.step(next(clips))
+        step = trainer.step_idx
+        is_last = step == config.num_steps
+        values |= {"seconds": time.monotonic() - started, "memory_mb": peak_memory_mb(trainer)}
+        on_step(step, values)
+        warning = watch.update(step, values)
+        if warning is not None:
+            warn(warning)
+        if step % config.log_every == 0 or is_last:
+            run.log(step, values)
+        is_preview = config.preview_every > 0 and (step % config.preview_every == 0 or is_last)
+        if run.writes and is_preview:
+            save_preview(trainer.preview(), step)
+        asked = trainer.processes.any(bool(stop))
+        if asked or step % config.save_every == 0 or is_last:
+            save_state(trainer, clips, run)
+            if run.writes:
+                save_motion(trainer.averaged, step)
+        if asked and not is_last:
+            raise StoppedError(
+                f"{run.path}: stopped and saved after {step} steps",
+                hint="the same command with --resume goes on",
+            )
+
+
+def save_state(trainer: MotionTrainer, clips: Clips, run: RunFolder) -> None:
+    """Write everything an exact resume needs."""
+    run.save_state({"trainer": trainer.state_dict(), "clips": clips.state_dict()})
+
+
+def resume_state(
+    trainer: MotionTrainer, clips: Clips, run: RunFolder, *, warn: Callable[[str], None]
+) -> None:
+    """Go on from the newest state of a run that can be read.
+
+    Raises:
+        FileFormatError: There is none.
+        MismatchError: The clips are not those the run began with.
+    """
+    state = run.load_state(warn=warn)
+    clips.load_state_dict(state["clips"])
+    trainer.load_state_dict(state["trainer"])
+    run.drop_log_after(trainer.step_idx)
+
+
+def peak_memory_mb(trainer: MotionTrainer) -> float:
+    """Return the most memory used so far: the device's, or the whole process's on the CPU."""
+    if trainer.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(trainer.device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, kilobytes here
