@@ -14,6 +14,23 @@ FramesU8 = NDArray[np.uint8]
 # Without full chroma interpolation swscale repeats chroma samples, which costs 6 dB on 4:2:0 video.
 SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
 
+# (a, b, c, d) of a display matrix: x' = ax + cy, y' = bx + dy.
+Matrix = tuple[int, int, int, int]
+
+TIFF_MARKS = (b"II*\x00", b"MM\x00*")
+# What stands before the TIFF header, and how far: JPEG, PNG, WebP.
+EXIF_MARKS = ((b"Exif\x00\x00", 6), (b"eXIf", 4), (b"EXIF", 8))
+EXIF_ORIENTATION = 0x0112
+EXIF_MATRICES: dict[int, Matrix] = {
+    2: (-1, 0, 0, 1),
+    3: (-1, 0, 0, -1),
+    4: (1, 0, 0, -1),
+    5: (0, 1, 1, 0),
+    6: (0, 1, -1, 0),
+    7: (0, -1, -1, 0),
+    8: (0, -1, 1, 0),
+}
+
 BACKGROUND = 255  # transparent pixels show white, as cut-outs and stickers expect
 
 
@@ -32,11 +49,13 @@ class RgbConverter:
         Returns:
             uint8 [h, w, 3].
         """
+        return orient(self.convert_stored(frame), display_matrix(frame))
+
+    def convert_stored(self, frame: av.VideoFrame) -> FramesU8:
+        """Return a frame as it lies in the file, not turned, uint8 [h, w, 3]."""
         if not has_alpha(frame.format):
-            rgb = self._to_array(frame, "rgb24")
-        else:
-            rgb = put_on_background(self._to_array(frame, "rgba"))
-        return orient(rgb, display_matrix(frame))
+            return self._to_array(frame, "rgb24")
+        return put_on_background(self._to_array(frame, "rgba"))
 
     def _to_array(self, frame: av.VideoFrame, format: Literal["rgb24", "rgba"]) -> FramesU8:
         reformat = self._reformatter.reformat
@@ -58,9 +77,14 @@ def put_on_background(rgba: FramesU8) -> FramesU8:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
-    """Return (a, b, c, d) of the frame's display matrix: x' = ax + cy, y' = bx + dy; or `None`."""
-    side_data: Any = frame.side_data  # its stub says that iterating gives names
+def display_matrix(frame: av.VideoFrame) -> Matrix | None:
+    """Return the frame's display matrix, or `None` if it has none."""
+    try:
+        side_data: Any = frame.side_data  # its stub says that iterating gives names
+    except ValueError:
+        # PyAV knows no name for one of the kinds attached; it still tells a turn, though no mirror.
+        quarter_turns = round(frame.rotation / 90) % 4
+        return ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))[quarter_turns]
     for item in side_data:
         if item.type == SideDataType.DISPLAYMATRIX:
             a, b, _, c, d = struct.unpack("=5i", bytes(item)[:20])
@@ -68,7 +92,33 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
     return None
 
 
-def orient(rgb: FramesU8, matrix: tuple[int, int, int, int] | None) -> FramesU8:
+def exif_matrix(data: bytes) -> Matrix | None:
+    """Return the orientation that an image file's Exif or TIFF header asks for.
+
+    Args:
+        data: The whole file: JPEG, PNG, WebP or TIFF.
+
+    Returns:
+        The matrix, or `None` where the file says nothing, or nothing sensible.
+    """
+    starts = (data.find(mark) + offset for mark, offset in EXIF_MARKS if mark in data)
+    start = 0 if data[:4] in TIFF_MARKS else next(starts, len(data))
+    if data[start : start + 4] not in TIFF_MARKS:
+        return None
+    order = "<" if data[start : start + 2] == b"II" else ">"
+    try:
+        table = start + struct.unpack_from(f"{order}I", data, start + 4)[0]
+        (num_entries,) = struct.unpack_from(f"{order}H", data, table)
+        for place in range(table + 2, table + 2 + 12 * num_entries, 12):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", data, place)
+            if tag == EXIF_ORIENTATION:
+                return EXIF_MATRICES.get(value)
+    except struct.error:
+        pass  # cut short: as good as absent
+    return None
+
+
+def orient(rgb: FramesU8, matrix: Matrix | None) -> FramesU8:
     """Turn and flip [h, w, 3] as a display matrix says, to the nearest quarter turn."""
     if matrix is None:
         return rgb

@@ -2,13 +2,14 @@
 
 A file is indexed once by walking its packets without decoding them: presentation times and which
 packets are key frames. Frame i is the i-th presentation time. To read it, the decoder starts at
-the last key frame at or before it.
+the last key frame at or before it. Files whose packets do not tell the truth are decoded once to
+be indexed; those that cannot seek are counted through from the start.
 """
 
 import contextlib
 import itertools
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,6 +36,9 @@ REORDERING_CODECS = frozenset({"h264", "hevc"})
 # Seek only past at least this many frames: a seek costs about as much as decoding them.
 MIN_SKIP = 6
 
+# A seek may come out this many frames early: those shown before a key frame but stored after it.
+MAX_REORDERED = 64
+
 # What a playlist disguised as a video may open: nothing but files, never the network.
 OPEN_OPTIONS = {"protocol_whitelist": "file"}
 
@@ -56,9 +60,9 @@ class VideoEntry:
     height: int
     """Height of an upright frame in pixels."""
     times: tuple[int, ...] = ()
-    """Files: presentation time of each frame in the stream's unit; empty: count from the start."""
-    key_times: tuple[int, ...] = ()
-    """Files: presentation times of the key frames."""
+    """Files: the time by which each frame is known to the decoder; empty: count from the start."""
+    keys: tuple[int, ...] = ()
+    """Files: numbers of the frames at which decoding can begin."""
     names: tuple[str, ...] = ()
     """Folders: the file of each frame."""
 
@@ -190,61 +194,71 @@ def _index_file(path: Path) -> VideoEntry:
         stream = _video_stream(container, path)
         packets = _walk_packets(container, stream)
         formats = set(container.format.name.split(","))
-        codec = stream.codec_context.name
+        codec = stream.codec_context
+        has_times = bool(formats & SEEKABLE_CONTAINERS) and not (
+            "avi" in formats and codec.name in REORDERING_CODECS
+        )
+        reorders = codec.reorder_depth > 0
         average_rate, time_base = stream.average_rate, stream.time_base
     with _open_container(path) as container:
-        first = next(iter(_decode(container, _video_stream(container, path))), None)
+        first = next(_decode(container, _video_stream(container, path)), None)
     if first is None:
         raise FileFormatError(f"{path}: not one frame can be decoded")
     height, width, _ = RgbConverter().convert(first).shape
 
-    times = sorted(packet.pts for packet in packets if packet.pts is not None)
-    key_times = sorted(packet.pts for packet in packets if packet.is_key and packet.pts is not None)
+    frames = sorted(packets, key=lambda packet: packet.time or 0)
+    is_told = (
+        not reorders or frames != packets
+    )  # some files reorder frames and keep it to themselves
+    if not (has_times and is_told and _has_index(frames) and frames[0].time == first.pts):
+        frames = _decode_index(path)
+    times, keys = [], []
+    if has_times and _has_index(frames):
+        times = [frame.time for frame in frames if frame.time is not None]
+        keys = [index for index, frame in enumerate(frames) if frame.is_key]
     if formats & {"gif", "apng"}:  # each frame may draw over the last, whatever the packets say
-        key_times = times[:1]
-    is_trusted = (
-        bool(formats & SEEKABLE_CONTAINERS)
-        and not ("avi" in formats and codec in REORDERING_CODECS)
-        and len(set(times)) == len(packets)
-        and times[0] == first.pts
-        and key_times[:1] == times[:1]
-    )
-    num_frames = len(times)
-    if not is_trusted:
-        times, key_times = [], []
-        num_frames = _count_frames(path)
+        keys = keys[:1]
     return VideoEntry(
         path=path,
         kind="file",
-        num_frames=num_frames,
+        num_frames=len(frames),
         fps=_mean_rate(times, time_base, average_rate),
         width=width,
         height=height,
         times=tuple(times),
-        key_times=tuple(key_times),
+        keys=tuple(keys),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Packet:
-    pts: int | None
+class _Mark:
+    """What is known of one packet, or of the frame that came out of it."""
+
+    time: int | None
     is_key: bool
 
 
-def _walk_packets(container: av.container.InputContainer, stream: av.VideoStream) -> list[_Packet]:
+def _has_index(frames: Sequence[_Mark]) -> bool:
+    """Whether every frame can be told from the others by its time, and the first is a key frame."""
+    times = {frame.time for frame in frames}
+    return len(times) == len(frames) > 0 and None not in times and frames[0].is_key
+
+
+def _walk_packets(container: av.container.InputContainer, stream: av.VideoStream) -> list[_Mark]:
     packets = []
     try:
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard and not packet.is_corrupt:
-                packets.append(_Packet(packet.pts, packet.is_keyframe))
+                packets.append(_Mark(packet.pts, packet.is_keyframe))
     except av.error.FFmpegError:
         pass  # cut short: what came before is there
     return packets
 
 
-def _count_frames(path: Path) -> int:
+def _decode_index(path: Path) -> list[_Mark]:
     with _open_container(path) as container:
-        return sum(1 for _ in _decode(container, _video_stream(container, path)))
+        frames = _decode(container, _video_stream(container, path))
+        return [_Mark(frame.pts, bool(frame.key_frame)) for frame in frames]
 
 
 def _mean_rate(
@@ -253,7 +267,7 @@ def _mean_rate(
     stated = float(average_rate) if average_rate else None
     if len(times) < 2 or not time_base:
         return stated
-    measured = (len(times) - 1) / float((times[-1] - times[0]) * time_base)
+    measured = (len(times) - 1) / float((max(times) - min(times)) * time_base)
     # Coarse clocks (Matroska counts milliseconds) round the measured rate.
     return stated if stated and abs(stated / measured - 1) < 0.02 else measured
 
@@ -347,19 +361,18 @@ class _Decoder:
         return next(itertools.islice(self._frames, index - self._next_index, None), None)
 
     def _read_by_time(self, index: int) -> av.VideoFrame | None:
-        times, key_times = self._entry.times, self._entry.key_times
-        key_idx = bisect_right(key_times, times[index]) - 1
-        num_skippable = bisect_left(times, key_times[key_idx]) - self._next_index
-        if index >= self._next_index and num_skippable < MIN_SKIP:
-            return self._advance_to(times[index])
-        # A seek may land too late where frames are reordered: then try one key frame earlier.
-        for earlier in (0, 1, 2):
-            if key_idx - earlier < 1 or not self._seek(key_times[key_idx - earlier]):
+        times, keys = self._entry.times, self._entry.keys
+        key_idx = bisect_right(keys, index) - 1
+        if index >= self._next_index and keys[key_idx] - self._next_index < MIN_SKIP:
+            return self._advance_to(index, self._next_index)
+        # A seek may land too late where frames are reordered: then try an earlier key frame.
+        for key in reversed(keys[max(1, key_idx - 2) : key_idx + 1]):
+            if not self._seek(times[key]):
                 break
-            if (frame := self._advance_to(times[index])) is not None:
+            if (frame := self._advance_to(index, key)) is not None:
                 return frame
         self._reopen()
-        return self._advance_to(times[index])
+        return self._advance_to(index, 0)
 
     def _seek(self, time: int) -> bool:
         try:
@@ -369,10 +382,9 @@ class _Decoder:
         self._frames = _decode(self._container, self._stream)
         return True
 
-    def _advance_to(self, time: int) -> av.VideoFrame | None:
-        for frame in self._frames:
-            if frame.pts == time:
+    def _advance_to(self, index: int, start: int) -> av.VideoFrame | None:
+        """Decode on from frame `start`, or a little before it, until `index` comes."""
+        for frame in itertools.islice(self._frames, index - start + 1 + MAX_REORDERED):
+            if frame.pts == self._entry.times[index]:
                 return frame
-            if frame.pts is not None and frame.pts > time:
-                return None
         return None

@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.files import atomic_path
+from mocotool.video.palette import PaletteMapper
 from mocotool.video.pixels import SCALING, FramesU8
 
 AVCOL_BT709 = 1  # matrix, primaries and transfer curve of BT.709 share one number
@@ -34,7 +35,11 @@ class _Encoding:
 
 
 _X264 = {"crf": "17", "preset": "medium"}
-_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+# A fragment a second, so that a player at the other end of a pipe starts soon.
+_FRAGMENTED = {
+    "movflags": "frag_keyframe+delay_moov+default_base_moof",
+    "frag_duration": "1000000",
+}
 
 ENCODINGS = {
     "mp4": _Encoding("mp4", "libx264", "yuv420p", _X264, {"movflags": "+faststart"}, _FRAGMENTED),
@@ -97,6 +102,7 @@ class VideoWriter:
         self._crf = crf
         self._container: av.container.OutputContainer | None = None
         self.num_frames = 0
+        self._num_mapped = 0
 
     def __enter__(self) -> Self:
         return self
@@ -141,8 +147,7 @@ class VideoWriter:
         if self._container is None:
             raise ConfigError("no frames to write")
         if self._palette is not None:
-            self._palette.push(None)
-            self._drain_palette()
+            self._mux_mapped(self._palette.flush())
         self._mux(None)
         self._container.close()
 
@@ -167,10 +172,10 @@ class VideoWriter:
         stream.height, stream.width = coded
         stream.pix_fmt = self._encoding.pix_fmt
         self._time_base = 1 / self._rate
-        self._palette = None
+        self._palette: PaletteMapper | None = None
         if self._encoding.codec == "gif":
             self._time_base = Fraction(1, 100)
-            self._palette = _palette_graph(height, width)
+            self._palette = PaletteMapper(height=height, width=width)
         stream.codec_context.time_base = self._time_base
         if self._encoding.pix_fmt == "yuv420p":
             context = stream.codec_context
@@ -185,8 +190,7 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_u8), format="rgb24")
         if self._palette is not None:
             frame.pts, frame.time_base = self.num_frames, 1 / self._rate
-            self._palette.push(frame)
-            self._drain_palette()
+            self._mux_mapped(self._palette.push(frame))
             return
         if self._encoding.pix_fmt == "yuv420p":
             frame = self._reformatter.reformat(
@@ -201,17 +205,12 @@ class VideoWriter:
         frame.pts, frame.time_base = self.num_frames, self._time_base
         self._mux(frame)
 
-    def _drain_palette(self) -> None:
-        assert self._palette is not None
-        while True:
-            try:
-                frame: Any = self._palette.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
+    def _mux_mapped(self, frames: Iterable[av.VideoFrame]) -> None:
+        rate = min(self._rate, Fraction(MAX_GIF_FPS))
+        for frame in frames:
             # Exact times rounded to the clock, so that the delays add up: 4, 4, 4, 5 at 24 fps.
-            index = frame.pts if frame.pts is not None else 0
-            rate = min(self._rate, Fraction(MAX_GIF_FPS))
-            frame.pts, frame.time_base = round(index * 100 / rate), self._time_base
+            frame.pts, frame.time_base = round(self._num_mapped * 100 / rate), self._time_base
+            self._num_mapped += 1
             self._mux(frame)
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
@@ -279,24 +278,6 @@ def _write_chunks(
         for chunk in frames:
             writer.write(chunk)
     return writer.num_frames
-
-
-def _palette_graph(height: int, width: int) -> av.filter.Graph:
-    """Give each frame its own 256 colours; the ordered dither keeps still parts still."""
-    graph = av.filter.Graph()
-    rgb24 = av.VideoFormat("rgb24")
-    source = graph.add_buffer(width=width, height=height, format=rgb24, time_base=Fraction(1, 1000))
-    split = graph.add("split")
-    palettegen = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
-    paletteuse = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")
-    sink = graph.add("buffersink")
-    source.link_to(split)
-    split.link_to(palettegen, 0, 0)
-    split.link_to(paletteuse, 1, 0)
-    palettegen.link_to(paletteuse, 0, 1)
-    paletteuse.link_to(sink)
-    graph.configure()
-    return graph
 
 
 class _OneWay:
