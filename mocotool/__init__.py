@@ -31,6 +31,14 @@ _PUBLIC = {
     "render_frames": "mocotool.frames",
     "export_trajectory": "mocotool.export",
     "draw_line_chart": "mocotool.plots",
+    "list_videos": "mocotool.video.listing",
+    "open_video": "mocotool.video.reading",
+    "read_frames": "mocotool.video.reading",
+    "load_clips": "mocotool.video.loading",
+    "load_images": "mocotool.video.loading",
+    "write_video": "mocotool.video.writing",
+    "read_image": "mocotool.video.pictures",
+    "write_png": "mocotool.video.pictures",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the table above holds the names

@@ -1,0 +1,225 @@
+import builtins
+import io
+
+import av
+import numpy as np
+import pytest
+from reference.video_files import numbered_frames
+
+from mocotool.errors import ConfigError, MismatchError, UnavailableError
+from mocotool.video import writing
+from mocotool.video.reading import open_video, read_frames
+from mocotool.video.writing import (
+    VIDEO_FORMATS,
+    VideoWriter,
+    chunked,
+    video_format,
+    write_video,
+)
+
+
+def smooth_frames(num_frames=20, height=48, width=64):
+    """A gradient that drifts: what a codec ought to keep well."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack(
+        [np.stack([2 * x + i, 3 * y, 255 - x - y - 2 * i], -1) for i in range(num_frames)]
+    ).astype(np.uint8)
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / max(1e-9, np.mean((a.astype(float) - b) ** 2)))
+
+
+def read_all(path):
+    entry = open_video(path)
+    return entry, read_frames(entry, range(entry.num_frames))
+
+
+@pytest.mark.parametrize(
+    ("ending", "least_psnr"), [("mp4", 38), ("mkv", 38), ("webm", 38), ("gif", 32), ("apng", 90)]
+)
+def test_every_format_comes_back(tmp_path, ending, least_psnr):
+    frames = smooth_frames()
+    path = tmp_path / f"clip.{ending}"
+
+    num_written = write_video(path, chunked(frames, 7), fps=25)
+
+    entry, got = read_all(path)
+    assert num_written == entry.num_frames == 20
+    assert entry.fps == pytest.approx(25, rel=0.01)
+    assert psnr(got, frames) > least_psnr
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("ending", VIDEO_FORMATS)
+@pytest.mark.parametrize(("height", "width"), [(27, 33), (1, 1)])
+def test_odd_sizes_are_padded_by_a_pixel_at_most(tmp_path, ending, height, width):
+    frames = smooth_frames(3, height, width)
+    path = tmp_path / f"odd.{ending}"
+
+    write_video(path, [frames], fps=10)
+
+    _, got = read_all(path)
+    assert 0 <= got.shape[1] - height <= 1
+    assert 0 <= got.shape[2] - width <= 1
+    assert psnr(got[:, :height, :width], frames) > 25
+
+
+def test_colours_are_told_to_players(tmp_path):
+    path = tmp_path / "red.mp4"
+    write_video(path, [np.full((5, 32, 32, 3), (220, 20, 40), np.uint8)], fps=10)
+
+    _, got = read_all(path)
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        tags = (context.colorspace, context.color_primaries, context.color_trc)
+
+    assert tags == (1, 1, 1)  # BT.709
+    assert np.abs(got[2, 16, 16].astype(int) - (220, 20, 40)).max() <= 3
+
+
+def test_mp4_plays_everywhere(tmp_path):
+    path = tmp_path / "clip.mp4"
+    write_video(path, [smooth_frames()], fps=25)
+
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize("fps", [23.976, 7.5, 29.97, 1])
+def test_rates_may_be_fractions(tmp_path, fps):
+    path = tmp_path / "clip.mp4"
+    write_video(path, [smooth_frames(10)], fps=fps)
+
+    assert open_video(path).fps == pytest.approx(fps, rel=1e-4)
+
+
+def test_gif_delays_add_up(tmp_path):
+    path = tmp_path / "clip.gif"
+    write_video(path, [smooth_frames(25)], fps=24)
+
+    times = open_video(path).times
+    assert times == tuple(round(index * 100 / 24) for index in range(25))
+
+
+def test_gif_faster_than_browsers_play_is_slowed(tmp_path):
+    path = tmp_path / "clip.gif"
+    write_video(path, [smooth_frames(5)], fps=120)
+
+    assert open_video(path).times == (0, 2, 4, 6, 8)
+
+
+def test_long_gifs_keep_every_frame(tmp_path, monkeypatch):
+    monkeypatch.setattr("mocotool.video.palette.MAX_STRETCH_FRAMES", 4)
+    path = tmp_path / "clip.gif"
+    write_video(path, chunked(smooth_frames(10), 3), fps=10)
+
+    _, got = read_all(path)
+    assert psnr(got, smooth_frames(10)) > 32
+
+
+class Pipe:
+    """A stream that can be written and nothing else, like stdout in a pipe."""
+
+    def __init__(self):
+        self.data = bytearray()
+
+    def write(self, data):
+        self.data += data
+        return len(data)
+
+
+@pytest.mark.parametrize("format", VIDEO_FORMATS)
+def test_a_pipe_takes_every_format(tmp_path, format):
+    pipe = Pipe()
+
+    write_video(pipe, [smooth_frames()], fps=25, format=format)
+
+    path = tmp_path / f"clip.{format}"
+    path.write_bytes(pipe.data)
+    entry, got = read_all(path)
+    assert (entry.num_frames, entry.times[0]) == (20, 0)
+    assert psnr(got, smooth_frames()) > 32
+
+
+def test_mp4_in_a_pipe_arrives_in_pieces(tmp_path):
+    pipe = Pipe()
+    with VideoWriter(pipe, fps=10, format="mp4") as writer:
+        for frame in numbered_frames(100):
+            writer.write(frame[None])
+        sent_early = len(pipe.data)
+
+    assert 0 < sent_early < len(pipe.data)
+    assert pipe.data.count(b"moof") > 5
+
+
+def test_a_reader_that_goes_away_is_a_broken_pipe():
+    class Closed(Pipe):
+        def write(self, data):
+            raise BrokenPipeError
+
+    with pytest.raises(builtins.BrokenPipeError):
+        write_video(Closed(), [numbered_frames(100)] * 3, fps=10, format="mp4")
+
+
+def test_failing_frames_leave_nothing_behind(tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"old")
+
+    def frames():
+        yield smooth_frames()
+        raise RuntimeError("the generator failed")
+
+    with pytest.raises(RuntimeError, match="the generator failed"):
+        write_video(path, frames(), fps=10)
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_frames_of_another_size_are_refused(tmp_path):
+    with pytest.raises(MismatchError, match=r"frame 1 has shape \[8, 9, 3\], expected \[8, 8, 3\]"):
+        write_video(
+            tmp_path / "a.mp4",
+            [np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 9, 3), np.uint8)],
+            fps=10,
+        )
+
+
+def test_wrong_settings_are_described(tmp_path):
+    with pytest.raises(ConfigError, match=r"\.txt: unknown video format, expected one of mp4"):
+        write_video(tmp_path / "a.txt", [smooth_frames()], fps=10)
+    with pytest.raises(ConfigError, match="fps must be above 0, got 0"):
+        write_video(tmp_path / "a.mp4", [smooth_frames()], fps=0)
+    with pytest.raises(ConfigError, match="no frames to write"):
+        write_video(tmp_path / "a.mp4", [], fps=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_gone_is_described(tmp_path):
+    with pytest.raises(ConfigError, match=r"a\.mp4: cannot be written"):
+        write_video(tmp_path / "gone" / "a.mp4", [smooth_frames()], fps=10)
+
+
+def test_a_missing_encoder_is_named(tmp_path, monkeypatch):
+    missing = writing._Encoding("mp4", "no_such_codec", "yuv420p")
+    monkeypatch.setitem(writing.ENCODINGS, "mp4", missing)
+
+    with pytest.raises(UnavailableError, match="no_such_codec: this PyAV was built without"):
+        write_video(tmp_path / "a.mp4", [smooth_frames()], fps=10)
+
+
+def test_endings_name_formats():
+    assert [video_format(name) for name in ("a.MP4", "b.gif", "c.npz", "d")] == [
+        *("mp4", "gif", None, None)
+    ]
+
+
+def test_a_buffer_takes_video():
+    buffer = io.BytesIO()
+    write_video(buffer, [smooth_frames()], fps=10, format="webm")
+
+    assert buffer.getvalue()[:4] == b"\x1aE\xdf\xa3"
