@@ -12,6 +12,7 @@ from mocotool.cli.cmd_pca import pca
 from mocotool.cli.cmd_render import render
 from mocotool.cli.cmd_sample import sample
 from mocotool.cli.cmd_train_image import train_image_command
+from mocotool.cli.cmd_train_motion import train_motion_command
 from mocotool.cli.cmd_traverse import traverse
 from mocotool.cli.streams import silence_stdout
 from mocotool.errors import MocoError
@@ -78,6 +79,7 @@ def moco(
 # Commands in the order of the pipeline. Each module is light; torch loads inside the functions.
 app.command("train-image")(train_image_command)
 app.command()(pca)
+app.command("train-motion")(train_motion_command)
 app.command()(sample)
 app.command()(interpolate)
 app.command()(render)

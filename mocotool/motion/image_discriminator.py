@@ -85,7 +85,7 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [n, c_in, h, w] to [n, c_out, h', w']."""
-        y = self.conv1(x if self.is_first else F.relu(x))
+        y: Tensor = self.conv1(x if self.is_first else F.relu(x))
         y = self.conv2(F.relu(y))
         # A 1x1 convolution and an average commute, so the shortcut always shrinks first.
         if self.downsample:

@@ -7,11 +7,13 @@ cut to this process's rows. So a resumed run, and one over several processes, ta
 import copy
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.base import Generator
@@ -24,9 +26,20 @@ from mocotool.motion.losses import LossWeights, mutual_information_loss, total_g
 from mocotool.motion.rendering import ClipRenderer, check_frame_size, measure_graph_bytes
 from mocotool.training.distributed import Processes
 from mocotool.training.randomness import derive_seed
+from mocotool.training.run_folder import RunFolder
 
 PREVIEW_CONTENTS = 4
 PREVIEW_MOTIONS = 2
+
+
+class Clips(Iterator[Tensor], Protocol):
+    """Where real clips come from: uint8 or float [n, t, 3, h, w], this process's share."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place in the order of clips."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a place that `state_dict` returned."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,8 +58,7 @@ class MotionTrainer:
 
     Args:
         generator: The frozen image generator, in the precision to render in.
-        components: PCA directions of its latents, [k, latent_dim].
-        stdev: Their standard deviations, [k].
+        basis: PCA basis of its latents.
         config: Settings.
         processes: This process among those that train together.
         initial: A motion model to start from, or `None` for random weights.
@@ -59,8 +71,7 @@ class MotionTrainer:
     def __init__(
         self,
         generator: Generator,
-        components: Tensor,
-        stdev: Tensor,
+        basis: PCABasis,
         config: TrainMotionConfig,
         *,
         processes: Processes | None = None,
@@ -68,6 +79,7 @@ class MotionTrainer:
     ) -> None:
         check_frame_size(config.frame_size, generator.resolution)
         self.generator = generator
+        self.basis = basis
         self.config = config
         self.device = generator.device
         self.processes = processes or Processes()
@@ -80,7 +92,7 @@ class MotionTrainer:
         self.step_idx = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(config.seed, "weights"))
-            motion = build_motion(generator, components, stdev, config)
+            motion = build_motion(generator, basis, config)
             self.games: dict[str, Game] = build_games(self.setting)
         if initial is not None:
             motion = adopt_initial(motion, initial)
@@ -116,8 +128,8 @@ class MotionTrainer:
             game.begin(real)
         values: Metrics = {}
         for g_step in range(self.config.num_g_steps):
-            values = self._generator_step(g_step)
-        values |= self._discriminator_step()
+            values = self.generator_step(g_step)
+        values |= self.discriminator_step()
         values |= measure_motion(real, "real")
         decay = min(self.config.ema_decay, (1 + self.step_idx) / (10 + self.step_idx))
         update_average(self.averaged, self.motion, decay=decay)
@@ -156,7 +168,8 @@ class MotionTrainer:
         frames = self.renderer.render(rollout.trajectory, noise=maps, labels=labels)
         return GeneratedClips(rollout, noise, frames)
 
-    def _generator_step(self, g_step: int) -> Metrics:
+    def generator_step(self, g_step: int) -> Metrics:
+        """Move the motion generator once; return its losses."""
         path = ("g", self.step_idx, g_step)
         clips = self.generate(*path)
         terms: dict[str, Tensor | None] = {"video": None, "image": None, "feature": None}
@@ -181,7 +194,8 @@ class MotionTrainer:
         values |= {"g_loss": loss.detach(), "g_grad": norm}
         return values | measure_motion(clips.frames.detach(), "generated")
 
-    def _discriminator_step(self) -> Metrics:
+    def discriminator_step(self) -> Metrics:
+        """Let every game learn from fresh clips; return what they report."""
         path = ("d", self.step_idx)
         with torch.no_grad():
             frames = self.generate(*path).frames
@@ -229,6 +243,32 @@ class MotionTrainer:
         )
         return to_frames_u8(frames).cpu()
 
+    def machine(self) -> dict[str, Any]:
+        """Return what a resumed run must have in common with the first to match to the bit."""
+        return {
+            "device": self.device.type,
+            "precision": str(self.generator.synthesis.compute_dtype).removeprefix("torch."),
+            "processes": self.processes.world_size,
+            "torch": torch.__version__,
+        }
+
+    def resume(self, run: RunFolder, clips: Clips, *, warn: Callable[[str], None]) -> None:
+        """Go on from the newest state in a run's folder.
+
+        Args:
+            run: The folder.
+            clips: Put back to where it was.
+            warn: Told of a damaged state that was skipped.
+
+        Raises:
+            FileFormatError: There is no state to go on from.
+            MismatchError: The clips are not those the run began with.
+        """
+        state = run.load_state(warn=warn)
+        clips.load_state_dict(state["clips"])
+        self.load_state_dict(state["trainer"])
+        run.drop_log_after(self.step_idx)
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs, beside the clips' own place."""
         return {
@@ -250,24 +290,25 @@ class MotionTrainer:
 
 
 def build_motion(
-    generator: Generator, components: Tensor, stdev: Tensor, config: TrainMotionConfig
+    generator: Generator, basis: PCABasis, config: TrainMotionConfig
 ) -> MotionGenerator:
     """Return an untrained motion generator of the configured size.
 
     Raises:
         ConfigError: The basis has fewer components than asked for.
     """
-    if len(components) < config.num_components:
+    if basis.num_components < config.num_components:
         raise ConfigError(
-            f"the PCA basis has {len(components)} components, {config.num_components} are wanted",
-            hint=f"--num-components {len(components)}",
+            f"the PCA basis has {basis.num_components} components, "
+            f"{config.num_components} are wanted",
+            hint=f"--num-components {basis.num_components}",
         )
     motion = MotionGenerator(
         latent_dim=generator.latent_dim,
         noise_dim=config.noise_dim,
         hidden_dim=config.hidden_dim,
-        components=components[: config.num_components],
-        stdev=stdev[: config.num_components],
+        components=torch.from_numpy(basis.components[: config.num_components]),
+        stdev=torch.from_numpy(basis.stdev[: config.num_components]),
         step_size=config.step_size,
         form=config.form,
         basis_rows=config.basis_rows,

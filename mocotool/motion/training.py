@@ -2,31 +2,20 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from mocotool.errors import StoppedError
 from mocotool.motion.generator import MotionGenerator
-from mocotool.motion.trainer import MotionTrainer
+from mocotool.motion.trainer import Clips, MotionTrainer
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
 FROZEN_BELOW = 0.02  # of the real clips' motion
 WILD_ABOVE = 10.0
 WATCH_STEPS = 50  # a new model hardly moves; let it begin
-
-
-class Clips(Iterator[Tensor], Protocol):
-    """Where real clips come from: uint8 or float [n, t, 3, h, w], this process's share."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the place in the order of clips."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to a place that `state_dict` returned."""
 
 
 class MotionWatch:
@@ -58,7 +47,7 @@ def train_motion(
     run: RunFolder,
     *,
     save_motion: Callable[[MotionGenerator, int], None],
-    save_preview: Callable[[Tensor, int], None],
+    save_preview: Callable[[Tensor, int], object],
     on_step: Callable[[int, dict[str, float]], None],
     warn: Callable[[str], None],
     stop: StopRequest,
@@ -110,21 +99,6 @@ def train_motion(
 def save_state(trainer: MotionTrainer, clips: Clips, run: RunFolder) -> None:
     """Write everything an exact resume needs."""
     run.save_state({"trainer": trainer.state_dict(), "clips": clips.state_dict()})
-
-
-def resume_state(
-    trainer: MotionTrainer, clips: Clips, run: RunFolder, *, warn: Callable[[str], None]
-) -> None:
-    """Go on from the newest state of a run that can be read.
-
-    Raises:
-        FileFormatError: There is none.
-        MismatchError: The clips are not those the run began with.
-    """
-    state = run.load_state(warn=warn)
-    clips.load_state_dict(state["clips"])
-    trainer.load_state_dict(state["trainer"])
-    run.drop_log_after(trainer.step_idx)
 
 
 def peak_memory_mb(trainer: MotionTrainer) -> float:

@@ -1,0 +1,304 @@
+"""`moco train-motion`: learn motion from videos for a frozen image generator."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.report import Report
+from mocotool.configs.train_motion import (
+    PRESETS,
+    Ablation,
+    RecipeName,
+    TrainMotionConfig,
+    choose_preset,
+)
+
+DEFAULTS = TrainMotionConfig()
+CLIPS = "Clips"
+SIZES = "Sizes"
+METHOD = "Method"
+RUNNING = "Running"
+BY_RECIPE = "what the recipe says"
+SHOWN_LOSSES = ("g_loss", "motion_generated", "motion_real")
+PREVIEW_FPS = 12
+
+
+def train_motion_command(
+    *,
+    videos: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of videos or numbered frames.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")],
+    generator: opt.GeneratorOption = None,
+    pca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="PCA basis (.npz) or the authors' folder; made on the spot if left out.",
+        ),
+    ] = None,
+    motion: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Start from this motion model's weights."),
+    ] = None,
+    cross_domain: Annotated[
+        bool,
+        typer.Option(
+            "--cross-domain", help="The videos show something else than the generator does."
+        ),
+    ] = DEFAULTS.cross_domain,
+    recipe: Annotated[
+        RecipeName,
+        typer.Option(help="What the authors' program does, or their paper as printed."),
+    ] = DEFAULTS.recipe,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"Settings of an experiment: {', '.join(PRESETS)}."),
+    ] = None,
+    num_steps: Annotated[
+        int, typer.Option(help="Iterations of the whole recipe.")
+    ] = DEFAULTS.num_steps,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Clips a step, over all processes.",
+            show_default=f"{DEFAULTS.batch_size}, or the preset's",
+        ),
+    ] = None,
+    num_frames: Annotated[
+        int, typer.Option(help="Frames a clip.", rich_help_panel=CLIPS)
+    ] = DEFAULTS.num_frames,
+    frame_stride: Annotated[
+        int, typer.Option(help="Every how many-th frame.", rich_help_panel=CLIPS)
+    ] = DEFAULTS.frame_stride,
+    frame_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels the discriminators see: 32, 64, 128 or 256.",
+            show_default=f"{DEFAULTS.frame_size}, or the generator's",
+            rich_help_panel=CLIPS,
+        ),
+    ] = None,
+    hidden_dim: Annotated[
+        int, typer.Option(help="Size of the LSTM state.", rich_help_panel=SIZES)
+    ] = DEFAULTS.hidden_dim,
+    noise_dim: Annotated[
+        int, typer.Option(help="Size of the noise each frame brings.", rich_help_panel=SIZES)
+    ] = DEFAULTS.noise_dim,
+    num_components: Annotated[
+        int, typer.Option(help="PCA directions, at most.", rich_help_panel=SIZES)
+    ] = DEFAULTS.num_components,
+    video_width: Annotated[
+        int, typer.Option(help="Channels of D_V's first layer.", rich_help_panel=SIZES)
+    ] = DEFAULTS.video_width,
+    image_width: Annotated[
+        int, typer.Option(help="Channels of D_I's first layer.", rich_help_panel=SIZES)
+    ] = DEFAULTS.image_width,
+    pair_width: Annotated[
+        int,
+        typer.Option(
+            help="The same for the D_I of frame pairs (reference, in-domain).",
+            rich_help_panel=SIZES,
+        ),
+    ] = DEFAULTS.pair_width,
+    bank_size: Annotated[
+        int, typer.Option(help="Embeddings in the memory bank.", rich_help_panel=SIZES)
+    ] = DEFAULTS.bank_size,
+    step_size: Annotated[
+        float | None,
+        typer.Option(
+            help="How far one frame may move.", show_default=BY_RECIPE, rich_help_panel=METHOD
+        ),
+    ] = None,
+    num_g_steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Steps of the motion generator to one of the discriminators.",
+            show_default=BY_RECIPE,
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    feature_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Weight of feature matching (cross-domain).",
+            show_default=BY_RECIPE,
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    ablate: Annotated[
+        Ablation, typer.Option(help="Leave a part out.", rich_help_panel=METHOD)
+    ] = DEFAULTS.ablate,
+    learning_rate: Annotated[
+        float, typer.Option(help="Adam's, for all networks.", rich_help_panel=METHOD)
+    ] = DEFAULTS.learning_rate,
+    chunk_size: opt.ChunkSize = DEFAULTS.chunk_size,
+    graph_mb: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Memory a batch's graph may take to be kept; more is rendered again in chunks.",
+            rich_help_panel="Computing",
+        ),
+    ] = DEFAULTS.graph_mb,
+    save_every: Annotated[
+        int, typer.Option(help="Steps between saved states.", rich_help_panel=RUNNING)
+    ] = DEFAULTS.save_every,
+    preview_every: Annotated[
+        int,
+        typer.Option(help="Steps between preview videos; 0: none.", rich_help_panel=RUNNING),
+    ] = DEFAULTS.preview_every,
+    log_every: Annotated[
+        int, typer.Option(help="Steps between lines of metrics.", rich_help_panel=RUNNING)
+    ] = DEFAULTS.log_every,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in RUN.", rich_help_panel=RUNNING),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=RUNNING),
+    ] = False,
+    seed: opt.Seed = DEFAULTS.seed,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Learn motion from videos for a frozen image generator.
+
+    RUN/motion.safetensors is ready for `moco sample` while training goes on. Ctrl-C saves; the same
+    command with --resume goes on. Under torchrun it uses many GPUs.
+
+    Example: moco train-motion --videos clips/ --generator g.pkl --pca pca.npz -o run/
+    """
+    settings = choose_preset(preset) | {
+        name: value
+        for name, value in (
+            ("batch_size", batch_size),
+            ("frame_size", frame_size),
+            ("feature_weight", feature_weight),
+        )
+        if value is not None
+    }
+    asked = TrainMotionConfig.from_recipe(
+        recipe,
+        cross_domain=settings.pop("cross_domain", False) or cross_domain,
+        ablate=ablate,
+        num_steps=num_steps,
+        num_frames=num_frames,
+        frame_stride=frame_stride,
+        hidden_dim=hidden_dim,
+        noise_dim=noise_dim,
+        num_components=num_components,
+        video_width=video_width,
+        image_width=image_width,
+        pair_width=pair_width,
+        bank_size=bank_size,
+        step_size=step_size,
+        num_g_steps=num_g_steps,
+        learning_rate=learning_rate,
+        chunk_size=chunk_size,
+        graph_mb=graph_mb,
+        save_every=save_every,
+        preview_every=preview_every,
+        log_every=log_every,
+        seed=seed,
+        **settings,
+    )
+    report = Report(json=json, quiet=quiet)
+    check_optional_file(generator)
+    check_optional_file(motion)
+
+    import dataclasses
+
+    from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.generators.loading import load_generator
+    from mocotool.motion.checkpoint import load_motion, save_motion
+    from mocotool.motion.plan import plan_training
+    from mocotool.motion.preparation import find_basis, fit_config
+    from mocotool.motion.trainer import MotionTrainer
+    from mocotool.motion.training import train_motion
+    from mocotool.training.distributed import joined_processes
+    from mocotool.training.run_folder import RunFolder
+    from mocotool.training.stopping import catch_stop_signals
+    from mocotool.video.clips import clip_span
+    from mocotool.video.listing import list_videos
+    from mocotool.video.loading import load_clips
+    from mocotool.video.pictures import tile_frames
+    from mocotool.video.writing import write_video
+
+    with joined_processes(resolve_device(device)) as processes, catch_stop_signals() as stop:
+        report.quiet |= not processes.is_first
+        span = clip_span(num_frames, frame_stride)
+        listing = list_videos(videos, min_frames=span, warn=report.warn)
+        source = load_generator(
+            generator,
+            device=processes.device,
+            precision=resolve_precision(precision, processes.device),
+        )
+        with report.progress("latents") as advance:
+            basis = find_basis(source, pca, note=report.note, progress=advance)
+        config = fit_config(asked, source, basis, note=report.note)
+        trainer = MotionTrainer(
+            source,
+            basis,
+            config,
+            processes=processes,
+            initial=None if motion is None else load_motion(motion, pca=pca),
+        )
+        if dry_run:
+            clips = {"videos": len(listing.entries), "video_frames": listing.num_frames}
+            report.result(clips | plan_training(trainer))
+            return
+        run = RunFolder(out, processes=processes)
+        run.open(
+            config,
+            resume=resume,
+            inputs={"generator": source.origin and source.origin.file.as_json()},
+            machine=trainer.machine(),
+            warn=report.warn,
+        )
+        with report.progress("frames decoded", listing.num_frames) as advance:
+            batches = load_clips(
+                listing,
+                num_frames=num_frames,
+                frame_stride=frame_stride,
+                size=config.frame_size,
+                batch_size=config.batch_size,
+                seed=seed,
+                rank=processes.rank,
+                world_size=processes.world_size,
+                folder=out / "frames",
+                warn=report.warn,
+                advance=advance,
+            )
+        if run.has_state:
+            trainer.resume(run, batches, warn=report.warn)
+        record = dataclasses.asdict(config)
+        with report.training_progress(num_steps, "steps", trainer.step_idx) as show:
+            train_motion(
+                trainer,
+                batches,
+                run,
+                save_motion=lambda averaged, step: save_motion(
+                    averaged, out / "motion.safetensors", config=record, notes={"steps": step}
+                ),
+                save_preview=lambda frames, step: write_video(
+                    run.sample_path(step, ".mp4"),
+                    [tile_frames(list(frames.numpy()))],
+                    fps=PREVIEW_FPS,
+                ),
+                on_step=lambda step, values: show(
+                    step, {name: values[name] for name in SHOWN_LOSSES}
+                ),
+                warn=report.warn,
+                stop=stop,
+            )
+        report.result(
+            {"motion": out / "motion.safetensors", "steps": trainer.step_idx}, quiet_hides=True
+        )

@@ -1,0 +1,73 @@
+"""What will a run take? Sizes, and estimates of time and memory from one small step."""
+
+import dataclasses
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mocotool.motion.rendering import measure_graph_bytes
+from mocotool.motion.trainer import MotionTrainer
+from mocotool.motion.training import peak_memory_mb
+
+
+def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
+    """Return what a run will do, with estimates from a step of one clip on random pictures."""
+    config, processes = trainer.config, trainer.processes
+    num_clips = config.batch_size // processes.world_size
+    frame_mb = measure_graph_bytes(trainer.renderer, latent_dim=trainer.motion.latent_dim) / 2**20
+    parameters = {"motion": count_parameters(trainer.motion)}
+    parameters |= {name: count_parameters(game.network) for name, game in trainer.games.items()}
+    seconds, saved_mb, peak_mb = _try_one_clip(trainer)
+    kept_frames = num_clips * (config.num_frames - 1) if trainer.renderer.keep_graph else 0
+    step_s = num_clips * seconds
+    return {
+        "recipe": config.recipe,
+        "domain": "cross" if config.cross_domain else "in",
+        "parameters": parameters,
+        "frame_size": config.frame_size,
+        "components": config.num_components,
+        "clips_a_step": config.batch_size,
+        "rendered_frames_a_step": config.batch_size * config.num_frames * (config.num_g_steps + 1),
+        "graph": "kept" if trainer.renderer.keep_graph else "rendered again in chunks",
+        "graph_mb_a_frame": frame_mb,
+        "steps": config.num_steps,
+        "device": str(trainer.device),
+        "precision": str(trainer.setting.precision).removeprefix("torch."),
+        "processes": processes.world_size,
+        "estimated_memory_mb": peak_mb + (num_clips - 1) * saved_mb + kept_frames * frame_mb,
+        "estimated_seconds_a_step": step_s,
+        "estimated_hours": step_s * config.num_steps / 3600,
+    }
+
+
+def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
+    """Return seconds a clip and step, megabytes a further clip, and the peak so far."""
+    config = dataclasses.replace(trainer.config, batch_size=1, num_g_steps=1, graph_mb=0)
+    small = MotionTrainer(trainer.generator, trainer.basis, config)
+    size = config.frame_size
+    real = torch.rand(1, config.num_frames, 3, size, size, device=trainer.device) * 2 - 1
+    for game in small.games.values():
+        game.begin(real)
+    saved: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    started = time.monotonic()
+    small.generator_step(0)
+    g_seconds = time.monotonic() - started
+    started = time.monotonic()
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        small.discriminator_step()
+    d_seconds = time.monotonic() - started
+    seconds = trainer.config.num_g_steps * g_seconds + d_seconds
+    return seconds, sum(saved.values()) / 2**20, peak_memory_mb(trainer)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return how many trained numbers a network has."""
+    return sum(parameter.numel() for parameter in network.parameters())

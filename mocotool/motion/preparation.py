@@ -1,0 +1,81 @@
+"""What a motion run needs before its first step: a basis, and settings that fit the generator."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from mocotool.basis import PCABasis, fit_pca_basis, read_basis
+from mocotool.configs.pca import PCAConfig
+from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.errors import MismatchError
+from mocotool.generators.base import Generator
+
+QUICK_PCA_SAMPLES = 100_000  # a tenth of the paper's: its 384th deviation is off by under 1 %
+BUNDLED_PCA = Path(__file__).parent.parent / "bundled" / "pca.npz"
+
+
+def find_basis(
+    generator: Generator,
+    pca: Path | None,
+    *,
+    note: Callable[[str], None],
+    progress: Callable[[int], None] | None = None,
+) -> PCABasis:
+    """Return the basis that was named, the bundled one, or a quick one made on the spot.
+
+    Args:
+        generator: Whose latents are to move.
+        pca: The `--pca` value.
+        note: Told what was done where none was named.
+        progress: Called with the number of latents done since the last call.
+
+    Raises:
+        FileFormatError: The file is not a basis.
+        MismatchError: It belongs to latents of another size.
+    """
+    origin = generator.origin.file if generator.origin else None
+    if pca is None and origin and origin.path.startswith("bundled:") and BUNDLED_PCA.exists():
+        return read_basis(BUNDLED_PCA)
+    if pca is None:
+        note(f"no --pca: computing one of {QUICK_PCA_SAMPLES} latents")
+        return fit_pca_basis(
+            generator, config=PCAConfig(num_samples=QUICK_PCA_SAMPLES), progress=progress
+        )
+    basis = read_basis(pca)
+    if basis.latent_dim != generator.latent_dim:
+        raise MismatchError(
+            f"{pca}: its components have {basis.latent_dim} dimensions, the generator's latents "
+            f"{generator.latent_dim}",
+            hint="make one for this generator with `moco pca GENERATOR -o pca.npz`",
+        )
+    made_with = basis.meta.generator
+    if made_with is not None and origin is not None and made_with.sha256 != origin.sha256:
+        raise MismatchError(
+            f"{pca}: was made with {made_with.path} ({made_with.sha256[:12]}), "
+            f"not with {origin.path} ({origin.sha256[:12]})",
+            hint="make one for this generator with `moco pca GENERATOR -o pca.npz`",
+        )
+    return basis
+
+
+def fit_config(
+    config: TrainMotionConfig,
+    generator: Generator,
+    basis: PCABasis,
+    *,
+    note: Callable[[str], None],
+) -> TrainMotionConfig:
+    """Lower settings that ask for more than the generator or the basis has, and say so."""
+    changes: dict[str, int] = {}
+    if config.frame_size > generator.resolution:
+        changes["frame_size"] = generator.resolution
+    if config.num_components > basis.num_components:
+        changes["num_components"] = basis.num_components
+    if config.form == "paper" and config.residual:
+        # The paper's motion generator takes its state as coefficients.
+        num_components = changes.get("num_components", config.num_components)
+        if config.hidden_dim != num_components:
+            changes["hidden_dim"] = num_components
+    for name, value in changes.items():
+        note(f"{name.replace('_', ' ')} {value} (not {getattr(config, name)}): all that fits")
+    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
