@@ -1,6 +1,125 @@
-"""Shared by all tests: the reference implementations are found, whatever the working directory."""
+"""Shared by all tests: the reference implementations are found, and toys stand in for weights."""
 
+import os
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+# Help pages are compared as text: no colours, one width. Typer reads these when first imported.
+os.environ["NO_COLOR"] = "1"
+os.environ["TERMINAL_WIDTH"] = "80"
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory):
+    """A small StyleGAN2, its basis and an untrained motion model, as files."""
+    import torch
+
+    from mocotool.basis import fit_pca_basis, write_basis
+    from mocotool.configs.pca import PCAConfig
+    from mocotool.generators.loading import load_generator, save_generator
+    from mocotool.generators.stylegan2 import StyleGAN2, SynthesisLayer
+    from mocotool.motion.checkpoint import save_motion
+    from mocotool.motion.generator import MotionGenerator
+
+    folder = tmp_path_factory.mktemp("toys")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = StyleGAN2(
+            z_dim=8, w_dim=12, img_resolution=16, channels=[8, 8, 8], num_mapping_layers=2
+        )
+        for layer in network.modules():
+            if isinstance(layer, SynthesisLayer):
+                torch.nn.init.constant_(layer.noise_strength, 0.3)
+        network.mapping.w_avg.normal_()
+        save_generator(network.freeze(), folder / "generator.safetensors")
+        generator = load_generator(folder / "generator.safetensors")
+        basis = fit_pca_basis(generator, config=PCAConfig(num_samples=500))
+        with (folder / "pca.npz").open("wb") as file:
+            write_basis(basis, file)
+        motion = MotionGenerator(
+            latent_dim=12,
+            noise_dim=6,
+            hidden_dim=10,
+            components=torch.from_numpy(basis.components),
+            stdev=torch.from_numpy(basis.stdev),
+        )
+        torch.nn.init.normal_(motion.coefficient_weight)
+        assert generator.origin is not None
+        motion.generator_record = generator.origin.file
+        save_motion(motion, folder / "motion.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_generator_path(toy_folder):
+    """A StyleGAN2 of 16 px, z 8, w 12, six layers, with noise."""
+    return toy_folder / "generator.safetensors"
+
+
+@pytest.fixture(scope="session")
+def toy_pca_path(toy_folder):
+    """The toy generator's basis: all 12 components."""
+    return toy_folder / "pca.npz"
+
+
+@pytest.fixture(scope="session")
+def toy_motion_path(toy_folder):
+    """An untrained motion model of the toy generator that moves visibly, 16 frames."""
+    return toy_folder / "motion.safetensors"
+
+
+@pytest.fixture(scope="session")
+def toy_generator(toy_generator_path):
+    """The toy generator, loaded; not to be changed."""
+    from mocotool.generators.loading import load_generator
+
+    return load_generator(toy_generator_path)
+
+
+@pytest.fixture(scope="session")
+def toy_motion(toy_motion_path):
+    """The toy motion model, loaded; not to be changed."""
+    from mocotool.motion.checkpoint import load_motion
+
+    return load_motion(toy_motion_path)
+
+
+@pytest.fixture(scope="session")
+def toy_trajectory(toy_motion, toy_generator):
+    """Three videos of five frames."""
+    from mocotool.configs.sample import SampleConfig
+    from mocotool.trajectory import sample_trajectory
+
+    config = SampleConfig(num_videos=3, num_frames=5)
+    return sample_trajectory(toy_motion, toy_generator, config=config)
+
+
+@pytest.fixture
+def toy_latents_path(toy_trajectory, tmp_path):
+    """The toy trajectory as a file of the test's own."""
+    from mocotool.latents import write_latents
+
+    path = tmp_path / "walk.npz"
+    with path.open("wb") as file:
+        write_latents(toy_trajectory, file)
+    return path
+
+
+@pytest.fixture
+def run_moco():
+    """Run a command in this process: `run_moco("pca", path)` gives exit_code, stdout_bytes, stderr."""
+    from typer.testing import CliRunner
+
+    from mocotool.cli.app import app
+
+    def run(*args, input=None):
+        result = CliRunner().invoke(app, [str(arg) for arg in args], input=input)
+        unexpected = result.exception
+        if unexpected is not None and not isinstance(unexpected, SystemExit):
+            raise unexpected
+        return result
+
+    return run

@@ -109,7 +109,9 @@ def write_trajectory(
         _write_latents(trajectory, output)
         paths = [Path(output.target)]
     else:
-        paths = _write_pictures(trajectory, output, find_generator(), config, report, name)
+        paths = _write_pictures(
+            trajectory, output, find_generator(), config=config, report=report, name=name
+        )
     if not output.is_stdout:
         fps = trajectory.meta.fps if output.format == "npz" else choose_fps(trajectory, config)
         report.result(_describe(trajectory, paths, fps), quiet_hides=True)
@@ -131,6 +133,7 @@ def _write_pictures(
     trajectory: "Trajectory",
     output: Output,
     generator: "Generator",
+    *,
     config: RenderConfig,
     report: Report,
     name: str,

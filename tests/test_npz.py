@@ -1,0 +1,165 @@
+import io
+import struct
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+
+from mocotool.errors import FileFormatError
+from mocotool.npz import from_json_array, read_npy, read_npz, to_json_array, write_npz
+
+
+def packed(arrays):
+    file = io.BytesIO()
+    write_npz(arrays, file)
+    return file.getvalue()
+
+
+def test_arrays_come_back_as_they_were():
+    arrays = {
+        "whole": np.arange(6).reshape(2, 3),
+        "scalar": np.array(7),
+        "text": np.array("grüße"),
+        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "empty": np.zeros((0, 3), np.float32),
+    }
+
+    found = read_npz(io.BytesIO(packed(arrays)), "x.npz")
+
+    assert list(found) == list(arrays)
+    for key, array in arrays.items():
+        assert found[key].dtype == array.dtype
+        np.testing.assert_array_equal(found[key], array)
+
+
+def test_numpy_reads_what_we_write():
+    found = np.load(io.BytesIO(packed({"a": np.arange(3)})), allow_pickle=False)
+
+    np.testing.assert_array_equal(found["a"], [0, 1, 2])
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_what_numpy_writes_is_read(save):
+    file = io.BytesIO()
+    save(file, a=np.asfortranarray(np.arange(6).reshape(2, 3)))
+
+    found = read_npz(io.BytesIO(file.getvalue()), "x.npz")
+
+    np.testing.assert_array_equal(found["a"], np.arange(6).reshape(2, 3))
+
+
+def test_equal_arrays_give_equal_bytes():
+    assert packed({"a": np.arange(3)}) == packed({"a": np.arange(3)})
+
+
+def test_a_stream_that_cannot_seek_is_written():
+    class OneWay(io.RawIOBase):
+        def __init__(self):
+            self.data = b""
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.data += bytes(data)
+            return len(data)
+
+    stream = OneWay()
+    write_npz({"a": np.arange(3)}, stream)
+
+    np.testing.assert_array_equal(read_npz(io.BytesIO(stream.data), "x.npz")["a"], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"GIF89a", "not a readable .npz"),
+        (packed({"a": np.arange(1000)})[:-40], "not a readable .npz"),
+        (packed({"a": np.arange(1000)}).replace(b"NUMPY", b"NUMPX"), "not a readable"),
+    ],
+    ids=["gif", "cut", "header"],
+)
+def test_damaged_files_are_named(data, said):
+    with pytest.raises(FileFormatError, match=rf"x\.npz.*{said}"):
+        read_npz(io.BytesIO(data), "x.npz")
+
+
+def test_a_changed_byte_is_noticed():
+    data = bytearray(packed({"a": np.arange(1000)}))
+    data[len(data) // 2] ^= 1
+
+    with pytest.raises(FileFormatError, match=r"x\.npz: not a readable .npz"):
+        read_npz(io.BytesIO(bytes(data)), "x.npz")
+
+
+def test_pickles_are_refused():
+    file = io.BytesIO()
+    np.savez(file, a=np.array([{}], dtype=object))
+
+    with pytest.raises(FileFormatError, match="expected numbers or text"):
+        read_npz(io.BytesIO(file.getvalue()), "x.npz")
+
+
+def test_a_header_that_asks_for_too_much_is_refused_before_allocating():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10**15,), }\n".replace(
+            b"10**15", b"1" + b"0" * 15
+        )
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
+
+    with pytest.raises(FileFormatError, match="the file holds"):
+        read_npz(io.BytesIO(file.getvalue()), "x.npz")
+
+
+def test_a_zip_bomb_is_refused(monkeypatch):
+    monkeypatch.setattr("mocotool.npz.MAX_SUSPECT_BYTES", 1 << 16)
+    file = io.BytesIO()
+    np.savez_compressed(file, a=np.zeros(1 << 20))
+
+    with pytest.raises(FileFormatError, match="would unpack to"):
+        read_npz(io.BytesIO(file.getvalue()), "x.npz")
+
+
+def test_a_zip_of_something_else_is_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("../evil.sh", "rm")
+
+    with pytest.raises(FileFormatError, match="no .npz"):
+        read_npz(io.BytesIO(file.getvalue()), "x.npz")
+
+
+def test_two_arrays_of_one_name_are_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("a.npy", b"1")
+        archive.writestr("a.npy", b"2")
+
+    with pytest.raises(FileFormatError, match="not an array of its own"):
+        read_npz(io.BytesIO(file.getvalue()), "x.npz")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileFormatError, match="gone.npz: no such file"):
+        read_npz(tmp_path / "gone.npz", "gone.npz")
+
+
+def test_one_array_is_read(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(3.0))
+
+    np.testing.assert_array_equal(read_npy(tmp_path / "a.npy"), [0.0, 1.0, 2.0])
+
+
+def test_metadata_comes_back():
+    values = {"a": [1, "ü"], "b": None}
+
+    assert from_json_array(to_json_array(values), "x.npz") == values
+
+
+@pytest.mark.parametrize("array", [np.array("[1]"), np.array("{"), np.array(1), np.array(["{}"])])
+def test_metadata_must_be_an_object(array):
+    with pytest.raises(FileFormatError, match=r"x\.npz: meta"):
+        from_json_array(array, "x.npz")
