@@ -12,7 +12,7 @@ import numpy as np
 
 from mocotool.errors import FileFormatError, MismatchError, UnavailableError
 from mocotool.files import atomic_path, check_input_file
-from mocotool.video.pixels import BACKGROUND, FramesU8, RgbConverter, exif_matrix, orient
+from mocotool.video.pixels import BACKGROUND, FramesU8, exif_matrix, orient, to_stored_rgb
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -58,7 +58,7 @@ def decode_image(path: Path) -> FramesU8:
         frames = []
     if not frames:
         raise FileFormatError(f"{path}: damaged or cut short, the image cannot be decoded")
-    return orient(RgbConverter().convert_stored(frames[0]), exif_matrix(data))
+    return orient(to_stored_rgb(frames[0]), exif_matrix(data))
 
 
 def encode_png(rgb_u8: FramesU8) -> bytes:

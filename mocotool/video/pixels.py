@@ -6,7 +6,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 FramesU8 = NDArray[np.uint8]
@@ -34,33 +34,29 @@ EXIF_MATRICES: dict[int, Matrix] = {
 BACKGROUND = 255  # transparent pixels show white, as cut-outs and stickers expect
 
 
-class RgbConverter:
-    """Turns decoded frames into upright RGB bytes; one a stream, for the scaler is kept."""
+def to_rgb(frame: av.VideoFrame) -> FramesU8:
+    """Return a decoded frame as it is meant to be seen.
 
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
+    Colours follow the frame's own matrix and range (BT.601 limited range where it names none),
+    transparent parts are put on white, and a display matrix is honoured.
 
-    def convert(self, frame: av.VideoFrame) -> FramesU8:
-        """Return a frame as it is meant to be seen.
+    Returns:
+        uint8 [h, w, 3].
+    """
+    return orient(to_stored_rgb(frame), display_matrix(frame))
 
-        Colours follow the frame's own matrix and range (BT.601 limited range where it names none),
-        transparent parts are put on white, and a display matrix or Exif orientation is honoured.
 
-        Returns:
-            uint8 [h, w, 3].
-        """
-        return orient(self.convert_stored(frame), display_matrix(frame))
+def to_stored_rgb(frame: av.VideoFrame) -> FramesU8:
+    """Return a decoded frame as it lies in the file, not turned, uint8 [h, w, 3]."""
+    if not has_alpha(frame.format):
+        return _convert(frame, "rgb24")
+    return put_on_background(_convert(frame, "rgba"))
 
-    def convert_stored(self, frame: av.VideoFrame) -> FramesU8:
-        """Return a frame as it lies in the file, not turned, uint8 [h, w, 3]."""
-        if not has_alpha(frame.format):
-            return self._to_array(frame, "rgb24")
-        return put_on_background(self._to_array(frame, "rgba"))
 
-    def _to_array(self, frame: av.VideoFrame, format: Literal["rgb24", "rgba"]) -> FramesU8:
-        reformat = self._reformatter.reformat
-        array: Any = reformat(frame, format=format, interpolation=SCALING, threads=1).to_ndarray()
-        return array  # type: ignore[no-any-return]
+def _convert(frame: av.VideoFrame, format: Literal["rgb24", "rgba"]) -> FramesU8:
+    scaled = frame.reformat(format=format, interpolation=SCALING, threads=1)
+    array: Any = scaled.to_ndarray()
+    return array  # type: ignore[no-any-return]
 
 
 def has_alpha(format: av.VideoFormat) -> bool:

@@ -23,7 +23,7 @@ import numpy as np
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.files import check_input_file
 from mocotool.video.pictures import IMAGE_SUFFIXES, decode_image
-from mocotool.video.pixels import FramesU8, RgbConverter
+from mocotool.video.pixels import FramesU8, to_rgb
 
 # Containers whose packet times are the times of the decoded frames, and which seek. In all others
 # frames are counted from the start.
@@ -204,7 +204,7 @@ def _index_file(path: Path) -> VideoEntry:
         first = next(_decode(container, _video_stream(container, path)), None)
     if first is None:
         raise FileFormatError(f"{path}: not one frame can be decoded")
-    height, width, _ = RgbConverter().convert(first).shape
+    height, width, _ = to_rgb(first).shape
 
     frames = sorted(packets, key=lambda packet: packet.time or 0)
     is_told = (
@@ -309,11 +309,10 @@ def _decode(
 
 
 def _iter_file_frames(entry: VideoEntry, wanted: Sequence[int]) -> Iterator[tuple[int, FramesU8]]:
-    converter = RgbConverter()
     try:
         with contextlib.closing(_Decoder(entry)) as decoder:
             for index in wanted:
-                yield index, converter.convert(decoder.read(index))
+                yield index, to_rgb(decoder.read(index))
     except av.error.FFmpegError as error:
         raise FileFormatError(f"{entry.path}: cannot be read: {_reason(error)}") from None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mocotool.video.pixels import RgbConverter
+from mocotool.video.pixels import to_rgb
 
 NUM_FRAMES = 30
 
@@ -51,18 +51,16 @@ def _mux(container, packets, hide_order):
 
 def decode_from_start(path):
     """Every frame a decoder gives when nothing is skipped, uint8 [t, h, w, 3]."""
-    converter = RgbConverter()
     with av.open(str(path)) as container:
-        return np.stack([converter.convert(frame) for frame in container.decode(video=0)])
+        return np.stack([to_rgb(frame) for frame in container.decode(video=0)])
 
 
 def decode_some(path, indices):
     """(number, frame) of some frames, read from the start."""
-    converter = RgbConverter()
     with av.open(str(path)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index in indices:
-                yield index, converter.convert(frame)
+                yield index, to_rgb(frame)
 
 
 def set_display_matrix(path, matrix):
