@@ -1,0 +1,153 @@
+"""What holds for every command: help, options, defaults, its files, and what it may load."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from survey import COMMAND_FILES, COMMAND_PAGES, COMMANDS, FUNCTIONS, GENERATE, HEAVY, PACKAGE, ROOT
+
+every_command = pytest.mark.parametrize("words", COMMANDS)
+every_command_file = pytest.mark.parametrize("name", COMMAND_FILES)
+
+
+def test_help_and_usage_errors_load_nothing_heavy():
+    calls = [[], ["--help"], ["--version"], ["no-such-command"]]
+    calls += [[*words.split(), "--help"] for words in COMMANDS]
+    calls += [[*words.split(), "--no-such-option"] for words in COMMANDS]
+    script = (
+        "import json, sys\n"
+        "from typer.testing import CliRunner\n"
+        "from mocotool.cli.app import app\n"
+        "import mocotool.__main__\n"
+        f"codes = [CliRunner().invoke(app, argv).exit_code for argv in {calls!r}]\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "print(json.dumps([codes, heavy]))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    codes, heavy = json.loads(done.stdout)
+
+    assert heavy == []
+    assert [
+        (call, code) for call, code in zip(calls, codes, strict=True) if code not in (0, 2)
+    ] == []
+    assert all(code == 2 for code in codes[-len(COMMANDS) :])
+
+
+@every_command
+def test_every_command_has_help_with_an_example(words):
+    help_text = COMMANDS[words].help or ""
+
+    summary, *_, example = help_text.split("\n\n")
+
+    assert summary.endswith(".")
+    assert len(summary) <= 80
+    assert example.startswith("Example: ")
+    assert f"moco {words}" in example
+
+
+@every_command
+def test_every_option_has_a_sentence(words):
+    silent = [
+        parameter.name
+        for parameter in COMMANDS[words].params
+        if parameter.name != "help" and not (getattr(parameter, "help", None) or "").endswith(".")
+    ]
+
+    assert silent == []
+
+
+@every_command
+def test_every_command_takes_json_and_quiet(words):
+    options = {option for parameter in COMMANDS[words].params for option in parameter.opts}
+
+    assert {"--json", "--quiet", "-q"} <= options
+
+
+@every_command
+def test_short_options_are_only_the_four_of_the_house(words):
+    options = {option for parameter in COMMANDS[words].params for option in parameter.opts}
+
+    assert {o for o in options if re.fullmatch(r"-\w", o)} <= {"-o", "-q", "-v", "-h"}
+
+
+@every_command_file
+def test_every_command_has_a_page(name):
+    text = (COMMAND_PAGES / f"{name}.md").read_text(encoding="utf-8")
+
+    assert text.startswith(f"# `moco {name}`")
+    assert "<!-- help:begin -->" in text
+    for heading in ("## Example", "## In Python", "## Files", "## Exit codes"):
+        assert heading in text, heading
+
+
+@every_command_file
+def test_every_command_has_a_test_file(name):
+    stem = name.replace("-", "_")
+
+    assert list((ROOT / "tests" / "cli").glob(f"test_{stem}*.py"))
+
+
+@every_command_file
+def test_every_command_has_a_file_of_its_own(name):
+    assert (PACKAGE / "cli" / f"cmd_{name.replace('-', '_')}.py").is_file()
+
+
+def _find_config_defaults(words):
+    """Return field -> default, of the dataclasses in the command's own configs module."""
+    stem = words.split()[0].replace("-", "_").replace("eval", "evaluate")
+    try:
+        module = importlib.import_module(f"mocotool.configs.{stem}")
+    except ModuleNotFoundError:
+        return {}
+    wanted = re.sub(r"\W", "", words.split()[-1]).lower()
+    classes = [
+        value
+        for value in vars(module).values()
+        if dataclasses.is_dataclass(value) and value.__module__ == module.__name__
+    ]
+    own = [c for c in classes if c.__name__.lower() == f"{wanted}config"] or [
+        c for c in classes if c.__name__.lower() == stem.replace("_", "") + "config"
+    ]
+    return {
+        field.name: field.default
+        for cls in own
+        for field in dataclasses.fields(cls)
+        if field.default is not dataclasses.MISSING
+    }
+
+
+@pytest.mark.parametrize("words", FUNCTIONS)
+def test_every_default_of_a_command_is_its_configurations(words):
+    defaults = _find_config_defaults(words)
+    parameters = inspect.signature(FUNCTIONS[words]).parameters
+
+    # A recipe's own values stand in where an option is None, and lists are typed as text.
+    differing = {
+        name: (parameter.default, defaults[name])
+        for name, parameter in parameters.items()
+        if name in defaults and parameter.default is not None
+        if parameter.default != defaults[name]
+    }
+
+    assert differing == {}
+
+
+def test_no_command_writes_a_number_where_a_configuration_should_say_it():
+    numbers = []
+    for path in sorted((PACKAGE / "cli").glob("cmd_*.py")):
+        for _, node in GENERATE.walk_definitions(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for default in (*node.args.defaults, *node.args.kw_defaults):
+                value = getattr(default, "value", None)
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    numbers.append(f"{path.name}:{default.lineno} {value}")
+
+    assert numbers == []

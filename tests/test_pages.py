@@ -1,0 +1,129 @@
+"""The pages: their generated parts, links and commands are right."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from survey import COMMAND_FILES, COMMAND_PAGES, COMMANDS, PACKAGE, PAGES, ROOT
+
+from mocotool import errors
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def test_generated_parts_are_what_the_code_says():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_help_in_a_real_process_is_the_help_in_the_pages():
+    done = subprocess.run(
+        [sys.executable, "-m", "mocotool", "pca", "--help"],
+        capture_output=True,
+        text=True,
+        env={"NO_COLOR": "1", "TERMINAL_WIDTH": "80", "COLUMNS": "80", "LANG": "C.UTF-8"},
+    )
+    text = "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip("\n")
+
+    assert text in (COMMAND_PAGES / "pca.md").read_text(encoding="utf-8")
+
+
+def _list_errors():
+    return [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type)
+        and issubclass(value, errors.MocoError)
+        and value is not errors.MocoError
+    ]
+
+
+@pytest.mark.parametrize("error", _list_errors(), ids=lambda error: error.__name__)
+def test_every_error_is_documented_with_its_exit_code(error):
+    text = (COMMAND_PAGES / "index.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if f"`{error.__name__}`" in line]
+
+    assert len(rows) == 1
+    assert rows[0].startswith(f"| {error.exit_code} |")
+
+
+@pages
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    broken = [
+        target for target in targets if "://" not in target and not (page.parent / target).exists()
+    ]
+
+    assert broken == []
+
+
+def _find_typed_commands(text):
+    """Return the `moco ...` calls of a page, each as its words."""
+    text = re.sub(r"<!-- help:begin -->.*?<!-- help:end -->", "", text, flags=re.DOTALL)
+    text = text.replace("\\\n", " ")
+    lines = [
+        line
+        for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    lines += re.findall(r"`([^`\n]+)`", text)
+    calls = []
+    for line in lines:
+        bare = line.strip().removeprefix("$ ").partition(" # ")[0]
+        for part in re.split(r"\|\||&&|[|;]", bare):
+            if re.match(r"\s*moco [a-z]", part):
+                calls.append(part.replace("...", "").split())
+    return calls
+
+
+@pages
+def test_commands_in_pages_exist_with_their_options(page):
+    wrong = []
+    for call in _find_typed_commands(page.read_text(encoding="utf-8")):
+        words = " ".join(call[1:3]) if " ".join(call[1:3]) in COMMANDS else call[1].strip("`.,:")
+        known = words in COMMANDS or words in COMMAND_FILES
+        options = {
+            o
+            for p in getattr(COMMANDS.get(words), "params", [])
+            for o in (*p.opts, *p.secondary_opts)
+        }
+        given = {word.partition("=")[0] for word in call if re.match(r"--?[a-z]", word)}
+        unknown = given - options - {"--help", "-h"} if words in COMMANDS else set()
+        if not known or unknown:
+            wrong.append((" ".join(call), sorted(unknown)))
+
+    assert wrong == []
+
+
+def _read_readme_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("moco ")]
+
+
+def test_the_readme_shows_three_commands_to_run():
+    assert len(_read_readme_commands()) >= 3
+
+
+@pytest.mark.skipif(
+    not (PACKAGE / "bundled" / "motion.safetensors").exists(),
+    reason="the bundled motion model is not there yet",
+)
+@pytest.mark.parametrize("line", _read_readme_commands())
+def test_readme_commands_run(line, tmp_path):
+    line = re.sub(r"(?<![\w-])moco ", f"{shlex.quote(sys.executable)} -m mocotool ", line)
+
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr

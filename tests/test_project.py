@@ -1,0 +1,232 @@
+"""The habits of the house: what holds for every source file."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from survey import GENERATE, HEAVY, PACKAGE, ROOT, SOURCES
+
+import mocotool
+
+# A module imports only from its left.
+IMPORT_ORDER = (
+    "errors",
+    "files",
+    "configs",
+    "layouts",
+    "provenance",
+    "devices",
+    "npz",
+    "lettering",
+    "plots",
+    "downloads",
+    "weights",
+    "training",
+    "generators",
+    "frames",
+    "latents",
+    "perceptual",
+    "inversion",
+    "basis",
+    "motion",
+    "trajectory",
+    "video",
+    "export",
+    "metrics",
+    "info",
+    "gallery",
+    "cli",
+    "__main__",
+)
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "core", "manager"}
+EQUATIONS = range(1, 9)
+MAX_FILE_LINES = 450
+
+
+def _imported_modules(path):
+    """Yield the modules of the package that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "mocotool":
+            yield from (alias.name for alias in node.names if not alias.name.startswith("__"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mocotool."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (
+                alias.name.split(".")[1]
+                for alias in node.names
+                if alias.name.startswith("mocotool.")
+            )
+
+
+# The code
+
+
+def test_modules_import_only_from_their_left():
+    rank = {name: place for place, name in enumerate(IMPORT_ORDER)}
+    wrong = []
+    for path in SOURCES:
+        own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        wrong += [
+            f"{path.relative_to(ROOT)} imports {imported}"
+            for imported in _imported_modules(path)
+            if own != "__init__" and imported != own and rank[imported] >= rank[own]
+        ]
+
+    assert wrong == []
+
+
+def test_every_module_has_its_place_in_the_order():
+    modules = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in SOURCES}
+
+    assert modules - {"__init__", "bundled"} <= set(IMPORT_ORDER)
+
+
+def test_nothing_has_a_name_that_says_nothing():
+    names = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
+
+    assert names.isdisjoint(FORBIDDEN_NAMES)
+
+
+def test_no_file_has_two_subjects():
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in SOURCES
+    }
+
+    assert {name: n for name, n in lengths.items() if n > MAX_FILE_LINES} == {}
+
+
+def test_nothing_outside_the_command_line_prints_or_knows_a_terminal():
+    wrong = []
+    for path in SOURCES:
+        if path.is_relative_to(PACKAGE / "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "print":
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} print")
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [getattr(node, "module", None) or "", *(a.name for a in node.names)]
+                wrong += [
+                    f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+                    for name in names
+                    if name.split(".")[0] in ("typer", "rich")
+                ]
+
+    assert wrong == []
+
+
+def test_nothing_imports_click():
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert "click" not in [alias.name.split(".")[0] for alias in node.names], path
+            if isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] != "click", path
+
+
+def test_no_library_code_swallows_every_exception_or_runs_what_a_file_holds():
+    wrong = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None or ast.unparse(node.type) == "BaseException"
+            ):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} broad except")
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "eval",
+                "exec",
+                "pickle.load",
+                "pickle.loads",
+            ):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node.func)}")
+            if isinstance(node, ast.keyword) and (node.arg, ast.unparse(node.value)) in (
+                ("weights_only", "False"),
+                ("allow_pickle", "True"),
+            ):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.value.lineno} {node.arg}")
+
+    assert wrong == []
+
+
+def test_every_module_says_what_it_answers():
+    empty = [
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+
+    assert empty == []
+
+
+def test_test_files_have_names_of_their_own():
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+# The paper
+
+
+@pytest.mark.parametrize("number", EQUATIONS)
+def test_each_equation_is_claimed_by_exactly_one_function(number):
+    claims = [
+        f"{found.path} {found.name}"
+        for found in GENERATE.collect_described()
+        if number in found.equations
+    ]
+
+    assert len(claims) == 1
+
+
+def test_no_equation_is_named_outside_the_docstring_of_its_function():
+    places = [
+        f"{path.relative_to(PACKAGE).as_posix()}: {line.strip()}"
+        for path in SOURCES
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if GENERATE.EQUATION.search(line)
+    ]
+    claims = sum(len(found.equations) for found in GENERATE.collect_described())
+
+    assert len(places) == claims, places
+
+
+def test_source_sections_use_the_prefixes_that_tools_read():
+    entry = re.compile(r"^    (?! )([A-Z][\w ]*):", re.MULTILINE)
+    wrong = []
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for name, node in [("", tree), *GENERATE.walk_definitions(tree)]:
+            _, _, section = (ast.get_docstring(node) or "").partition("\nSource:\n")
+            wrong += [
+                f"{path.relative_to(ROOT)} {name}: {prefix}"
+                for prefix in entry.findall(section)
+                if prefix not in GENERATE.PREFIXES
+            ]
+
+    assert wrong == []
+
+
+# The library
+
+
+def test_public_names_exist_and_say_what_they_do():
+    for name, module in GENERATE.read_public_names().items():
+        _, node = GENERATE.find_definition(name, module)
+
+        assert ast.get_docstring(node), name
+
+
+def test_importing_the_package_is_light():
+    script = f"import sys, mocotool\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        mocotool.no_such_name  # noqa: B018
