@@ -1,0 +1,130 @@
+"""How does a batch of searches go down? Adam with a schedule of its own for every image."""
+
+import dataclasses
+import math
+from typing import Self
+
+import torch
+from torch import Tensor
+
+WARMUP_SHARE = 0.05
+DECAY_SHARE = 0.5
+LATENT_NOISE_SHARE = 0.75  # StyleGAN2's projector: noise over the first three quarters
+BETA_1, BETA_2 = 0.9, 0.999
+ADAM_EPS = 1e-8
+PATIENCE = 25  # steps over which losses are averaged before they are compared
+MIN_GAIN = 0.02  # less than this from one average to the next is standing still
+
+
+def learning_rates(step: int, lengths: Tensor, *, peak: float) -> Tensor:
+    """Return each image's learning rate [n]: linear warm-up, flat, then half a cosine to zero.
+
+    Args:
+        step: From 0.
+        lengths: Steps that each image takes in all [n].
+        peak: The largest rate.
+    """
+    progress = step / lengths
+    warmup = ((step + 1) / (WARMUP_SHARE * lengths)).clamp(max=1.0)
+    decay = ((1.0 - progress) / DECAY_SHARE).clamp(0.0, 1.0)
+    return peak * warmup * (0.5 - 0.5 * torch.cos(math.pi * decay))
+
+
+def latent_noise_levels(step: int, lengths: Tensor, *, peak: float) -> Tensor:
+    """Return how much noise each image's latent gets [n]; it falls to exactly zero.
+
+    Source:
+        Paper: Karras et al., arXiv:1912.04958, Appendix D.
+    """
+    left = (1.0 - step / lengths / LATENT_NOISE_SHARE).clamp(min=0.0)
+    return peak * left.square()
+
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class SearchRows:
+    """The state of searches under way, one row an image; every field has n rows."""
+
+    image_idx: Tensor
+    """Which image of the batch."""
+    coords: Tensor
+    """Where the search is, [n, ...]."""
+    first_moment: Tensor
+    second_moment: Tensor
+    lengths: Tensor
+    """Steps in all, as float."""
+    best_coords: Tensor
+    """Where the loss was lowest, among steps without latent noise."""
+    best_loss: Tensor
+    loss_sum: Tensor
+    """Of the losses since the last average."""
+    last_average: Tensor
+
+    @classmethod
+    def begin(cls, coords: Tensor, *, num_steps: int) -> Self:
+        """Begin searches at `coords` [n, ...]."""
+        n, zeros = len(coords), torch.zeros_like(coords)
+        endless = torch.full((n,), math.inf, device=coords.device)
+        return cls(
+            image_idx=torch.arange(n, device=coords.device),
+            coords=coords.clone(),
+            first_moment=zeros,
+            second_moment=zeros.clone(),
+            lengths=torch.full((n,), float(num_steps), device=coords.device),
+            best_coords=coords.clone(),
+            best_loss=endless,
+            loss_sum=torch.zeros(n, device=coords.device),
+            last_average=endless.clone(),
+        )
+
+    def __len__(self) -> int:
+        """How many searches are under way."""
+        return len(self.image_idx)
+
+    def select(self, mask: Tensor) -> Self:
+        """Return the rows where `mask` [n] is true."""
+        rows = {field.name: getattr(self, field.name)[mask] for field in dataclasses.fields(self)}
+        return type(self)(**rows)
+
+    def descend(self, step: int, grad: Tensor, rates: Tensor) -> None:
+        """Take one step of Adam, each row at its own rate.
+
+        Adam works element by element, so a row moves as it would alone.
+
+        Args:
+            step: From 0; all rows have begun together.
+            grad: Gradient of the summed loss, of the shape of `coords`.
+            rates: Learning rates [n].
+        """
+        self.first_moment = torch.lerp(grad, self.first_moment, BETA_1)
+        self.second_moment = torch.lerp(grad.square(), self.second_moment, BETA_2)
+        mean = self.first_moment / (1.0 - BETA_1 ** (step + 1))
+        scale = (self.second_moment / (1.0 - BETA_2 ** (step + 1))).sqrt() + ADAM_EPS
+        self.coords = self.coords - over_rows(rates, self.coords) * mean / scale
+
+    def remember(self, loss: Tensor, noise_levels: Tensor) -> None:
+        """Keep where rows are now if the loss [n] was never lower and no noise blurred it."""
+        better = (loss < self.best_loss) & (noise_levels == 0)
+        self.best_loss = torch.where(better, loss, self.best_loss)
+        self.best_coords = torch.where(
+            over_rows(better, self.coords), self.coords, self.best_coords
+        )
+
+    def shorten_stalled(self, step: int, loss: Tensor) -> None:
+        """Let rows whose loss stands still begin the end of their schedule now.
+
+        What is left of it is scaled down too, so that they do as if they had been given fewer
+        steps from the beginning.
+        """
+        self.loss_sum = self.loss_sum + loss
+        if (step + 1) % PATIENCE:
+            return
+        average = self.loss_sum / PATIENCE
+        stalled = average > (1.0 - MIN_GAIN) * self.last_average
+        shorter = torch.full_like(self.lengths, math.ceil((step + 1) / (1.0 - DECAY_SHARE)))
+        self.lengths = torch.where(stalled, torch.minimum(self.lengths, shorter), self.lengths)
+        self.last_average, self.loss_sum = average, torch.zeros_like(loss)
+
+
+def over_rows(values: Tensor, like: Tensor) -> Tensor:
+    """Reshape [n] to [n, 1, ...] of the rank of `like`."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,89 @@
+"""How far is a rendering from the picture that is looked for?"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor
+
+PYRAMID_LEVELS = 4
+MIN_PYRAMID_SIZE = 2
+
+
+class ImageFeatures(Protocol):
+    """What the perceptual term compares: maps computed from an image."""
+
+    @property
+    def name(self) -> str:
+        """Say which: "vgg16", or "none" for the stand-in without weights."""
+
+    def __call__(self, img: Tensor) -> list[Tensor]:
+        """Compute the maps.
+
+        Args:
+            img: [n, 3, h, w], nominally in [-1, 1].
+
+        Returns:
+            Maps [n, c_i, h_i, w_i], float32.
+        """
+
+
+class PyramidFeatures:
+    """The stand-in for a perceptual network: the image at several sizes, and its gradients there.
+
+    Coarse levels lead far-off latents to the right place, gradients keep edges sharp.
+    """
+
+    name: ClassVar[str] = "none"
+
+    def __call__(self, img: Tensor) -> list[Tensor]:
+        """Compute the maps; see `ImageFeatures`."""
+        maps: list[Tensor] = []
+        for level in range(PYRAMID_LEVELS):
+            if level:
+                if min(img.shape[-2:]) < 2 * MIN_PYRAMID_SIZE:
+                    break
+                img = F.avg_pool2d(img, 2)
+                maps.append(img)
+            maps.append(img[..., :, 1:] - img[..., :, :-1])
+            maps.append(img[..., 1:, :] - img[..., :-1, :])
+        return maps
+
+
+def inversion_loss(
+    *,
+    img: Tensor,
+    target: Tensor,
+    maps: Sequence[Tensor],
+    target_maps: Sequence[Tensor],
+    perceptual_weight: float = 1.0,
+) -> Tensor:
+    """Measure how far each rendering is from its target, in pixels and in features.
+
+    Args:
+        img: The renderings, [n, c, h, w].
+        target: The pictures looked for, same shape.
+        maps: Features of `img`.
+        target_maps: Features of `target`.
+        perceptual_weight: The paper's lambda_vgg.
+
+    Returns:
+        One loss an image [n], at least 0. The sum of them is to be minimised: so what one image
+        comes to does not depend on which others are in its batch.
+
+    Source:
+        Paper: Eq. 8, Sec. 4 (a minimum, though written as argmax in places; lambda_vgg = 1).
+        Follows: the paper, with means in place of sums, so that lambda means the same at any size.
+    """
+    return pixel_distance(img, target) + perceptual_weight * feature_distance(maps, target_maps)
+
+
+def pixel_distance(img: Tensor, target: Tensor) -> Tensor:
+    """Return the mean square difference of each image [n]."""
+    return (img - target).square().mean(dim=(1, 2, 3))
+
+
+def feature_distance(maps: Sequence[Tensor], target_maps: Sequence[Tensor]) -> Tensor:
+    """Return the mean square difference of each image's maps, summed over the maps [n]."""
+    distances = [pixel_distance(a, b) for a, b in zip(maps, target_maps, strict=True)]
+    return sum(distances[1:], start=distances[0])

@@ -1,0 +1,249 @@
+"""From pictures to the latents that render them."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mocotool.configs.invert import InvertConfig, SearchSpace
+from mocotool.errors import DivergedError, MismatchError
+from mocotool.generators.base import Generator
+from mocotool.inversion.descent import (
+    SearchRows,
+    latent_noise_levels,
+    learning_rates,
+    over_rows,
+)
+from mocotool.inversion.objective import (
+    ImageFeatures,
+    PyramidFeatures,
+    feature_distance,
+    inversion_loss,
+    pixel_distance,
+)
+from mocotool.inversion.starts import (
+    LatentSurvey,
+    choose_space,
+    map_latents,
+    render_latents,
+    survey_latents,
+)
+from mocotool.latents import LatentsMeta, LatentSpace, Trajectory
+from mocotool.layouts import check_shape
+from mocotool.training.randomness import derive_rng
+
+# Rounding to 8 bits leaves 1/12 of a squared step, a step being 2/255. Below that nobody sees a
+# difference, and no file holds it.
+ROUNDING_MSE = (2.0 / 255.0) ** 2 / 12.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Inversion:
+    """Latents found for some images; everything is on the CPU, one row an image."""
+
+    latents: Tensor
+    """[n, latent_dim], or [n, num_ws, latent_dim] for w+."""
+    space: LatentSpace
+    """Space of `latents`. A search in z of a generator with a mapping gives latents in w."""
+    img: Tensor
+    """What they render, [n, c, h, w], not clamped."""
+    pixel_mse: Tensor
+    """Mean square difference from the target [n], in units of [-1, 1]."""
+    perceptual: Tensor
+    """Distance of features [n]."""
+    perceptual_name: str
+    """"vgg16", or "none" for the multi-scale pixel and gradient distance."""
+    num_steps: Tensor
+    """Steps taken [n]."""
+    label: int | None = None
+    """Class they were found in, for a generator that has them."""
+
+    def to_trajectory(
+        self, generator: Generator, *, as_video: bool = False, fps: float | None = None
+    ) -> Trajectory:
+        """Return the latents as a trajectory.
+
+        Args:
+            generator: The generator they were found for.
+            as_video: The images are the frames of one video; else each begins a video of its own.
+            fps: Frames a second of the video.
+        """
+        latents = self.latents.unsqueeze(0 if as_video else 1).numpy()
+        record = generator.origin.file if generator.origin else None
+        meta = LatentsMeta(space=self.space, fps=fps, generator=record)
+        labels = None if self.label is None else np.full(len(latents), self.label, np.int64)
+        return Trajectory(latents=latents, labels=labels, meta=meta)
+
+
+def invert(
+    generator: Generator,
+    images: Tensor,
+    *,
+    config: InvertConfig | None = None,
+    features: ImageFeatures | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Inversion:
+    """Find the latent of each image.
+
+    Each image begins at the nearest of many drawn latents and goes down by Adam, with noise on the
+    latent at first. The objective is summed over a batch, and every image has its own schedule and
+    end, so an image comes to the same among any others.
+
+    Args:
+        generator: The frozen generator that shall render them.
+        images: [n, img_channels, resolution, resolution], in [-1, 1].
+        config: Space, steps, weights; `None` is the defaults.
+        features: The perceptual network, such as `load_vgg16` gives; `None` is the stand-in
+            without weights, `PyramidFeatures`.
+        progress: Called with the number of steps done since the last call, n * `num_steps` in all.
+
+    Returns:
+        Latents, renderings and distances, in the order of `images`.
+
+    Raises:
+        MismatchError: The images do not fit the generator, or it has no such space.
+        ConfigError: The generator has classes and none was named.
+        DivergedError: The generator renders NaN or infinity.
+
+    Source:
+        Paper: Sec. 4 (20,000 iterations; here fewer, from a nearer start).
+    """
+    config = InvertConfig() if config is None else config
+    check_images(images, generator)
+    space = choose_space(generator, config.space)
+    survey = survey_latents(generator, space=space, config=config)
+    search = _Search(generator, survey, space, config, features or PyramidFeatures())
+    batches = images.split(config.choose_batch_size(generator.resolution))
+    found = [
+        search.run(batch.to(generator.device), progress or (lambda _: None)) for batch in batches
+    ]
+    latents, img, pixel_mse, perceptual, num_steps = (
+        torch.cat(parts).cpu() for parts in zip(*found, strict=True)
+    )
+    return Inversion(
+        latents=latents,
+        space="w+" if space == "w+" else generator.space,
+        img=img,
+        pixel_mse=pixel_mse,
+        perceptual=perceptual,
+        perceptual_name=search.features.name,
+        num_steps=num_steps,
+        label=config.label,
+    )
+
+
+def check_images(images: Tensor, generator: Generator) -> None:
+    """Check that images are what the generator could render.
+
+    Raises:
+        MismatchError: Their shape or range is another.
+    """
+    if images.ndim == 4 and images.shape[1] != generator.img_channels:
+        raise MismatchError(
+            f"the images have {images.shape[1]} channels, "
+            f"the generator renders {generator.img_channels}"
+        )
+    size = generator.resolution
+    check_shape("images", images, "n c h w", c=generator.img_channels, h=size, w=size)
+    if not len(images):
+        raise MismatchError("no images to invert")
+    if not torch.isfinite(images).all() or images.abs().max() > MAX_VALUE:
+        raise MismatchError(
+            f"images have values from {images.min():.3g} to {images.max():.3g}, "
+            "expected about -1 to 1"
+        )
+
+
+# A generator's own pictures reach beyond [-1, 1]; bytes taken for model units reach 255.
+MAX_VALUE = 32.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Search:
+    generator: Generator
+    survey: LatentSurvey
+    space: SearchSpace
+    config: InvertConfig
+    features: ImageFeatures
+
+    def run(
+        self, target: Tensor, progress: Callable[[int], None]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Search for a batch of images [n, c, h, w].
+
+        Returns:
+            Latents, renderings, pixel and feature distances, and steps taken.
+        """
+        with torch.no_grad():
+            target_maps = self.features(target)
+            coords = self.survey.to_units(self.survey.nearest(target))
+        if self.space == "w+":
+            coords = coords.unsqueeze(1).repeat(1, self.generator.num_ws, 1)  # [n, num_ws, d]
+        found = coords.clone()
+        num_steps = torch.zeros(len(target), dtype=torch.int64, device=target.device)
+        rows = SearchRows.begin(coords, num_steps=self.config.num_steps)
+        rng = derive_rng(self.config.seed, "latent noise")
+        for step in range(self.config.num_steps):
+            done = self._step(rows, step, target, target_maps, rng)
+            progress(len(rows))
+            if done.any():
+                ended = rows.select(done)
+                found[ended.image_idx] = ended.best_coords
+                num_steps[ended.image_idx] = step + 1
+                progress(len(ended) * (self.config.num_steps - step - 1))
+                rows = rows.select(~done)
+            if not len(rows):
+                break
+        return (*self._measure(found, target, target_maps), num_steps)
+
+    def _step(
+        self,
+        rows: SearchRows,
+        step: int,
+        target: Tensor,
+        target_maps: list[Tensor],
+        rng: torch.Generator,
+    ) -> Tensor:
+        """Move every row once; return which rows are done [n]."""
+        rates = learning_rates(step, rows.lengths, peak=self.config.learning_rate)
+        levels = latent_noise_levels(step, rows.lengths, peak=self.config.latent_noise)
+        # One draw for all images: what one of them gets depends neither on the others nor on its
+        # place among them.
+        noise = torch.randn(rows.coords.shape[1:], generator=rng).to(rows.coords.device)
+        coords = (rows.coords + over_rows(levels, rows.coords) * noise).requires_grad_()
+        img = render_latents(self.generator, self._to_latents(coords), self.config)
+        wanted = target[rows.image_idx]
+        loss = inversion_loss(
+            img=img,
+            target=wanted,
+            maps=self.features(img),
+            target_maps=[maps[rows.image_idx] for maps in target_maps],
+            perceptual_weight=self.config.perceptual_weight,
+        )
+        (grad,) = torch.autograd.grad(loss.sum(), coords)
+        loss = loss.detach()
+        if not torch.isfinite(loss).all() or not torch.isfinite(grad).all():
+            raise DivergedError(f"step {step}: the generator renders NaN or infinity")
+        rows.remember(loss, levels)
+        rows.shorten_stalled(step, loss)
+        rows.descend(step, grad, rates)
+        is_exact = (pixel_distance(img.detach(), wanted) < ROUNDING_MSE) & (levels == 0)
+        return (step + 1 >= rows.lengths) | is_exact
+
+    def _to_latents(self, coords: Tensor) -> Tensor:
+        """Turn coordinates of the search into what the synthesis takes."""
+        points = self.survey.from_units(coords)
+        if self.space == "z" and self.generator.space != "z":
+            return map_latents(self.generator, points, self.config)
+        return points
+
+    @torch.no_grad()
+    def _measure(
+        self, coords: Tensor, target: Tensor, target_maps: list[Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        latents = self._to_latents(coords)
+        img = render_latents(self.generator, latents, self.config)
+        distance = feature_distance(self.features(img), target_maps)
+        return latents, img, pixel_distance(img, target), distance

@@ -1,0 +1,114 @@
+"""Where does a search begin? At the one of many drawn latents whose picture is nearest."""
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor
+
+from mocotool.configs.invert import InvertConfig, SearchSpace
+from mocotool.errors import MismatchError
+from mocotool.generators.base import Generator
+from mocotool.training.randomness import derive_rng
+
+THUMBNAIL_SIZE = 16
+RENDER_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class LatentSurvey:
+    """Drawn latents of a generator, what they look like, and how they are spread."""
+
+    points: Tensor
+    """The latents [s, d], in z for a search in z, else in the space of the generator's latents."""
+    thumbnails: Tensor
+    """Their pictures, small and flat, [s, 3 * 16 * 16]."""
+    mean: Tensor
+    """Mean of the points [d]."""
+    stdev: Tensor
+    """Standard deviation of the points along each dimension [d]."""
+
+    def nearest(self, images: Tensor) -> Tensor:
+        """Return the point [n, d] whose picture is nearest to each image [n, 3, h, w]."""
+        wanted = make_thumbnails(images)
+        return self.points[torch.cdist(wanted, self.thumbnails).argmin(dim=1)]
+
+    def to_units(self, points: Tensor) -> Tensor:
+        """Express points [..., d] in standard deviations from the mean."""
+        return (points - self.mean) / self.stdev
+
+    def from_units(self, coords: Tensor) -> Tensor:
+        """Undo `to_units`."""
+        return self.mean + coords * self.stdev
+
+
+@torch.no_grad()
+def survey_latents(
+    generator: Generator, *, space: SearchSpace, config: InvertConfig
+) -> LatentSurvey:
+    """Draw `config.num_starts` latents and render them.
+
+    Args:
+        generator: Whose latents.
+        space: Where the search is to go.
+        config: How many, which class, which noise, which seed.
+
+    Raises:
+        ConfigError: The generator has classes and none was named, or it is out of range.
+    """
+    rng = derive_rng(config.seed, "inversion starts")
+    z = torch.randn(config.num_starts, generator.z_dim, generator=rng).to(generator.device)
+    points, thumbnails = [], []
+    for part in z.split(RENDER_BATCH):
+        latent = map_latents(generator, part, config)
+        img = render_latents(generator, latent, config)
+        points.append(part if space == "z" else latent)
+        thumbnails.append(make_thumbnails(img))
+    drawn = torch.cat(points)
+    # One latent has no spread; dimensions that never vary stay as they are.
+    stdev = drawn.std(dim=0, correction=0) if len(drawn) > 1 else torch.ones_like(drawn[0])
+    stdev = torch.where(stdev > 0, stdev, 1.0)
+    return LatentSurvey(
+        points=drawn, thumbnails=torch.cat(thumbnails), mean=drawn.mean(dim=0), stdev=stdev
+    )
+
+
+def map_latents(generator: Generator, z: Tensor, config: InvertConfig) -> Tensor:
+    """Map z [n, z_dim] of the chosen class to latents [n, latent_dim]."""
+    label = _repeat_label(config.label, len(z), z.device)
+    return generator.mapping(z, generator.one_hot(label, len(z)))
+
+
+def render_latents(generator: Generator, latent: Tensor, config: InvertConfig) -> Tensor:
+    """Render latents [n, latent_dim] or [n, num_ws, latent_dim] as the search sees them."""
+    return generator.synthesis(
+        latent,
+        labels=_repeat_label(config.label, len(latent), latent.device),
+        noise_mode=config.noise,
+    )
+
+
+def choose_space(generator: Generator, space: SearchSpace | None) -> SearchSpace:
+    """Return the space to search in.
+
+    Raises:
+        MismatchError: The generator has no such space.
+    """
+    if space is None or space == generator.space:
+        return generator.space
+    if generator.space == "z":
+        raise MismatchError(
+            f"a generator of the kind {generator.kind} has no mapping network, "
+            f"so there is no {space} to search in",
+            hint="--space z",
+        )
+    return space
+
+
+def make_thumbnails(img: Tensor) -> Tensor:
+    """Reduce images [n, c, h, w] to small flat ones [n, c * 16 * 16]."""
+    return F.adaptive_avg_pool2d(img, THUMBNAIL_SIZE).flatten(1)
+
+
+def _repeat_label(label: int | None, n: int, device: torch.device) -> Tensor | None:
+    return None if label is None else torch.full((n,), label, dtype=torch.int64, device=device)

@@ -1,0 +1,137 @@
+"""VGG16, the perceptual network: plain torch, reading torchvision's state dict."""
+
+import pickle
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor, nn
+
+from mocotool.errors import FileFormatError, MismatchError
+
+# torchvision: the numbers are places in `features`, where ReLUs and poolings count too.
+CONVOLUTIONS = {
+    0: (3, 64),
+    2: (64, 64),
+    5: (64, 128),
+    7: (128, 128),
+    10: (128, 256),
+    12: (256, 256),
+    14: (256, 256),
+    17: (256, 512),
+    19: (512, 512),
+    21: (512, 512),
+}
+POOLED_BEFORE = (5, 10, 17)
+TAPPED_AFTER = (2, 7, 14, 21)  # relu1_2, relu2_2, relu3_3, relu4_3
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STDEV = (0.229, 0.224, 0.225)
+MIN_SIZE = 8  # three poolings must leave a pixel
+MAX_SIZE = 256  # StyleGAN2's projector, which looks at larger pictures in this size too
+NORM_EPS = 1e-10
+
+
+class VGG16Features(nn.Module):
+    """Features of VGG16 at four depths, each pixel's scaled to unit mean square.
+
+    The convolutions up to relu4_3; what follows is not needed, and left out of the file's reading.
+    """
+
+    name: ClassVar[str] = "vgg16"
+    mean: Tensor
+    stdev: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.ModuleDict(
+            {
+                str(place): nn.Conv2d(c_in, c_out, 3, padding=1)
+                for place, (c_in, c_out) in CONVOLUTIONS.items()
+            }
+        )
+        mean, stdev = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STDEV)
+        self.register_buffer("mean", mean[:, None, None], persistent=False)
+        self.register_buffer("stdev", stdev[:, None, None], persistent=False)
+
+    def activations(self, img: Tensor) -> list[Tensor]:
+        """Compute the raw activations.
+
+        Args:
+            img: [n, 3, h, w], nominally in [-1, 1], 8 pixels at least; above 256 it is reduced.
+
+        Returns:
+            relu1_2, relu2_2, relu3_3 and relu4_3, [n, c_i, h_i, w_i].
+
+        Raises:
+            MismatchError: The image is not RGB, or too small.
+
+        Source:
+            Paper: Simonyan and Zisserman, arXiv:1409.1556, configuration D.
+            Official code: torchvision, models/vgg.py (names, and the normalisation of its inputs).
+        """
+        if img.ndim != 4 or img.shape[1] != 3 or min(img.shape[2:]) < MIN_SIZE:
+            raise MismatchError(
+                f"VGG16 got images of shape {list(img.shape)}, expected [n, 3, h, w] of "
+                f"{MIN_SIZE} pixels at least"
+            )
+        if max(img.shape[2:]) > MAX_SIZE:
+            img = F.interpolate(img, size=(MAX_SIZE, MAX_SIZE), mode="area")
+        x = (img.add(1.0).div(2.0) - self.mean) / self.stdev
+        taps = []
+        for place in CONVOLUTIONS:
+            if place in POOLED_BEFORE:
+                x = F.max_pool2d(x, 2)
+            x = F.relu(self.features[str(place)](x))
+            if place in TAPPED_AFTER:
+                taps.append(x)
+        return taps
+
+    def forward(self, img: Tensor) -> list[Tensor]:
+        """Compute the maps that distances are taken of; see `ImageFeatures`.
+
+        Source:
+            Paper: Johnson et al., arXiv:1603.08155 (which layers).
+            Follows: Zhang et al., arXiv:1801.03924, in scaling each pixel's features to one length;
+                raw ones are hundreds of times as large as pixels, and would outweigh them.
+        """
+        taps = self.activations(img)
+        return [tap * (tap.square().mean(dim=1, keepdim=True) + NORM_EPS).rsqrt() for tap in taps]
+
+
+def load_vgg16(path: Path, *, device: torch.device | str = "cpu") -> VGG16Features:
+    """Load torchvision's VGG16 weights, frozen.
+
+    Args:
+        path: The file; nothing in it is run.
+        device: Where to put the network.
+
+    Raises:
+        FileFormatError: It does not hold the weights of VGG16.
+    """
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError):
+        raise FileFormatError(
+            f"{path}: not a state dict of plain tensors",
+            hint="`moco fetch vgg16` gets the right file",
+        ) from None
+    with torch.device("meta"):
+        network = VGG16Features()
+    wanted = network.state_dict()
+    found = {name: tensors[name] for name in wanted if name in tensors} if _is_dict(tensors) else {}
+    for name, tensor in wanted.items():
+        has = found.get(name)
+        if not isinstance(has, Tensor) or has.shape != tensor.shape:
+            got = f"of shape {list(has.shape)}" if isinstance(has, Tensor) else "missing"
+            raise FileFormatError(
+                f"{path}: not torchvision's VGG16: {name} is {got}, expected {list(tensor.shape)}",
+                hint="`moco fetch vgg16` gets the right file",
+            )
+    network = VGG16Features()
+    network.load_state_dict({name: tensor.float() for name, tensor in found.items()})
+    return network.to(device).requires_grad_(False).eval()
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)
