@@ -1,6 +1,7 @@
 """Which device a command runs on and in which precision."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,21 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
     except KeyError:
         raise ConfigError(f"--precision {name}: expected auto, fp32, bf16 or fp16") from None
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Return the most memory used so far: the device's, or the whole process's on the CPU.
+
+    NaN where the system does not tell.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, kilobytes here
 
 
 @contextlib.contextmanager

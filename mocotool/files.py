@@ -31,6 +31,21 @@ def check_input_file(path: Path) -> Path:
     return path
 
 
+def check_input_folder(path: Path) -> Path:
+    """Return `path` if it is a folder that can be read, or a single file in place of one.
+
+    Raises:
+        FileFormatError: It is missing or not readable.
+    """
+    if not path.exists():
+        raise FileFormatError(
+            f"{path}: no such folder", hint="check the path; `ls` shows what is there"
+        )
+    if not os.access(path, os.R_OK):
+        raise FileFormatError(f"{path}: no permission to read it")
+    return path
+
+
 def check_output_path(path: Path, *, force: bool) -> Path:
     """Return `path` if a file can be written there, so that nothing is computed in vain.
 

@@ -1,5 +1,6 @@
 """`moco train-image`: fit a StyleGAN2 to images or to the frames of videos."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,8 @@ import typer
 
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
-from mocotool.configs.train_image import AugmentChoice, TrainImageConfig
+from mocotool.configs.train_image import NETWORK_FIELDS, AugmentChoice, TrainImageConfig
+from mocotool.files import check_input_file, check_input_folder
 
 DEFAULTS = TrainImageConfig()
 NETWORK = "Network"
@@ -16,6 +18,7 @@ SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p")
 
 
 def train_image_command(
+    ctx: typer.Context,
     *,
     videos: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of videos, numbered frames or images.")
@@ -32,7 +35,10 @@ def train_image_command(
     ] = DEFAULTS.batch_size,
     generator: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Start from this StyleGAN2 (any format `moco` reads)."),
+        typer.Option(
+            metavar="FILE",
+            help="Start from this StyleGAN2, any format `moco` reads; its size is the run's.",
+        ),
     ] = None,
     channel_base: Annotated[
         int, typer.Option(min=1, help="Channels at r pixels: BASE / r.", rich_help_panel=NETWORK)
@@ -83,7 +89,10 @@ def train_image_command(
         int, typer.Option(min=1, help="Steps between saved states.", rich_help_panel=TRAINING)
     ] = DEFAULTS.save_every,
     preview_every: Annotated[
-        int, typer.Option(min=1, help="Steps between preview grids.", rich_help_panel=TRAINING)
+        int,
+        typer.Option(
+            min=0, help="Steps between preview grids; 0 for none.", rich_help_panel=TRAINING
+        ),
     ] = DEFAULTS.preview_every,
     log_every: Annotated[
         int, typer.Option(min=1, help="Steps between lines of metrics.", rich_help_panel=TRAINING)
@@ -123,10 +132,15 @@ def train_image_command(
         seed=seed,
     )
     report = Report(json=json, quiet=quiet)
+    check_input_folder(videos)
+    if generator is not None:
+        check_input_file(generator)
 
     from mocotool.devices import resolve_device, resolve_precision
-    from mocotool.generators.image_training import ImageTrainer, load_initial, train_image
-    from mocotool.generators.loading import save_generator
+    from mocotool.generators.image_planning import plan_training
+    from mocotool.generators.image_start import adopt_network, load_start
+    from mocotool.generators.image_training import GENERATOR_NAME, ImageTrainer, train_image
+    from mocotool.provenance import portable_path
     from mocotool.training.distributed import joined_processes
     from mocotool.training.run_folder import RunFolder
     from mocotool.training.stopping import catch_stop_signals
@@ -134,26 +148,38 @@ def train_image_command(
     from mocotool.video.loading import load_images
     from mocotool.video.pictures import tile_frames, write_png
 
-    with joined_processes(resolve_device(device)) as processes, catch_stop_signals() as stop:
+    with joined_processes(resolve_device(device)) as processes:
         report.quiet |= not processes.is_first
+        dtype = resolve_precision(precision, processes.device)
+        start = None if generator is None else load_start(generator)
+        if start is not None:
+            asked = [name for name in NETWORK_FIELDS if opt.is_given(ctx, name)]
+            config = adopt_network(config, start, asked=asked)
+        run = RunFolder(out, processes=processes)
+        if not dry_run:
+            run.check_place(resume=resume)
         listing = list_videos(videos, warn=report.warn)
-        trainer = ImageTrainer(
-            config,
-            precision=resolve_precision(precision, processes.device),
-            processes=processes,
-            initial=None if generator is None else load_initial(generator),
-        )
+        trainer = ImageTrainer(config, precision=dtype, processes=processes, initial=start)
         if dry_run:
-            report.result(
-                {"videos": len(listing.entries), "images": listing.num_frames, **trainer.plan()}
-            )
+            plan = {"videos": len(listing.entries), "images": listing.num_frames}
+            plan |= plan_training(trainer)
+            if processes.is_first:
+                report.result(plan)
             return
-        run = RunFolder(out, writes=processes.is_first)
-        run.open(config, resume=resume)
+        run.open(
+            config,
+            resume=resume,
+            inputs={
+                "videos": {"path": portable_path(videos), "images": listing.num_frames},
+                "generator": start.origin.file.as_json() if start and start.origin else None,
+            },
+            machine=processes.describe() | {"precision": str(dtype).removeprefix("torch.")},
+            warn=report.warn,
+        )
         with report.progress("frames decoded", listing.num_frames) as advance:
             images = load_images(
                 listing,
-                resolution=resolution,
+                resolution=config.resolution,
                 batch_size=batch_size,
                 seed=seed,
                 rank=processes.rank,
@@ -164,14 +190,16 @@ def train_image_command(
             )
         if resume:
             trainer.resume(run, images, warn=report.warn)
-        with report.training_progress(num_images, "images", trainer.images_seen) as show:
+        with (
+            contextlib.closing(images),
+            contextlib.closing(run),
+            catch_stop_signals() as stop,
+            report.training_progress(num_images, "images", trainer.images_seen) as show,
+        ):
             train_image(
                 trainer,
                 images,
                 run,
-                save_generator=lambda averaged, notes: save_generator(
-                    averaged, out / "generator.safetensors", notes=notes
-                ),
                 save_preview=lambda frames, step: write_png(
                     run.sample_path(step, ".png"), tile_frames(list(frames.numpy()))
                 ),
@@ -180,7 +208,12 @@ def train_image_command(
                 ),
                 stop=stop,
             )
-        report.result(
-            {"generator": out / "generator.safetensors", "images": trainer.images_seen},
-            quiet_hides=True,
-        )
+        if processes.is_first:
+            report.result(
+                {
+                    "generator": out / GENERATOR_NAME,
+                    "steps": trainer.step_idx,
+                    "images": trainer.images_seen,
+                },
+                quiet_hides=True,
+            )

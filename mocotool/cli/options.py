@@ -111,6 +111,12 @@ TruncationPsi = Annotated[
 ]
 
 
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Tell whether an option was typed, even if with its default value."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def parse_optional_numbers(text: str | None) -> tuple[int, ...] | None:
     """Turn the text of an option that may be left out into numbers; see `parse_numbers`."""
     return None if text is None else tuple(parse_numbers(text))

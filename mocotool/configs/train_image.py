@@ -1,11 +1,21 @@
 """Settings of `moco train-image`."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
 from mocotool.errors import ConfigError
 
 AugmentChoice = Literal["adaptive", "none"]
+
+NETWORK_FIELDS = (
+    "resolution",
+    "channel_base",
+    "channel_max",
+    "z_dim",
+    "w_dim",
+    "num_mapping_layers",
+)
+"""Settings that say what the generator is; a generator to start from answers them."""
 
 _POSITIVE = (
     "num_images",
@@ -17,7 +27,6 @@ _POSITIVE = (
     "num_mapping_layers",
     "r1_interval",
     "save_every",
-    "preview_every",
     "log_every",
 )
 
@@ -53,7 +62,7 @@ class TrainImageConfig:
     ema_images: int | None = None
     """Half life of the averaged weights in images; None is batch_size * 10000 / 32."""
     ema_rampup: float = 0.05
-    """The half life is at most this share of the images seen so far."""
+    """The half life is at most this share of the images seen so far; 0 for no averaging."""
     flip: bool = True
     """Mirror half of the images."""
     augment: AugmentChoice = "adaptive"
@@ -63,7 +72,7 @@ class TrainImageConfig:
     save_every: int = 500
     """Steps between two saved states."""
     preview_every: int = 1000
-    """Steps between two preview grids."""
+    """Steps between two preview grids; 0 for none."""
     log_every: int = 20
     """Steps between two lines of metrics."""
     seed: int = 0
@@ -72,18 +81,31 @@ class TrainImageConfig:
     def __post_init__(self) -> None:
         if self.resolution < 8 or self.resolution & (self.resolution - 1):
             raise ConfigError(
-                f"resolution {self.resolution}: expected a power of two from 8 up",
+                f"--resolution {self.resolution}: expected a power of two from 8 up",
                 hint="try --resolution 64, 128 or 256",
             )
         for name in _POSITIVE:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: expected at least 1")
-        if self.learning_rate <= 0:
-            raise ConfigError(f"learning_rate {self.learning_rate}: expected more than 0")
-        if not 0 <= self.style_mixing <= 1:
-            raise ConfigError(f"style_mixing {self.style_mixing}: expected 0 to 1")
-        if self.r1_gamma is not None and self.r1_gamma < 0:
-            raise ConfigError(f"r1_gamma {self.r1_gamma}: expected 0 or more")
+            self._check(name, getattr(self, name) >= 1, "at least 1")
+        self._check("preview_every", self.preview_every >= 0, "0 or more")
+        self._check("seed", self.seed >= 0, "0 or more")
+        # NaN fails every comparison, so each check says what is good.
+        self._check("learning_rate", 0 < self.learning_rate < float("inf"), "more than 0")
+        self._check("style_mixing", 0 <= self.style_mixing <= 1, "0 to 1")
+        self._check("r1_gamma", 0 <= (self.r1_gamma or 0) < float("inf"), "0 or more")
+        self._check("ema_images", self.ema_images is None or self.ema_images >= 1, "at least 1")
+        self._check("ema_rampup", 0 <= self.ema_rampup < float("inf"), "0 or more")
+        self._check("augment", self.augment in get_args(AugmentChoice), "adaptive or none")
+        self._check("augment_target", 0 < self.augment_target < 1, "more than 0 and less than 1")
+        if self.channel_base < self.resolution:
+            raise ConfigError(
+                f"--channel-base {self.channel_base}: leaves no channel at {self.resolution} px, "
+                f"expected at least {self.resolution}"
+            )
+
+    def _check(self, name: str, is_good: bool, expected: str) -> None:
+        if not is_good:
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{flag} {getattr(self, name)}: expected {expected}")
 
     @property
     def num_steps(self) -> int:

@@ -8,7 +8,6 @@ Path-length regularisation is left out; docs/decisions.md says why.
 import copy
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -16,13 +15,13 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.errors import DivergedError, MismatchError, StoppedError
+from mocotool.errors import DivergedError, FileFormatError, StoppedError
 from mocotool.generators.image_augment import AdaptiveProbability, augment_images, flip_half
-from mocotool.generators.loading import load_generator
-from mocotool.generators.stylegan2 import StyleGAN2, default_channels, draw_noise_maps
+from mocotool.generators.image_start import build_generator, check_start
+from mocotool.generators.loading import save_generator
+from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.generators.stylegan2_discriminator import StyleGAN2Discriminator
 from mocotool.layouts import to_frames_u8, to_unit_range
-from mocotool.provenance import current_command
 from mocotool.training.distributed import Processes
 from mocotool.training.randomness import derive_rng
 from mocotool.training.run_folder import RunFolder
@@ -31,6 +30,11 @@ from mocotool.training.stopping import StopRequest
 W_AVG_BETA = 0.995  # running mean of w, Karras et al. 2019
 ADAM_BETAS = (0.0, 0.99)
 PREVIEW_IMAGES = 64
+GENERATOR_NAME = "generator.safetensors"
+DIVERGED_HINT = (
+    f"start another run with --generator RUN/{GENERATOR_NAME}, which is from before, and a lower "
+    "--learning-rate or a larger --r1-gamma"
+)
 
 
 class ImageBatches(Protocol):
@@ -56,17 +60,19 @@ class ImageTrainer:
         initial: A StyleGAN2 to start from, or `None` for random weights.
 
     Raises:
-        MismatchError: `initial` has another resolution or classes.
+        MismatchError: `initial` is not the network that the settings describe.
     """
 
     def __init__(
         self,
         config: TrainImageConfig,
         *,
-        precision: torch.dtype,
+        precision: torch.dtype = torch.float32,
         processes: Processes | None = None,
         initial: StyleGAN2 | None = None,
     ) -> None:
+        if initial is not None:
+            check_start(config, initial)
         self.config = config
         self.precision = precision
         self.processes = processes or Processes()
@@ -76,9 +82,7 @@ class ImageTrainer:
         self.augment = AdaptiveProbability(target=config.augment_target)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            generator = (
-                build_generator(config) if initial is None else _check_initial(initial, config)
-            )
+            generator = build_generator(config) if initial is None else copy.deepcopy(initial)
             discriminator = StyleGAN2Discriminator(
                 img_resolution=config.resolution, channels=generator.arch["channels"]
             )
@@ -118,11 +122,25 @@ class ImageTrainer:
         values["augment_p"] = self.augment.p
         self.step_idx += 1
         if not all(map(_is_finite, values.values())):
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
             raise DivergedError(
-                f"training diverged at step {self.step_idx}: {values}",
-                hint="resume from the last state with a lower learning rate or a larger --r1-gamma",
+                f"training diverged at step {self.step_idx}: {shown}", hint=DIVERGED_HINT
             )
         return values
+
+    def check_weights(self) -> None:
+        """Check that the weights are worth saving.
+
+        Raises:
+            DivergedError: One is NaN or infinite.
+        """
+        for network in (self.generator, self.averaged, self.discriminator):
+            for name, parameter in network.named_parameters():
+                if not bool(torch.isfinite(parameter).all()):
+                    raise DivergedError(
+                        f"training diverged at step {self.step_idx}: {name} is not finite",
+                        hint=DIVERGED_HINT,
+                    )
 
     def _rng(self, *use: str) -> torch.Generator:
         return derive_rng(self.config.seed, *use, self.step_idx)
@@ -228,27 +246,20 @@ class ImageTrainer:
             warn: Told of a damaged state that was skipped.
 
         Raises:
-            FileFormatError: There is no state to go on from.
+            FileFormatError: There are states, but none can be read.
             MismatchError: The images are not those the run began with.
         """
-        state = run.load_state(warn=warn)
-        images.load_state_dict(state["images"])
-        self.load_state_dict(state)
+        if run.has_state:
+            state = run.load_state(warn=warn)
+            try:
+                images.load_state_dict(state["images"])
+                self.load_state_dict(state)
+            except (KeyError, RuntimeError, ValueError) as error:
+                problem = str(error).splitlines()[0]
+                raise FileFormatError(f"{run.path}: not a state of this run: {problem}") from None
+        else:
+            warn(f"{run.path}: nothing was saved yet, the run begins anew")
         run.drop_log_after(self.step_idx)
-
-    def plan(self) -> dict[str, Any]:
-        """Return what the run will do, without doing it."""
-        return {
-            "resolution": self.config.resolution,
-            "channels": self.generator.arch["channels"],
-            "generator_parameters": count_parameters(self.generator),
-            "discriminator_parameters": count_parameters(self.discriminator),
-            "steps": self.config.num_steps,
-            "r1_gamma": self.config.effective_r1_gamma,
-            "device": str(self.device),
-            "precision": str(self.precision).removeprefix("torch."),
-            "processes": self.processes.world_size,
-        }
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that an exact resume needs."""
@@ -270,47 +281,9 @@ class ImageTrainer:
             getattr(self, name).load_state_dict(state[name])
 
 
-def build_generator(config: TrainImageConfig) -> StyleGAN2:
-    """Return an untrained StyleGAN2 of the configured size, drawn from torch's global seed."""
-    return StyleGAN2(
-        z_dim=config.z_dim,
-        w_dim=config.w_dim,
-        img_resolution=config.resolution,
-        channels=default_channels(
-            config.resolution, channel_base=config.channel_base, channel_max=config.channel_max
-        ),
-        num_mapping_layers=config.num_mapping_layers,
-    )
-
-
 def count_parameters(network: nn.Module) -> int:
     """Return the number of trained values."""
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def load_initial(path: Path) -> StyleGAN2:
-    """Load a StyleGAN2 to start training from.
-
-    Raises:
-        FileFormatError: The file is not a generator.
-        MismatchError: It is one of another family.
-    """
-    generator = load_generator(path)
-    if not isinstance(generator, StyleGAN2):
-        raise MismatchError(f"{path}: is a {generator.kind}, expected a StyleGAN2")
-    return generator
-
-
-def _check_initial(initial: StyleGAN2, config: TrainImageConfig) -> StyleGAN2:
-    if initial.resolution != config.resolution:
-        raise MismatchError(
-            f"the generator to start from makes {initial.resolution}-px images, "
-            f"the run is for {config.resolution} px",
-            hint=f"add --resolution {initial.resolution}",
-        )
-    if initial.c_dim:
-        raise MismatchError("the generator to start from has classes; folders of images have none")
-    return copy.deepcopy(initial)
 
 
 def _adam(network: nn.Module, learning_rate: float, ratio: float = 1.0) -> torch.optim.Adam:
@@ -329,50 +302,61 @@ def train_image(
     images: ImageBatches,
     run: RunFolder,
     *,
-    save_generator: Callable[[StyleGAN2, dict[str, str]], None],
-    save_preview: Callable[[Tensor, int], None],
-    on_step: Callable[[dict[str, float]], None],
-    stop: StopRequest,
+    save_preview: Callable[[Tensor, int], None] | None = None,
+    on_step: Callable[[dict[str, float]], None] = lambda _: None,
+    stop: StopRequest | None = None,
 ) -> None:
     """Train until the configured number of images has been shown.
 
     Args:
-        trainer: What to train.
-        images: The real images.
-        run: Where state and losses go.
-        save_generator: Writes the averaged generator, with notes on its making.
+        trainer: What to train; may have been resumed.
+        images: The real images, at the trainer's place.
+        run: Where the generator, state and losses go; opened.
         save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
         on_step: Told the losses after each step.
         stop: Asked after each step.
 
     Raises:
         StoppedError: The run was asked to stop, and saved.
-        DivergedError: A loss is NaN or infinite; the last saved state stays.
+        DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
     config = trainer.config
     started, first = time.monotonic(), trainer.images_seen
-
-    def save() -> None:
-        run.save_state(trainer.state_dict() | {"images": images.state_dict()})
-        if run.writes:
-            notes = {"images_seen": str(trainer.images_seen), "seed": str(config.seed)}
-            save_generator(trainer.averaged, notes | {"trained_by": current_command()})
-
     while trainer.step_idx < config.num_steps:
         values = trainer.step(next(images))
         step = trainer.step_idx
         on_step(values)
-        if step % config.log_every == 0:
+        is_last = step >= config.num_steps
+        if is_last or step % config.log_every == 0:
             rate = (trainer.images_seen - first) / (time.monotonic() - started)
             run.log(step, values | {"images": trainer.images_seen, "images_per_s": rate})
-        is_last = step >= config.num_steps
-        if run.writes and (is_last or step % config.preview_every == 0):
+        is_preview = config.preview_every > 0 and (is_last or step % config.preview_every == 0)
+        if run.writes and save_preview is not None and is_preview:
             save_preview(trainer.preview(), step)
         asked = trainer.processes.any(bool(stop))
         if asked or is_last or step % config.save_every == 0:
-            save()
+            save_run(trainer, images, run)
         if asked and not is_last:
             raise StoppedError(
                 f"{run.path}: stopped and saved after {trainer.images_seen} images",
                 hint="the same command with --resume goes on",
             )
+
+
+def save_run(trainer: ImageTrainer, images: ImageBatches, run: RunFolder) -> None:
+    """Write the averaged generator, then everything an exact resume needs.
+
+    In this order a kill between the two costs nothing: the resumed run writes both again.
+
+    Raises:
+        DivergedError: A weight is NaN or infinite; nothing is written.
+    """
+    trainer.check_weights()
+    if run.writes:
+        notes = {
+            "trained_by": run.command,
+            "images_seen": str(trainer.images_seen),
+            "seed": str(trainer.config.seed),
+        }
+        save_generator(trainer.averaged, run.path / GENERATOR_NAME, notes=notes)
+    run.save_state(trainer.state_dict() | {"images": images.state_dict()})

@@ -75,7 +75,8 @@ class DiscriminatorBlock(nn.Module):
 def minibatch_deviation(x: Tensor, *, group_size: int = MBSTD_GROUP_SIZE) -> Tensor:
     """Append one channel that tells how much the images of a group differ.
 
-    Groups are neighbours in the batch, so that a batch split over processes keeps its groups.
+    Groups are neighbours in the batch, so that a batch split over processes keeps its groups as
+    long as each process has a multiple of `group_size` images.
 
     Args:
         x: [n, c, h, w].
@@ -93,18 +94,15 @@ def minibatch_deviation(x: Tensor, *, group_size: int = MBSTD_GROUP_SIZE) -> Ten
 
 
 class StyleGAN2Discriminator(nn.Module):
-    """Image (and class) to one score.
+    """Image to one score.
 
     Args:
         img_resolution: A power of two from 8 up.
         img_channels: 3 for RGB.
         channels: Channels at 4, 8, ..., `img_resolution` pixels, as for the generator.
-        c_dim: Number of classes; the score is then a projection onto the class's embedding.
     """
 
-    def __init__(
-        self, *, img_resolution: int, img_channels: int = 3, channels: list[int], c_dim: int = 0
-    ) -> None:
+    def __init__(self, *, img_resolution: int, img_channels: int = 3, channels: list[int]) -> None:
         super().__init__()
         self.compute_dtype = torch.float32
         self.resolution = img_resolution
@@ -116,15 +114,13 @@ class StyleGAN2Discriminator(nn.Module):
         )
         self.conv = EqualizedConv2d(widths[-1] + 1, widths[-1], 3)
         self.fc = FullyConnectedLayer(widths[-1] * 16, widths[-1], activation="lrelu")
-        self.out = FullyConnectedLayer(widths[-1], max(c_dim, 1))
-        self.c_dim = c_dim
+        self.out = FullyConnectedLayer(widths[-1], 1)
 
-    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
+    def forward(self, img: Tensor) -> Tensor:
         """Score images.
 
         Args:
             img: [n, img_channels, h, w] in [-1, 1].
-            c: One-hot classes [n, c_dim], if the discriminator has classes.
 
         Returns:
             float32 [n]; higher means more real.
@@ -134,6 +130,5 @@ class StyleGAN2Discriminator(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.conv(minibatch_deviation(x))
-        score = self.out(self.fc(x.float().flatten(1)))  # [n, max(c_dim, 1)]
-        summed: Tensor = (score if c is None else score * c).sum(dim=1)
-        return summed
+        score: Tensor = self.out(self.fc(x.float().flatten(1)))  # [n, 1]
+        return score.squeeze(1)

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from mocotool.errors import ConfigError
+from mocotool.errors import ConfigError, UnavailableError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Processes:
         if self.world_size == 1:
             return
         grads = [p.grad for p in parameters if p.grad is not None]
+        if not grads:
+            return
         flat = torch.cat([grad.reshape(-1) for grad in grads])
         dist.all_reduce(flat)
         flat /= self.world_size
@@ -90,6 +92,15 @@ class Processes:
         value = torch.tensor([float(flag)], device=self.device)
         dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return bool(value.item())
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the last bits of a run depend on besides its settings, as JSON values."""
+        return {
+            "device": self.device.type,
+            "processes": self.world_size,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
 
     def barrier(self) -> None:
         """Wait until every process is here."""
@@ -137,14 +148,32 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
     """Join the processes that `torchrun` started, or stand alone without it.
 
     NCCL on CUDA devices, where each process takes the one of its local rank; gloo elsewhere.
+
+    Raises:
+        UnavailableError: The processes have no device each that they can join on.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes(device=device)
         return
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        local_rank = int(os.environ["LOCAL_RANK"])
+        if local_rank >= torch.cuda.device_count():
+            raise UnavailableError(
+                f"process {local_rank} has no CUDA device of its own, torch sees "
+                f"{torch.cuda.device_count()}",
+                hint="start torchrun with a smaller --nproc-per-node",
+            )
+        device = torch.device("cuda", local_rank)
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    elif device.type != "cpu":
+        raise UnavailableError(
+            f"--device {device.type}: several processes cannot train on it together",
+            hint="use --device cpu, or one process",
+        )
+    dist.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        device_id=device if device.type == "cuda" else None,
+    )
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)
     finally:

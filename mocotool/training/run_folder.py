@@ -2,12 +2,14 @@
 
 ::
 
-    RUN/config.json         what was asked for
+    RUN/config.json         what was asked for, from which files, on what machine
     RUN/state.pt            everything an exact resume needs; state-previous.pt is the one before
     RUN/metrics.jsonl       one JSON object a logged step
     RUN/samples/            previews of fixed seeds
     RUN/tensorboard/        the same numbers, if the tensorboard package is there
     RUN/*.safetensors       the newest result, ready for the other commands
+
+A kill at any moment leaves a folder that --resume goes on from.
 """
 
 import dataclasses
@@ -15,8 +17,11 @@ import json
 import math
 import os
 import pickle
+import re
+import shutil
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +30,12 @@ import torch
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import atomic_path
 from mocotool.provenance import current_command, tool_version
+from mocotool.training.distributed import Processes
 
+CONFIG_NAME = "config.json"
 STATE_NAME = "state.pt"
 PREVIOUS_STATE_NAME = "state-previous.pt"
+LOG_NAME = "metrics.jsonl"
 
 # Settings that may change between a run and its continuation: they do not touch the mathematics.
 FREE_ON_RESUME = frozenset({"num_steps", "num_images", "save_every", "preview_every", "log_every"})
@@ -38,87 +46,168 @@ class RunFolder:
 
     Args:
         path: The folder; made if it is not there.
-        writes: Whether this process writes (the first of several does).
+        processes: This process among those that train together; the first one writes.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True) -> None:
+    def __init__(self, path: Path, *, processes: Processes | None = None) -> None:
         self.path = path
-        self.writes = writes
+        self.processes = processes or Processes()
+        self.command = current_command()
+        """The command that began the run."""
         self._tensorboard: Any = None
 
-    def open(self, config: Any, *, resume: bool) -> None:
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes into the folder."""
+        return self.processes.is_first
+
+    @property
+    def has_state(self) -> bool:
+        """Whether a state has been saved; a run killed before its first one begins anew."""
+        return any((self.path / name).exists() for name in (STATE_NAME, PREVIOUS_STATE_NAME))
+
+    def open(
+        self,
+        config: Any,
+        *,
+        resume: bool,
+        inputs: Mapping[str, Mapping[str, Any] | None] | None = None,
+        machine: Mapping[str, Any] | None = None,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Prepare the folder for a new run, or check that a run can go on in it.
 
         Args:
             config: The command's configuration, a dataclass.
             resume: Whether to go on with the run that is there.
+            inputs: Name -> what was read, `None` for nothing. Where it has a "sha256", a resumed
+                run must have the same.
+            machine: What the run computes on; a resumed run that differs is warned, because its
+                numbers will be rounded otherwise.
+            warn: Told of such differences.
 
         Raises:
-            ConfigError: There is a run already and `resume` is off, or none and it is on.
-            MismatchError: The run there was made with other settings.
+            ConfigError: There is a run already and `resume` is off, or none and it is on; or the
+                folder cannot be written.
+            FileFormatError: The run's configuration cannot be read.
+            MismatchError: The run there was made with other settings or from other files.
         """
-        has_run = (self.path / "config.json").exists()
+        record: dict[str, Any] = {
+            "version": tool_version(),
+            "command": self.command,
+            "run": _run_name(config),
+            "config": dataclasses.asdict(config),
+            "inputs": dict(inputs or {}),
+            "machine": dict(machine or {}),
+        }
+        record = json.loads(json.dumps(record))  # as it will be read again
+        try:
+            self.check_place(resume=resume)
+            if resume:
+                record = self._continue_record(record, type(config), warn)
+                self.command = record["command"]
+            self.processes.barrier()  # all have looked before the first one writes
+            if self.writes:
+                (self.path / "samples").mkdir(parents=True, exist_ok=True)
+                self._drop_leftovers()
+                with atomic_path(self.path / CONFIG_NAME) as part:
+                    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            self.processes.barrier()
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from None
+
+    def check_place(self, *, resume: bool) -> None:
+        """Check early that a run can begin here, or go on.
+
+        Raises:
+            ConfigError: There is a run already and `resume` is off, or none and it is on; or the
+                place cannot hold a folder.
+        """
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise ConfigError(f"{self.path}: is a file, expected the name of a folder")
+            has_run = (self.path / CONFIG_NAME).exists()
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from None
+        if resume and not has_run:
+            raise ConfigError(
+                f"{self.path}: no run to resume", hint="leave --resume out to start one"
+            )
         if has_run and not resume:
             raise ConfigError(
                 f"{self.path}: holds a run already",
                 hint="add --resume to go on, or choose another folder",
             )
-        if resume and not has_run:
+        if self.has_state and not resume:
             raise ConfigError(
-                f"{self.path}: no run to resume", hint="leave --resume out to start one"
+                f"{self.path}: holds the state of a run whose {CONFIG_NAME} is gone",
+                hint="choose another folder",
             )
-        if has_run:
-            self._check_same(config)
-        if self.writes:
-            try:
-                (self.path / "samples").mkdir(parents=True, exist_ok=True)
-                self._write_config(config)
-            except OSError as error:
-                raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from None
 
-    def _write_config(self, config: Any) -> None:
-        record = {
-            "version": tool_version(),
-            "command": current_command(),
-            "config": dataclasses.asdict(config),
-        }
-        with atomic_path(self.path / "config.json") as part:
-            part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-    def _check_same(self, config: Any) -> None:
-        path = self.path / "config.json"
+    def _continue_record(
+        self, new: dict[str, Any], config_type: Any, warn: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """Check that a run may go on with `new` settings; return what to write for it."""
+        path = self.path / CONFIG_NAME
         try:
-            old = json.loads(path.read_text(encoding="utf-8"))["config"]
+            old = json.loads(path.read_text(encoding="utf-8"))
+            old_config, command = dict(old["config"]), str(old["command"])
         except (OSError, ValueError, KeyError, TypeError):
             raise FileFormatError(f"{path}: not a run's configuration") from None
-        new = json.loads(json.dumps(dataclasses.asdict(config)))
-        changed = [
-            f"{name} was {old.get(name)!r}, now {value!r}"
-            for name, value in new.items()
-            if name not in FREE_ON_RESUME and old.get(name) != value
-        ]
+        if old.get("run", new["run"]) != new["run"]:
+            raise MismatchError(f"{self.path}: holds a run of {old['run']}, not of {new['run']}")
+        changed = _changed_settings(old_config, new["config"], config_type)
+        changed += _changed_inputs(old.get("inputs", {}), new["inputs"])
         if changed:
             raise MismatchError(
                 f"{self.path}: the run was started with other settings: {'; '.join(changed)}",
                 hint="resume with the same options, or start another run",
             )
+        moved = [
+            f"{name} was {value}, is {new['machine'][name]}"
+            for name, value in old.get("machine", {}).items()
+            if name in new["machine"] and new["machine"][name] != value
+        ]
+        if moved:
+            warn(f"{self.path}: goes on, but not to the last bit: {'; '.join(moved)}")
+        resumed = [*old.get("resumed", ()), {"version": new["version"], "command": new["command"]}]
+        return new | {"version": old.get("version"), "command": command, "resumed": resumed}
+
+    def _drop_leftovers(self) -> None:
+        """Remove the temporary files of a process that was killed while it wrote."""
+        for folder in (self.path, self.path / "samples"):
+            for leftover in (*folder.glob(".*.part*"), *folder.glob("*.link")):
+                leftover.unlink(missing_ok=True)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write the state for an exact resume; the one before stays as state-previous.pt.
 
         A kill at any moment leaves at least one whole state.
+
+        Raises:
+            ConfigError: It cannot be written, as on a full disk; the state before stays.
         """
         if not self.writes:
             return
         newest, previous = self.path / STATE_NAME, self.path / PREVIOUS_STATE_NAME
         with atomic_path(newest) as part:
-            torch.save(state, part)
+            try:
+                torch.save(state, part)
+            except RuntimeError as error:  # how torch says that the disk is full
+                raise ConfigError(
+                    f"{newest}: cannot be written: {str(error).splitlines()[0]}",
+                    hint="free some space; the state before is whole, and --resume goes on from it",
+                ) from None
             if newest.exists():
                 # A second name, not a rename: state.pt is never missing.
                 link = previous.with_suffix(".link")
                 link.unlink(missing_ok=True)
-                os.link(newest, link)
+                try:
+                    os.link(newest, link)
+                except OSError:  # a file system without second names
+                    shutil.copyfile(newest, link)
                 link.replace(previous)
+                link.unlink(missing_ok=True)  # renaming onto the same file does nothing
 
     def load_state(self, *, warn: Callable[[str], None]) -> dict[str, Any]:
         """Return the newest state that can be read.
@@ -133,25 +222,15 @@ class RunFolder:
             path = self.path / name
             if not path.exists():
                 continue
-            try:
-                state = torch.load(path, map_location="cpu", weights_only=True)
-            except (
-                OSError,
-                RuntimeError,
-                EOFError,
-                pickle.UnpicklingError,
-                zipfile.BadZipFile,
-            ) as error:
-                warn(f"{path}: torn or damaged ({type(error).__name__}), skipped")
-                continue
-            if isinstance(state, dict):
+            state, problem = _read_state(path)
+            if state is not None:
                 return state
-            warn(f"{path}: not a training state, skipped")
+            warn(f"{path}: {problem}, skipped")
         raise FileFormatError(
-            f"{self.path}: no state to resume from", hint="start another run; this one never saved"
+            f"{self.path}: no state to resume from", hint="start another run in another folder"
         )
 
-    def log(self, step: int, values: dict[str, float]) -> None:
+    def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line to metrics.jsonl, and to TensorBoard where it is installed.
 
         Infinite and missing numbers are written as null, which JSON can hold.
@@ -161,8 +240,12 @@ class RunFolder:
         row = {"step": step} | {
             name: value if math.isfinite(value) else None for name, value in values.items()
         }
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        path = self.path / LOG_NAME
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
         board = self._open_tensorboard()
         if board is not None:
             for name, value in values.items():
@@ -170,11 +253,11 @@ class RunFolder:
 
     def drop_log_after(self, step: int) -> None:
         """Forget logged steps past `step`: a resumed run will log them again."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / LOG_NAME
         if not self.writes or not path.exists():
             return
         kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 if json.loads(line)["step"] <= step:
                     kept.append(line)
@@ -187,6 +270,12 @@ class RunFolder:
         """Return where the preview of a step goes."""
         return self.path / "samples" / f"{step:08d}{suffix}"
 
+    def close(self) -> None:
+        """Write out what TensorBoard still holds; the files of the run need no closing."""
+        if self._tensorboard:
+            self._tensorboard.close()
+        self._tensorboard = None
+
     def _open_tensorboard(self) -> Any:
         if self._tensorboard is None:
             try:
@@ -196,3 +285,55 @@ class RunFolder:
             else:
                 self._tensorboard = SummaryWriter(self.path / "tensorboard")
         return self._tensorboard or None
+
+
+def _run_name(config: Any) -> str:
+    """Turn `TrainImageConfig` into "train-image"."""
+    words = re.findall("[A-Z][a-z]+", type(config).__name__.removesuffix("Config"))
+    return "-".join(words).lower()
+
+
+def _changed_settings(old: dict[str, Any], new: dict[str, Any], config_type: Any) -> list[str]:
+    # A run older than a setting had what is now its default.
+    defaults = {field.name: field.default for field in dataclasses.fields(config_type)}
+    return [
+        f"{name} was {old.get(name, defaults[name])!r}, now {value!r}"
+        for name, value in new.items()
+        if name not in FREE_ON_RESUME and old.get(name, defaults[name]) != value
+    ]
+
+
+def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Compare the files a run reads by their content."""
+
+    def tell(record: Mapping[str, Any] | None) -> str:
+        return f"{record['path']} (sha256 {record['sha256'][:12]})" if record else "left out"
+
+    changed = []
+    for name in old.keys() & new.keys():
+        before, now = old[name], new[name]
+        if (before or {}).get("sha256") != (now or {}).get("sha256"):
+            changed.append(f"{name} was {tell(before)}, now {tell(now)}")
+    return sorted(changed)
+
+
+def _read_state(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """Return the state in a file, or `None` and what is wrong with the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch itself checks no sums
+        if damaged is not None:
+            return None, f"damaged in {damaged}"
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        return None, f"torn or damaged ({type(error).__name__})"
+    return (state, "") if isinstance(state, dict) else (None, "not a training state")

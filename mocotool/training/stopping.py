@@ -1,6 +1,7 @@
 """Stopping a run from outside: Ctrl-C and SIGTERM ask, the run saves first."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,11 @@ class StopRequest:
 
 @contextlib.contextmanager
 def catch_stop_signals() -> Iterator[StopRequest]:
-    """Note Ctrl-C and SIGTERM instead of dying; a second one ends the process at once."""
+    """Note Ctrl-C and SIGTERM instead of dying; a second one ends the process at once.
+
+    Under `torchrun` one Ctrl-C arrives twice, from the terminal and from `torchrun`, which itself
+    kills what has not ended after a while. There a second one changes nothing.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -27,10 +32,11 @@ def catch_stop_signals() -> Iterator[StopRequest]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         request.signal = signal.Signals(number)
-        signal.signal(number, previous[request.signal])
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            signal.signal(number, previous[request.signal])
 
     wanted = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in wanted}
+    previous = {number: signal.getsignal(number) or signal.SIG_DFL for number in wanted}
     for number in wanted:
         signal.signal(number, note)
     try:

@@ -1,0 +1,106 @@
+"""What a `train-image` run starts from: a new StyleGAN2, or one from a file."""
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+
+from mocotool.configs.train_image import NETWORK_FIELDS, TrainImageConfig
+from mocotool.errors import MismatchError
+from mocotool.generators.loading import load_generator
+from mocotool.generators.stylegan2 import StyleGAN2, default_channels
+
+IMG_CHANNELS = 3
+
+
+def build_generator(config: TrainImageConfig) -> StyleGAN2:
+    """Return an untrained StyleGAN2 of the configured size, drawn from torch's global seed."""
+    return StyleGAN2(
+        z_dim=config.z_dim,
+        w_dim=config.w_dim,
+        img_resolution=config.resolution,
+        channels=default_channels(
+            config.resolution, channel_base=config.channel_base, channel_max=config.channel_max
+        ),
+        num_mapping_layers=config.num_mapping_layers,
+    )
+
+
+def load_start(path: Path) -> StyleGAN2:
+    """Load a StyleGAN2 to start training from.
+
+    Raises:
+        FileFormatError: The file is not a generator.
+        MismatchError: It cannot be trained on images alone.
+    """
+    generator = load_generator(path)
+    if not isinstance(generator, StyleGAN2):
+        raise MismatchError(f"{path}: is a {generator.kind}, expected a StyleGAN2")
+    if generator.c_dim:
+        raise MismatchError(
+            f"{path}: has {generator.c_dim} classes, a folder of images has none",
+            hint="start from a generator without classes",
+        )
+    if generator.img_channels != IMG_CHANNELS:
+        raise MismatchError(
+            f"{path}: makes images of {generator.img_channels} channels, expected {IMG_CHANNELS}"
+        )
+    return generator
+
+
+def adopt_network(
+    config: TrainImageConfig, generator: StyleGAN2, *, asked: Collection[str] = ()
+) -> TrainImageConfig:
+    """Return the settings with the size of a generator to start from.
+
+    Args:
+        config: The settings.
+        generator: What training starts from.
+        asked: Names of settings that were asked for and so must be the generator's own; the other
+            ones of its size are taken from it.
+
+    Raises:
+        MismatchError: One of them is not; all are listed.
+    """
+    arch, widths = generator.arch, list(generator.arch["channels"])
+    # Widths of another form have no such pair; the nearest one stands in for them.
+    found = {
+        "resolution": generator.resolution,
+        "z_dim": generator.z_dim,
+        "w_dim": generator.latent_dim,
+        "num_mapping_layers": arch["num_mapping_layers"],
+        "channel_base": widths[-1] * generator.resolution,
+        "channel_max": max(widths),
+    }
+    differing = [
+        f"{name} {getattr(config, name)} was asked for, it has {found[name]}"
+        for name in NETWORK_FIELDS
+        if name in asked
+        and not name.startswith("channel_")
+        and getattr(config, name) != found[name]
+    ]
+    for name in ("channel_base", "channel_max"):
+        wanted = {"channel_base": found["channel_base"], "channel_max": found["channel_max"]}
+        wanted[name] = getattr(config, name)
+        asked_widths = default_channels(generator.resolution, **wanted)
+        if name in asked and asked_widths != widths:
+            differing.append(
+                f"{name} {getattr(config, name)} was asked for, which makes the channels "
+                f"{asked_widths}, it has {widths}"
+            )
+    if differing:
+        raise MismatchError(
+            f"the generator to start from is another network: {'; '.join(differing)}",
+            hint="leave these options out, or start without --generator",
+        )
+    return dataclasses.replace(config, **found)
+
+
+def check_start(config: TrainImageConfig, generator: StyleGAN2) -> None:
+    """Check that a generator to start from is what the settings describe.
+
+    Raises:
+        MismatchError: It is not.
+    """
+    adopt_network(config, generator, asked=NETWORK_FIELDS[:1] + NETWORK_FIELDS[3:])
+    if generator.c_dim or generator.img_channels != IMG_CHANNELS:
+        raise MismatchError("the generator to start from must make RGB images without classes")
