@@ -15,6 +15,7 @@ from mocotool.generators.biggan import BigGAN
 from mocotool.generators.dcgan import DCGAN
 from mocotool.generators.shapes_only import shapes_only
 from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.generators.stylegan3 import StyleGAN3
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights import GeneratorWeights, read_generator_weights
 from mocotool.weights.architectures import check_arch
@@ -29,6 +30,7 @@ MEAN_SEED = 0
 
 FAMILIES: dict[str, Callable[..., Generator]] = {
     "stylegan2": StyleGAN2,
+    "stylegan3": StyleGAN3,
     "biggan": BigGAN,
     "dcgan": DCGAN,
 }

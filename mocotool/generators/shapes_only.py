@@ -37,6 +37,8 @@ class _NoArithmetic(TorchFunctionMode):
             func = torch.empty
         elif name in IN_PLACE:
             return args[0] if args else (kwargs or {})["tensor"]
+        elif name == "eye":
+            return torch.empty(args[0], args[0])
         elif name == "outer":
             return torch.empty(len(args[0]), len(args[1]))
         elif name in ELEMENTWISE:

@@ -24,6 +24,29 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "architecture": ("skip", "resnet", "orig"),
         "conv_clamp": None,
     },
+    "stylegan3": {
+        "z_dim": (1, MAX_WIDTH),
+        "w_dim": (1, MAX_WIDTH),
+        "c_dim": (0, 1 << 20),
+        "num_mapping_layers": (1, 64),
+        "mapping_lr_multiplier": (1e-9, 1e9),
+        "img_resolution": (16, 1 << 14),
+        "img_channels": (1, 64),
+        "channel_base": (1, 1 << 24),
+        "channel_max": (1, MAX_WIDTH),
+        "num_layers": (3, 64),
+        "num_critical": (0, 32),
+        "first_cutoff": (1e-3, 1e4),
+        "first_stopband": (1e-3, 1e4),
+        "last_stopband_rel": (1e-3, 1e4),
+        "margin_size": (0, 256),
+        "output_scale": (1e-9, 1e9),
+        "conv_kernel": (1, 15),
+        "filter_size": (1, 64),
+        "lrelu_upsampling": (1, 16),
+        "use_radial_filters": bool,
+        "conv_clamp": None,
+    },
     "biggan": {
         "z_dim": (1, MAX_WIDTH),
         "num_classes": (1, 1 << 20),
@@ -42,7 +65,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "has_bias": bool,
     },
 }
-FRACTIONS = frozenset({"mapping_lr_multiplier", "bn_eps"})
+FRACTIONS = frozenset(
+    {
+        *("mapping_lr_multiplier", "bn_eps"),
+        *("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"),
+    }
+)
 MAY_BE_EMPTY = frozenset({"attention_blocks"})
 
 
@@ -67,6 +95,8 @@ def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
             raise FileFormatError(
                 f"the architecture's {len(channels)} blocks do not make {resolution} pixels"
             )
+    if kind == "stylegan3" and arch["num_critical"] >= arch["num_layers"]:
+        raise FileFormatError("the architecture has more critical layers than layers")
     return arch
 
 
