@@ -110,7 +110,7 @@ def toy_latents_path(toy_trajectory, tmp_path):
 
 @pytest.fixture
 def run_moco():
-    """Run a command in this process: `run_moco("pca", path)` gives exit_code, stdout_bytes, stderr."""
+    """Run a command in this process: `run_moco("pca", path)` gives exit_code, stdout, stderr."""
     from typer.testing import CliRunner
 
     from mocotool.cli.app import app

@@ -1,0 +1,143 @@
+import io
+
+import numpy as np
+import pytest
+
+from mocotool.configs.render import RenderConfig
+from mocotool.errors import ConfigError
+from mocotool.export import choose_fps, draw_sheet, export_trajectory, name_outputs, reduce_frames
+from mocotool.frames import render_video
+from mocotool.latents import LatentsMeta, Trajectory
+from mocotool.video.pictures import read_image
+from mocotool.video.reading import open_video
+
+
+def make_trajectory(num_videos, num_frames, **meta):
+    latents = np.random.default_rng(0).standard_normal((num_videos, num_frames, 12))
+    return Trajectory(latents=latents.astype(np.float32), meta=LatentsMeta(space="w", **meta))
+
+
+def test_one_video_goes_to_the_name_that_was_asked_for(toy_generator, tmp_path):
+    out = tmp_path / "clip.mp4"
+
+    paths = export_trajectory(toy_generator, make_trajectory(1, 6), out, format="mp4")
+
+    assert paths == [out]
+    assert open_video(out).num_frames == 6
+
+
+def test_several_videos_get_numbers(toy_generator, tmp_path):
+    paths = export_trajectory(
+        toy_generator, make_trajectory(3, 2), tmp_path / "clip.gif", format="gif"
+    )
+
+    assert [path.name for path in paths] == ["clip-0000.gif", "clip-0001.gif", "clip-0002.gif"]
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_a_grid_shows_all_videos_in_one(toy_generator, tmp_path):
+    out = tmp_path / "grid.mkv"
+
+    export_trajectory(toy_generator, make_trajectory(4, 20), out, format="mkv", grid=True)
+
+    video = open_video(out)
+    assert (video.num_frames, video.width, video.height) == (20, 32, 32)
+
+
+def test_a_stream_gets_one_video(toy_generator):
+    stream = io.BytesIO()
+
+    paths = export_trajectory(toy_generator, make_trajectory(2, 3), stream, format="mp4")
+
+    assert paths == []
+    assert stream.getvalue()[4:8] == b"ftyp"
+
+
+def test_frames_a_second_come_from_the_option_then_the_latents_then_twelve():
+    quick = make_trajectory(1, 1, fps=30.0)
+
+    assert choose_fps(quick, RenderConfig(fps=5.0)) == 5.0
+    assert choose_fps(quick, RenderConfig()) == 30.0
+    assert choose_fps(make_trajectory(1, 1), RenderConfig()) == 12.0
+
+
+def test_the_file_plays_at_the_rate_of_the_latents(toy_generator, tmp_path):
+    out = tmp_path / "clip.mp4"
+
+    export_trajectory(toy_generator, make_trajectory(1, 6, fps=7.5), out, format="mp4")
+
+    assert float(open_video(out).fps) == 7.5
+
+
+def test_a_contact_sheet_has_a_row_for_each_video(toy_generator, tmp_path):
+    trajectory = make_trajectory(2, 3)
+
+    export_trajectory(toy_generator, trajectory, tmp_path / "sheet.png", format="png")
+
+    sheet = read_image(tmp_path / "sheet.png")
+    (row,) = render_video(toy_generator, trajectory, 1)
+    assert sheet.shape == (32, 48, 3)
+    np.testing.assert_array_equal(sheet[16:, 32:], row[2])
+
+
+def test_a_contact_sheet_of_a_long_video_shows_first_and_last(toy_generator):
+    trajectory = make_trajectory(1, 100)
+
+    sheet = draw_sheet(toy_generator, trajectory, config=RenderConfig())
+
+    ends = np.concatenate(
+        list(render_video(toy_generator, trajectory, 0, frame_idxs=np.array([0, 99])))
+    )
+    assert sheet.shape == (16, 256, 3)
+    assert np.abs(sheet[:, :16].astype(int) - ends[0]).max() <= 1
+    assert np.abs(sheet[:, -16:].astype(int) - ends[1]).max() <= 1
+
+
+def test_a_contact_sheet_renders_only_what_is_seen(toy_generator):
+    done = []
+
+    draw_sheet(toy_generator, make_trajectory(40, 100), config=RenderConfig(), progress=done.append)
+
+    assert sum(done) == 32 * 16
+
+
+def test_a_contact_sheet_stays_of_a_size_that_opens(toy_generator, monkeypatch):
+    monkeypatch.setattr("mocotool.export.MAX_SHEET_PIXELS", 40)
+
+    sheet = draw_sheet(toy_generator, make_trajectory(2, 5), config=RenderConfig())
+
+    assert sheet.shape == (2 * 8, 5 * 8, 3)
+
+
+def test_reduced_frames_are_averages():
+    frames_u8 = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+
+    np.testing.assert_array_equal(
+        reduce_frames(frames_u8, 2)[0, :, :, 0], np.round([[2.5, 4.5], [10.5, 12.5]])
+    )
+
+
+def test_a_file_that_exists_stops_before_any_is_written(toy_generator, tmp_path):
+    (tmp_path / "clip-0002.mp4").touch()
+
+    with pytest.raises(ConfigError, match="clip-0002.mp4: exists already"):
+        export_trajectory(toy_generator, make_trajectory(3, 2), tmp_path / "clip.mp4", format="mp4")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["clip-0002.mp4"]
+
+
+def test_force_replaces_files(tmp_path):
+    (tmp_path / "a.mp4").touch()
+
+    paths = name_outputs(tmp_path / "a.mp4", num_videos=1, single=False, force=True)
+
+    assert paths == [tmp_path / "a.mp4"]
+
+
+def test_nothing_is_left_of_a_video_that_failed(toy_generator, tmp_path):
+    wrong = Trajectory(latents=np.ones((1, 2, 11), np.float32), meta=LatentsMeta(space="w"))
+
+    with pytest.raises(Exception, match="11"):
+        export_trajectory(toy_generator, wrong, tmp_path / "clip.mp4", format="mp4")
+
+    assert list(tmp_path.iterdir()) == []
