@@ -17,6 +17,7 @@ IMPORT_ORDER = (
     "files",
     "configs",
     "layouts",
+    "similarity",
     "provenance",
     "devices",
     "npz",
@@ -44,6 +45,11 @@ IMPORT_ORDER = (
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "core", "manager"}
 EQUATIONS = range(1, 9)
 MAX_FILE_LINES = 450
+# Longer for a reason: a split would scatter one subject.
+LONGER_FILES = {
+    "mocotool/generators/stylegan2.py": "one network, layer by layer",
+    "mocotool/weights/safe_pickle.py": "one interpreter, opcode by opcode",
+}
 
 
 def _imported_modules(path):
@@ -96,7 +102,9 @@ def test_no_file_has_two_subjects():
         for path in SOURCES
     }
 
-    assert {name: n for name, n in lengths.items() if n > MAX_FILE_LINES} == {}
+    too_long = {name: n for name, n in lengths.items() if n > MAX_FILE_LINES}
+
+    assert too_long.keys() == LONGER_FILES.keys()
 
 
 def test_nothing_outside_the_command_line_prints_or_knows_a_terminal():
