@@ -3,6 +3,7 @@
 The pipeline, one command and one library call a stage::
 
     weights --load_generator--> generator
+    images, generator --invert--> latents              (moco invert)
     generator --fit_pca_basis--> basis                 (moco pca)
     videos, generator, basis --train_motion--> motion  (moco train-motion)
     motion --sample_trajectory--> trajectory           (moco sample)
@@ -19,6 +20,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "load_generator": "mocotool.generators.loading",
     "save_generator": "mocotool.generators.loading",
+    "invert": "mocotool.inversion.search",
+    "load_vgg16": "mocotool.inversion.vgg16",
     "fit_pca_basis": "mocotool.basis",
     "read_basis": "mocotool.basis",
     "write_basis": "mocotool.basis",

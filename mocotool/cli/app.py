@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from mocotool import __version__
 from mocotool.cli.cmd_interpolate import interpolate
+from mocotool.cli.cmd_invert import invert
 from mocotool.cli.cmd_pca import pca
 from mocotool.cli.cmd_render import render
 from mocotool.cli.cmd_sample import sample
@@ -79,6 +80,7 @@ def moco(
 # Commands in the order of the pipeline. Each module is light; torch loads inside the functions.
 app.command("train-image")(train_image_command)
 app.command()(pca)
+app.command()(invert)
 app.command("train-motion")(train_motion_command)
 app.command()(sample)
 app.command()(interpolate)

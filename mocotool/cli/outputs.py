@@ -92,6 +92,7 @@ def write_trajectory(
     config: RenderConfig,
     report: Report,
     name: str = "the latents",
+    values: dict[str, Any] | None = None,
 ) -> None:
     """Write a trajectory as the command was asked to, and report it.
 
@@ -102,6 +103,7 @@ def write_trajectory(
         config: How to render.
         report: For progress and the result.
         name: What the latents are called in messages.
+        values: What else the result says.
     """
     from mocotool.export import choose_fps
 
@@ -114,7 +116,7 @@ def write_trajectory(
         )
     if not output.is_stdout:
         fps = trajectory.meta.fps if output.format == "npz" else choose_fps(trajectory, config)
-        report.result(_describe(trajectory, paths, fps), quiet_hides=True)
+        report.result(_describe(trajectory, paths, fps) | (values or {}), quiet_hides=True)
 
 
 def _write_latents(trajectory: "Trajectory", output: Output) -> None:

@@ -23,6 +23,7 @@ from mocotool.inversion.objective import (
     inversion_loss,
     pixel_distance,
 )
+from mocotool.inversion.quality import measure_quality
 from mocotool.inversion.starts import (
     LatentSurvey,
     choose_space,
@@ -53,6 +54,10 @@ class Inversion:
     """Mean square difference from the target [n], in units of [-1, 1]."""
     perceptual: Tensor
     """Distance of features [n]."""
+    psnr: Tensor
+    """Of 8-bit RGB, in dB [n]."""
+    ssim: Tensor
+    """Of 8-bit RGB [n]; see `measure_quality`."""
     perceptual_name: str
     """"vgg16", or "none" for the multi-scale pixel and gradient distance."""
     num_steps: Tensor
@@ -122,12 +127,15 @@ def invert(
     latents, img, pixel_mse, perceptual, num_steps = (
         torch.cat(parts).cpu() for parts in zip(*found, strict=True)
     )
+    psnr, ssim = measure_quality(img, images.cpu())
     return Inversion(
         latents=latents,
         space="w+" if space == "w+" else generator.space,
         img=img,
         pixel_mse=pixel_mse,
         perceptual=perceptual,
+        psnr=psnr,
+        ssim=ssim,
         perceptual_name=search.features.name,
         num_steps=num_steps,
         label=config.label,

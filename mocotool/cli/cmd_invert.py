@@ -1,0 +1,318 @@
+"""`moco invert`: find the latents of images, or of the frames of a video."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.outputs import Output, choose_trajectory_output, write_trajectory
+from mocotool.cli.report import Report
+from mocotool.cli.streams import binary_stdout
+from mocotool.configs.invert import InvertConfig, PerceptualChoice, SearchSpace
+from mocotool.configs.render import NoiseChoice, RenderConfig
+from mocotool.downloads import cached_path, find_weights
+from mocotool.errors import ConfigError, FileFormatError
+from mocotool.files import check_output_path
+
+if TYPE_CHECKING:
+    import torch
+
+    from mocotool.generators.base import Generator
+    from mocotool.inversion.objective import ImageFeatures
+    from mocotool.inversion.search import Inversion
+    from mocotool.video.pixels import FramesU8
+    from mocotool.video.stills import Stills
+
+DEFAULTS = InvertConfig()
+MAX_LISTED = 32
+SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps both"
+
+
+def invert(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE_OR_VIDEO...", help="Images, folders of images, or one video."
+        ),
+    ],
+    *,
+    generator: opt.GeneratorOption = None,
+    space: Annotated[
+        SearchSpace | None,
+        typer.Option(
+            help="w, w+ (a latent for each layer), or z (through the mapping; gives latents in w).",
+            show_default="the generator's own: w, or z where there is no mapping",
+        ),
+    ] = DEFAULTS.space,
+    num_steps: Annotated[
+        int,
+        typer.Option(help="Steps at most; an image whose loss stands still takes fewer."),
+    ] = DEFAULTS.num_steps,
+    learning_rate: Annotated[
+        float, typer.Option(help="Peak step, in standard deviations of the latents.")
+    ] = DEFAULTS.learning_rate,
+    perceptual: Annotated[
+        PerceptualChoice | None,
+        typer.Option(
+            help="vgg16, or none: pixels and gradients at several sizes.",
+            show_default="vgg16 if its weights are there, else none",
+        ),
+    ] = None,
+    perceptual_weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="torchvision's VGG16; `moco fetch vgg16` if left out."),
+    ] = None,
+    perceptual_weight: Annotated[
+        float, typer.Option(help="Weight of the perceptual term.")
+    ] = DEFAULTS.perceptual_weight,
+    noise: Annotated[
+        NoiseChoice,
+        typer.Option(help="Per-pixel noise: the file's own, or none. Render with the same."),
+    ] = DEFAULTS.noise,
+    frames: Annotated[
+        str | None,
+        typer.Option(metavar="0-15,20", help="Frames of a video; all if left out."),
+    ] = None,
+    as_video: Annotated[
+        bool, typer.Option("--as-video", help="The images are the frames of one video.")
+    ] = False,
+    label: Annotated[
+        int | None, typer.Option(min=0, help="Class, for a generator that has them.")
+    ] = DEFAULTS.label,
+    num_starts: Annotated[
+        int, typer.Option(min=1, help="Latents drawn to begin at the nearest of.")
+    ] = DEFAULTS.num_starts,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Draw target, reconstruction and difference.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    seed: opt.Seed = DEFAULTS.seed,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images searched for at once.",
+            show_default="by their size",
+            rich_help_panel="Computing",
+        ),
+    ] = DEFAULTS.batch_size,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Where to write; the ending decides what: .npz latents; .png target, "
+            "reconstruction and difference; .mp4 and so on the reconstruction; - is stdout.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    force: opt.Force = False,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Find the latents that render given images.
+
+    Several images give a trajectory of one frame each, for `moco sample --start`; a video gives
+    one trajectory of all its frames. Nothing is aligned: the centre square is taken and resized,
+    and the output says so.
+
+    Example: moco invert photo.png | moco sample --start - | moco interpolate -o next.mp4
+    """
+    report = Report(json=json, quiet=quiet)
+    config = InvertConfig(
+        space=space,
+        num_steps=num_steps,
+        learning_rate=learning_rate,
+        perceptual_weight=perceptual_weight,
+        noise=noise,
+        num_starts=num_starts,
+        label=label,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    frame_idxs = opt.parse_optional_numbers(frames)
+    check_paths(inputs)
+    check_optional_file(generator)
+    output = choose_trajectory_output(out, force=force, json=json)
+    if sheet is not None:
+        check_output_path(sheet, force=force)
+    weights = choose_perceptual_weights(perceptual, perceptual_weights)
+
+    from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.generators.loading import load_generator
+    from mocotool.inversion.search import invert as invert_images
+    from mocotool.layouts import from_frames_u8, to_frames_u8
+    from mocotool.video.comparison import draw_comparison
+    from mocotool.video.pictures import write_png
+    from mocotool.video.stills import find_stills
+
+    where = resolve_device(device)
+    stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
+    painter = load_generator(generator, device=where, precision=resolve_precision(precision, where))
+    features = load_features(weights, where)
+    _say_what_is_done(report, stills, painter, config, weights)
+    wanted_u8 = stills.read(painter.resolution).transpose(0, 2, 3, 1)  # [n, h, w, 3]
+    began = time.perf_counter()
+    with report.progress("steps", len(wanted_u8) * num_steps) as advance:
+        found = invert_images(
+            painter, from_frames_u8(wanted_u8), config=config, features=features, progress=advance
+        )
+    seconds = time.perf_counter() - began
+    values = describe_inversion(stills, found, seconds=seconds, as_json=json)
+    if output.is_stdout:
+        _note_figures(report, values)
+    picture = draw_comparison(wanted_u8, to_frames_u8(found.img).numpy())
+    if sheet is not None:
+        write_png(sheet, picture)
+        values = {"sheet": str(sheet)} | values
+    if output.format == "png":
+        write_sheet(picture, output, values, report)
+        return
+    write_trajectory(
+        found.to_trajectory(painter, as_video=stills.is_video, fps=stills.fps),
+        output,
+        find_generator=lambda: painter,
+        config=RenderConfig(noise=noise),
+        report=report,
+        values=values,
+    )
+
+
+def check_paths(paths: list[Path]) -> None:
+    """Check that all inputs exist, before anything heavy is loaded."""
+    for path in paths:
+        if not path.exists():
+            raise FileFormatError(
+                f"{path}: no such file or folder", hint="check the path; `ls` shows what is there"
+            )
+
+
+def choose_perceptual_weights(
+    perceptual: PerceptualChoice | None, file: Path | None
+) -> Path | None:
+    """Return the weights of the perceptual network, or `None` to do without.
+
+    Raises:
+        ConfigError: Weights were named, and none are wanted.
+        FileFormatError: The named file is missing.
+        UnavailableError: VGG16 was asked for, and its weights are not here.
+    """
+    if perceptual == "none":
+        if file is not None:
+            raise ConfigError("--perceptual none takes no weights, got --perceptual-weights")
+        return None
+    if perceptual is None and file is None and not cached_path("vgg16").is_file():
+        return None
+    return find_weights("vgg16", file=file)
+
+
+def load_features(weights: Path | None, device: "torch.device") -> "ImageFeatures":
+    """Load the perceptual network, or its stand-in."""
+    from mocotool.inversion.objective import PyramidFeatures
+    from mocotool.inversion.vgg16 import load_vgg16
+
+    return PyramidFeatures() if weights is None else load_vgg16(weights, device=device)
+
+
+def _say_what_is_done(
+    report: Report,
+    stills: "Stills",
+    painter: "Generator",
+    config: InvertConfig,
+    weights: Path | None,
+) -> None:
+    cuts = stills.describe_cuts(painter.resolution)
+    for line in cuts[:MAX_LISTED]:
+        report.note(line)
+    if len(cuts) > MAX_LISTED:
+        report.note(f"and {len(cuts) - MAX_LISTED} more sizes")
+    if weights is None:
+        report.note(
+            "perceptual none: pixels and gradients at several sizes (for VGG16, `moco fetch vgg16`)"
+        )
+    else:
+        report.note(f"perceptual vgg16: {weights}")
+    if painter.space == "w":
+        report.note(f"noise {config.noise}: render with --noise {config.noise} as well")
+
+
+def describe_inversion(
+    stills: "Stills",
+    found: "Inversion",
+    *,
+    seconds: float,
+    as_json: bool,
+) -> dict[str, Any]:
+    """Return what the report says: every figure of every image for scripts, a line for people."""
+    images = [
+        {
+            "name": name,
+            "pixel_mse": round(mse, 6),
+            "psnr_db": round(psnr, 2),
+            "ssim": round(ssim, 4),
+            "perceptual": round(perceptual, 5),
+            "num_steps": steps,
+        }
+        for name, mse, psnr, ssim, perceptual, steps in zip(
+            stills.names,
+            found.pixel_mse.tolist(),
+            found.psnr.tolist(),
+            found.ssim.tolist(),
+            found.perceptual.tolist(),
+            found.num_steps.tolist(),
+            strict=True,
+        )
+    ]
+    keys = ("pixel_mse", "psnr_db", "ssim", "perceptual", "num_steps")
+    mean = {key: sum(float(image[key]) for image in images) / len(images) for key in keys}
+    values: dict[str, Any] = {
+        "perceptual": found.perceptual_name,
+        "seconds": round(seconds, 2),
+        "seconds_per_image": round(seconds / len(images), 3),
+        "mean": mean,
+    }
+    if as_json:
+        return values | {"images": images}
+    listed = {str(image["name"]): _figures(image) for image in images[:MAX_LISTED]}
+    if len(images) > MAX_LISTED:
+        listed["..."] = f"{len(images) - MAX_LISTED} more; --json lists all"
+    return values | {"mean": _figures(mean)} | listed
+
+
+def _figures(values: dict[str, Any]) -> str:
+    return (
+        f"PSNR {values['psnr_db']:.2f} dB  SSIM {values['ssim']:.4f}  "
+        f"pixel MSE {values['pixel_mse']:.3g}  perceptual {values['perceptual']:.3g}  "
+        f"steps {values['num_steps']:.0f}"
+    )
+
+
+def _note_figures(report: Report, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, str) and value.startswith("PSNR"):
+            report.note(f"{name}: {value}")
+
+
+def write_sheet(
+    picture: "FramesU8", output: Output, values: dict[str, Any], report: Report
+) -> None:
+    """Write the sheet where the latents would have gone."""
+    from mocotool.video.pictures import write_png
+
+    report.note(SHEET_ADVICE)
+    if output.is_stdout:
+        with binary_stdout() as stream:
+            write_png(stream, picture)
+        return
+    write_png(Path(output.target), picture)
+    report.result({"wrote": output.target} | values, quiet_hides=True)

@@ -1,0 +1,155 @@
+"""Pictures that are to be inverted: images, folders of them, or the frames of a video."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mocotool.errors import ConfigError, FileFormatError
+from mocotool.files import check_input_file
+from mocotool.video.cutting import iter_squares
+from mocotool.video.pictures import IMAGE_MAGIC, read_image
+from mocotool.video.pixels import FramesU8
+from mocotool.video.reading import VideoEntry, is_image_name, natural_key, open_video
+
+MIN_SIDE = 8
+MAGIC_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Stills:
+    """Pictures found, not yet read at full size."""
+
+    entries: tuple[VideoEntry, ...]
+    """One an image; or a single video."""
+    frame_idxs: tuple[int, ...]
+    """Which frames of a single video; of an image the only one."""
+    is_video: bool
+    """Whether they are the frames of one video, in this order."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each picture is called in reports."""
+        if not self.is_video or len(self.entries) > 1:
+            return tuple(str(entry.path) for entry in self.entries)
+        return tuple(f"{self.entries[0].path}#{idx}" for idx in self.frame_idxs)
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second of a video whose chosen frames are evenly spaced, if it says so."""
+        rate = self.entries[0].fps
+        steps = set(np.diff(self.frame_idxs).tolist())
+        if not self.is_video or rate is None or len(steps) > 1:
+            return None
+        return rate / (steps.pop() if steps else 1)
+
+    def describe_cuts(self, size: int) -> list[str]:
+        """Say what `read` does to pictures that are not squares of `size` pixels."""
+        sizes = Counter((entry.width, entry.height) for entry in self.entries)
+        lines = []
+        for (width, height), count in sizes.items():
+            side = min(width, height)
+            if (width, height) == (size, size):
+                continue
+            first = next(
+                str(entry.path)
+                for entry in self.entries
+                if (entry.width, entry.height) == (width, height)
+            )
+            name = first if count == 1 else f"{first} and {count - 1} more"
+            cut = "" if width == height else f" -> the centre {side}x{side}"
+            shrink = "" if side == size else f" -> {size}x{size}"
+            lines.append(f"{name}: {width}x{height}{cut}{shrink}")
+        return lines
+
+    def read(self, size: int) -> FramesU8:
+        """Read the pictures, their centre squares resized.
+
+        Returns:
+            uint8 [n, 3, size, size] RGB.
+
+        Raises:
+            FileFormatError: One cannot be decoded.
+        """
+        if self.is_video and len(self.entries) == 1:
+            chunks = list(iter_squares(self.entries[0], size, self.frame_idxs))
+        else:
+            chunks = [chunk for entry in self.entries for chunk in iter_squares(entry, size)]
+        return np.concatenate(chunks)
+
+
+def find_stills(
+    paths: Sequence[Path], *, as_video: bool = False, frame_idxs: Sequence[int] | None = None
+) -> Stills:
+    """Find the pictures that some paths stand for.
+
+    Args:
+        paths: Images, folders of images, or one video.
+        as_video: Images are the frames of one video.
+        frame_idxs: Which frames of a video; `None` is all.
+
+    Raises:
+        FileFormatError: A path is missing, or neither image nor video, or a picture is too small.
+        ConfigError: A video is among images, or frames of images were asked for.
+    """
+    entries = [entry for path in paths for entry in _list_entries(path)]
+    video = next((entry for entry in entries if entry.num_frames > 1), None)
+    if video is not None and len(entries) > 1:
+        raise ConfigError(
+            f"{video.path}: a video of {video.num_frames} frames, expected an image like the "
+            "others",
+            hint="give images only, or one video alone, whose frames become one trajectory",
+        )
+    if video is None and frame_idxs is not None:
+        raise ConfigError(f"{paths[0]}: an image has no frames to choose from, got --frames")
+    for entry in entries:
+        if min(entry.width, entry.height) < MIN_SIDE:
+            raise FileFormatError(
+                f"{entry.path}: {entry.width}x{entry.height} pixels, "
+                f"expected {MIN_SIDE}x{MIN_SIDE} at least"
+            )
+    if video is None:
+        return Stills(tuple(entries), (0,) * len(entries), as_video)
+    chosen = tuple(range(video.num_frames)) if frame_idxs is None else tuple(sorted(frame_idxs))
+    if chosen[-1] >= video.num_frames:
+        raise ConfigError(
+            f"{video.path}: there is no frame {chosen[-1]}, it has {video.num_frames}",
+            hint=f"--frames 0-{video.num_frames - 1}",
+        )
+    return Stills((video,), chosen, True)
+
+
+def _list_entries(path: Path) -> list[VideoEntry]:
+    if path.is_dir():
+        names = sorted(
+            (item.name for item in path.iterdir() if is_image_name(item.name)), key=natural_key
+        )
+        if not names:
+            raise FileFormatError(f"{path}: no images in this folder")
+        return [open_video(path / name) for name in names]
+    check_input_file(path)
+    if is_image_name(path.name) or _has_image_magic(path):
+        return [_open_image(path)]
+    try:
+        return [open_video(path)]
+    except FileFormatError as error:
+        raise FileFormatError(
+            f"{path}: neither an image nor a video that can be decoded",
+            hint="`moco info` says what a file is",
+        ) from error
+
+
+def _open_image(path: Path) -> VideoEntry:
+    """Open an image, whatever its name ends in."""
+    height, width, _ = read_image(path).shape
+    return VideoEntry(path=path, kind="image", num_frames=1, fps=None, width=width, height=height)
+
+
+def _has_image_magic(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(MAGIC_BYTES)
+    if start.startswith(b"RIFF"):
+        return start[8:12] == b"WEBP"
+    return any(start.startswith(magic) for magic, _ in IMAGE_MAGIC)
