@@ -100,10 +100,10 @@ def train_image_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     seed: opt.Seed = DEFAULTS.seed,
-    device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
     json: opt.Json = False,
     quiet: opt.Quiet = False,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
 ) -> None:
     """Train a StyleGAN2 on images or on the frames of videos.
 

@@ -72,7 +72,7 @@ def train_motion_command(
         int, typer.Option(help="Frames a clip.", rich_help_panel=CLIPS)
     ] = DEFAULTS.num_frames,
     frame_stride: Annotated[
-        int, typer.Option(help="Every how many-th frame.", rich_help_panel=CLIPS)
+        int, typer.Option(help="Take every N-th frame of the video.", rich_help_panel=CLIPS)
     ] = DEFAULTS.frame_stride,
     frame_size: Annotated[
         int | None,
@@ -89,7 +89,8 @@ def train_motion_command(
         int, typer.Option(help="Size of the noise each frame brings.", rich_help_panel=SIZES)
     ] = DEFAULTS.noise_dim,
     num_components: Annotated[
-        int, typer.Option(help="PCA directions, at most.", rich_help_panel=SIZES)
+        int,
+        typer.Option(help="PCA directions that motion is made of, at most.", rich_help_panel=SIZES),
     ] = DEFAULTS.num_components,
     video_width: Annotated[
         int, typer.Option(help="Channels of D_V's first layer.", rich_help_panel=SIZES)
@@ -131,26 +132,17 @@ def train_motion_command(
         ),
     ] = None,
     ablate: Annotated[
-        Ablation, typer.Option(help="Leave a part out.", rich_help_panel=METHOD)
+        Ablation, typer.Option(help="Leave a part of the method out.", rich_help_panel=METHOD)
     ] = DEFAULTS.ablate,
     learning_rate: Annotated[
-        float, typer.Option(help="Adam's, for all networks.", rich_help_panel=METHOD)
+        float, typer.Option(help="Adam's learning rate.", rich_help_panel=METHOD)
     ] = DEFAULTS.learning_rate,
-    chunk_size: opt.ChunkSize = DEFAULTS.chunk_size,
-    graph_mb: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Memory a batch's graph may take to be kept; more is rendered again in chunks.",
-            rich_help_panel="Computing",
-        ),
-    ] = DEFAULTS.graph_mb,
     save_every: Annotated[
         int, typer.Option(help="Steps between saved states.", rich_help_panel=RUNNING)
     ] = DEFAULTS.save_every,
     preview_every: Annotated[
         int,
-        typer.Option(help="Steps between preview videos; 0: none.", rich_help_panel=RUNNING),
+        typer.Option(help="Steps between preview videos; 0 for none.", rich_help_panel=RUNNING),
     ] = DEFAULTS.preview_every,
     log_every: Annotated[
         int, typer.Option(help="Steps between lines of metrics.", rich_help_panel=RUNNING)
@@ -164,10 +156,19 @@ def train_motion_command(
         typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=RUNNING),
     ] = False,
     seed: opt.Seed = DEFAULTS.seed,
-    device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
     json: opt.Json = False,
     quiet: opt.Quiet = False,
+    chunk_size: opt.ChunkSize = DEFAULTS.chunk_size,
+    graph_mb: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Memory a batch's graph may take to be kept; more is rendered again in chunks.",
+            rich_help_panel="Computing",
+        ),
+    ] = DEFAULTS.graph_mb,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
 ) -> None:
     """Learn motion from videos for a frozen image generator.
 

@@ -77,6 +77,19 @@ def test_short_options_are_only_the_four_of_the_house(words):
     assert {o for o in options if re.fullmatch(r"-\w", o)} <= {"-o", "-q", "-v", "-h"}
 
 
+@every_command
+def test_help_ends_with_output_and_computing(words):
+    panels = [
+        getattr(parameter, "rich_help_panel", None)
+        for parameter in COMMANDS[words].params
+        if parameter.name != "help"
+    ]
+    order = [panel for panel in dict.fromkeys(panels) if panel in ("Output", "Computing")]
+
+    assert order in (["Output", "Computing"], ["Output"])
+    assert [panel for panel in dict.fromkeys(panels) if panel][-len(order) :] == order
+
+
 @every_command_file
 def test_every_command_has_a_page(name):
     text = (COMMAND_PAGES / f"{name}.md").read_text(encoding="utf-8")
@@ -96,7 +109,7 @@ def test_every_command_has_a_test_file(name):
 
 @every_command_file
 def test_every_command_has_a_file_of_its_own(name):
-    assert (PACKAGE / "cli" / f"cmd_{name.replace('-', '_')}.py").is_file()
+    assert list((PACKAGE / "cli").glob(f"cmd_{name.replace('-', '_')}*.py"))
 
 
 def _find_config_defaults(words):
