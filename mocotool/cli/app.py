@@ -7,6 +7,9 @@ import typer
 from typer.core import TyperGroup
 
 from mocotool import __version__
+from mocotool.cli.cmd_eval import eval_app
+from mocotool.cli.cmd_convert import convert
+from mocotool.cli.cmd_info import info
 from mocotool.cli.cmd_interpolate import interpolate
 from mocotool.cli.cmd_invert import invert
 from mocotool.cli.cmd_pca import pca
@@ -86,3 +89,6 @@ app.command()(sample)
 app.command()(interpolate)
 app.command()(render)
 app.command()(traverse)
+app.command()(convert)
+app.command()(info)
+app.add_typer(eval_app)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.devices import resolve_device
 from mocotool.errors import FileFormatError
+from mocotool.files import atomic_path
 from mocotool.generators.base import Generator, GeneratorOrigin
 from mocotool.generators.biggan import BigGAN
 from mocotool.generators.dcgan import DCGAN
@@ -19,6 +20,7 @@ from mocotool.generators.stylegan3 import StyleGAN3
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights import GeneratorWeights, read_generator_weights
 from mocotool.weights.architectures import check_arch
+from mocotool.weights.folders import choose_in_folder
 from mocotool.weights.native import write_metadata
 from mocotool.weights.safetensors_file import write_safetensors
 
@@ -46,7 +48,8 @@ def load_generator(
     """Load a frozen image generator from any supported file, without running anything in it.
 
     Args:
-        path: The file; `None` or "bundled:people.safetensors" is the one inside the package.
+        path: The file, or the folder of a BigGAN-PyTorch run; `None` or
+            "bundled:people.safetensors" is the one inside the package.
         device: Where to put it: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What its convolutions compute in; the weights stay float32.
         options: What a BigGAN-PyTorch file does not say of itself; `None` for its usual settings.
@@ -81,7 +84,9 @@ def resolve_path(path: str | Path | None) -> tuple[Path, str]:
     if isinstance(path, str) and path.startswith(BUNDLED_PREFIX):
         folder = Path(__file__).resolve().parent.parent / "bundled"
         return folder / Path(path.removeprefix(BUNDLED_PREFIX)).name, path
-    return Path(path), portable_path(Path(path))
+    file = Path(path)
+    file = choose_in_folder(file) if file.is_dir() else file
+    return file, portable_path(file)
 
 
 def build_generator(weights: GeneratorWeights) -> Generator:
@@ -151,11 +156,24 @@ def save_generator(
     notes: dict[str, str] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
+    """Write a generator to a native file, whole or not at all; see `write_generator`."""
+    target = Path(path)
+    with atomic_path(target) as part, part.open("wb") as file:
+        write_generator(generator, file, notes=notes, dtype=dtype)
+
+
+def write_generator(
+    generator: Generator,
+    file: BinaryIO,
+    *,
+    notes: dict[str, str] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
     """Write a generator as native safetensors; the same generator gives the same bytes.
 
     Args:
         generator: The generator.
-        path: The file to write.
+        file: Where to; it need not seek.
         notes: What to record of its making, besides what `generator.origin` says.
         dtype: What to store weights of two axes and more in; float16 or bfloat16 halve the file
             and lose precision, float32 is exact.
@@ -177,4 +195,4 @@ def save_generator(
         for name, tensor in weights.tensors.items()
     }
     metadata = write_metadata(weights, tool=tool_version())
-    write_safetensors(tensors, Path(path), metadata=metadata)
+    write_safetensors(tensors, file, metadata=metadata)

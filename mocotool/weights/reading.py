@@ -12,7 +12,7 @@ from torch import Tensor
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, check_input_file
-from mocotool.weights import biggan, dcgan, native, nvidia_tf, nvidia_torch, rosinality
+from mocotool.weights import ada_state, biggan, dcgan, native, nvidia_tf, nvidia_torch, rosinality
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.inert import TORCH_TABLE, nvidia_table, read_legacy_torch
 from mocotool.weights.refusals import explain_tree
@@ -27,7 +27,13 @@ MAX_FILE_BYTES = 1 << 34
 
 # Each looks at what a file holds and returns the generator, or None if it is not of its kind.
 Reader = Callable[[Any, TensorReader], GeneratorWeights | None]
-READERS: tuple[Reader, ...] = (nvidia_torch.read, nvidia_tf.read, rosinality.read, dcgan.read)
+READERS: tuple[Reader, ...] = (
+    nvidia_torch.read,
+    nvidia_tf.read,
+    ada_state.read,
+    rosinality.read,
+    dcgan.read,
+)
 
 
 @contextlib.contextmanager

@@ -3,15 +3,13 @@
 import json
 import math
 import struct
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mocotool.errors import FileFormatError
-from mocotool.files import atomic_path
 from mocotool.weights.records import is_count
 from mocotool.weights.refusals import shown
 
@@ -102,12 +100,14 @@ def _read_entry(name: str, entry: Any) -> tuple[list[int], torch.dtype, list[int
     return shape, dtype, span
 
 
-def write_safetensors(tensors: dict[str, Tensor], path: Path, *, metadata: dict[str, str]) -> None:
+def write_safetensors(
+    tensors: dict[str, Tensor], file: BinaryIO, *, metadata: dict[str, str]
+) -> None:
     """Write tensors and metadata; the same input gives the same bytes.
 
     Args:
         tensors: Name -> tensor of any device; written in the order of their names.
-        path: Where to write; replaced as a whole or not at all.
+        file: Where to; it need not seek.
         metadata: Texts for the header.
     """
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
@@ -124,8 +124,7 @@ def write_safetensors(tensors: dict[str, Tensor], path: Path, *, metadata: dict[
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with atomic_path(path) as part, part.open("wb") as file:
-        file.write(LENGTH.pack(len(text)) + text)
-        for name in names:
-            numbers = tensors[name].detach().cpu().contiguous().reshape(-1)
-            file.write(numbers.view(torch.uint8).numpy().data)
+    file.write(LENGTH.pack(len(text)) + text)
+    for name in names:
+        numbers = tensors[name].detach().cpu().contiguous().reshape(-1)
+        file.write(numbers.view(torch.uint8).numpy().data)

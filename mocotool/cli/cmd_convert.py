@@ -1,0 +1,63 @@
+"""`moco convert`: any supported generator -> our safe native file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.cli.streams import binary_stdout, choose_output
+from mocotool.configs.convert import ConvertConfig, StoredType, Target
+from mocotool.configs.generator import GeneratorOptions
+from mocotool.files import atomic_path
+
+DEFAULTS = ConvertConfig()
+
+
+def convert(
+    generator: Annotated[
+        Path, typer.Argument(metavar="GENERATOR", help="Weights in any supported format.")
+    ],
+    *,
+    to: Annotated[
+        Target,
+        typer.Option(help="native: safetensors; ada: .pt with stylegan2-ada-pytorch's names."),
+    ] = DEFAULTS.to,
+    dtype: Annotated[
+        StoredType, typer.Option(help="What weights are stored in; only float32 is exact.")
+    ] = DEFAULTS.dtype,
+    bn_eps: Annotated[
+        float, typer.Option(help="BigGAN only: its --BN_eps, which its files do not say.")
+    ] = DEFAULTS.options.bn_eps,
+    sn_eps: Annotated[
+        float, typer.Option(help="BigGAN only: its --SN_eps, which its files do not say.")
+    ] = DEFAULTS.options.sn_eps,
+    out: opt.Out = None,
+    force: opt.Force = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Convert a generator to a safe, quick native file.
+
+    Nothing in the file is run. The native file holds weights, architecture, truncation centre
+    and the sha256 of the file it came from; its numbers are the same bit for bit.
+
+    Example: moco convert stylegan2-ffhq-config-f.pkl -o ffhq.safetensors
+    """
+    report = Report(json=json, quiet=quiet)
+    config = ConvertConfig(
+        to=to, dtype=dtype, options=GeneratorOptions(bn_eps=bn_eps, sn_eps=sn_eps)
+    )
+    target = choose_output(out, force=force, json=json, what="weights")
+
+    from mocotool.generators.conversion import convert_generator
+    from mocotool.info import describe_generator
+
+    if target == "-":
+        with binary_stdout() as file:
+            convert_generator(generator, file, config=config)
+        return
+    with atomic_path(Path(target)) as part, part.open("wb") as file:
+        source = convert_generator(generator, file, config=config)
+    report.result({"wrote": target} | describe_generator(source), quiet_hides=True)

@@ -1,0 +1,40 @@
+"""Any supported file of weights -> our native file, or names that other programs use."""
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+
+from mocotool.configs.convert import ConvertConfig
+from mocotool.generators.ada_names import write_ada
+from mocotool.generators.base import Generator
+from mocotool.generators.loading import load_generator, write_generator
+
+
+def convert_generator(
+    source: str | Path, file: BinaryIO, *, config: ConvertConfig | None = None
+) -> Generator:
+    """Read a generator and write it in another form.
+
+    Args:
+        source: The file of weights, or the folder of a BigGAN-PyTorch run.
+        file: Where to; it need not seek.
+        config: The form; `None` is the native one, exact.
+
+    Returns:
+        The generator that was read.
+
+    Raises:
+        FileFormatError: The file is damaged, unsafe, or not a supported generator.
+        MismatchError: The generator cannot be expressed in the form that was asked for.
+    """
+    config = config or ConvertConfig()
+    generator = load_generator(source, options=config.options)
+    if config.to == "ada":
+        buffer = io.BytesIO()
+        write_ada(generator, buffer)
+        file.write(buffer.getbuffer())
+    else:
+        write_generator(generator, file, dtype=getattr(torch, config.dtype))
+    return generator

@@ -1,0 +1,184 @@
+"""Say of any artefact what it is and where it came from."""
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from mocotool.errors import FileFormatError
+from mocotool.files import check_input_file, sha256_file
+from mocotool.generators.base import Generator
+from mocotool.generators.loading import load_generator
+from mocotool.npz import Array, read_npz
+from mocotool.weights.inspection import describe_weights
+
+MAX_JSON_BYTES = 10_000_000
+RUN_FILES = ("motion.safetensors", "generator.safetensors")
+ZIP_MAGIC = b"PK\x03\x04"
+NPY_MAGIC = b"\x93NUMPY"
+
+Facts = dict[str, Any]
+
+
+def describe_file(path: Path) -> Facts:
+    """Return what an artefact is: kind, sizes, origin.
+
+    Args:
+        path: A generator, latents, PCA basis, motion model, statistics, or a folder of a run, of
+            the authors' PCA files or of BigGAN weights.
+
+    Returns:
+        Name -> value; plain JSON values, nested at most two deep.
+
+    Raises:
+        FileFormatError: It is none of these.
+    """
+    if path.is_dir():
+        return describe_folder(path)
+    check_input_file(path)
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head.startswith(ZIP_MAGIC) and is_npz(path):
+        return {"file": str(path)} | describe_npz(path) | file_facts(path)
+    if head.startswith(NPY_MAGIC):
+        raise FileFormatError(
+            f"{path}: a single numpy array, which says nothing of itself",
+            hint="the authors' PCA files are read by their folder",
+        )
+    weights = describe_weights(path)
+    if weights is not None:
+        return {"file": str(path)} | weights | file_facts(path)
+    return describe_generator(load_generator(path))
+
+
+def file_facts(path: Path) -> Facts:
+    """Return a file's size and hash."""
+    return {"size_bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def describe_generator(generator: Generator) -> Facts:
+    """Return what a generator is and where it came from."""
+    origin = generator.origin
+    mean = generator.latent_mean
+    facts: Facts = {
+        "file": origin.file.path if origin else None,
+        "what": "generator",
+        "kind": generator.kind,
+        "resolution": generator.resolution,
+        "img_channels": generator.img_channels,
+        "space": generator.space,
+        "z_dim": generator.z_dim,
+        "latent_dim": generator.latent_dim,
+        "num_ws": generator.num_ws,
+        "classes": generator.c_dim,
+        "parameters": sum(value.numel() for value in generator.parameters()),
+        "truncation_centre": None if mean is None else f"norm {float(mean.norm()):.4g}",
+        "arch": generator.arch,
+    }
+    if origin is not None:
+        facts |= {"sha256": origin.file.sha256, "origin": dict(origin.notes)}
+    return facts
+
+
+def describe_folder(path: Path) -> Facts:
+    """Return what a folder holds: a training run, the authors' PCA files, or BigGAN weights."""
+    if (path / "pca_comp.npy").is_file():
+        from mocotool.basis import read_basis
+
+        facts = {"file": str(path), "what": "PCA basis (the authors' folder)"}
+        return facts | read_basis(path).describe()
+    if not (path / "metrics.jsonl").is_file() and not (path / "config.json").is_file():
+        return describe_generator(load_generator(path))
+    run: Facts = {"file": str(path), "what": "training run"}
+    if (path / "config.json").is_file():
+        run["config"] = read_json(path / "config.json")
+    if (path / "metrics.jsonl").is_file():
+        run["newest_metrics"] = read_last_record(path / "metrics.jsonl")
+    for name in RUN_FILES:
+        if (path / name).is_file():
+            model = describe_file(path / name)
+            run[name] = {
+                key: model[key] for key in ("kind", "parameters", "sha256") if key in model
+            }
+    return run
+
+
+def read_json(path: Path) -> Facts:
+    """Return a small JSON object.
+
+    Raises:
+        FileFormatError: The file holds something else.
+    """
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise FileFormatError(f"{path}: too large for a JSON file of settings")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise FileFormatError(f"{path}: not a JSON object")
+    return value
+
+
+def read_last_record(path: Path) -> Facts | None:
+    """Return the last whole line of a file of JSON lines, or `None` if there is none."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 100_000))
+        lines = file.read().splitlines()
+    for line in reversed(lines):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            return record
+    return None
+
+
+def is_npz(path: Path) -> bool:
+    """Tell whether a zip file holds numpy arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def describe_npz(path: Path) -> Facts:
+    """Return what an .npz file holds: latents, a basis, statistics, or other arrays."""
+    arrays = read_npz(path, str(path))
+    meta = read_meta(arrays, path)
+    shapes = {
+        name: f"{array.dtype} {list(array.shape)}"
+        for name, array in arrays.items()
+        if name != "meta"
+    }
+    if "latents" in arrays or set(arrays) == {"w"}:
+        from mocotool.latents import read_latents
+
+        trajectory = read_latents(path)
+        facts: Facts = {
+            "what": "latents" if "latents" in arrays else "latents (NVlabs projected_w.npz)",
+            "num_videos": trajectory.num_videos,
+            "num_frames": trajectory.num_frames,
+            "latent_dim": trajectory.latents.shape[-1],
+        }
+        return facts | trajectory.meta.as_json() | {"arrays": shapes}
+    if {"components", "stdev"} <= set(arrays):
+        from mocotool.basis import read_basis
+
+        basis = read_basis(path)
+        origin = dataclasses.asdict(basis.meta)
+        return {"what": "PCA basis"} | basis.describe() | origin | {"arrays": shapes}
+    schema = meta.pop("schema", None)
+    return {"what": schema or "arrays"} | meta | {"arrays": shapes}
+
+
+def read_meta(arrays: dict[str, Array], path: Path) -> Facts:
+    """Return the metadata in an .npz file, empty if there is none."""
+    from mocotool.npz import from_json_array
+
+    return from_json_array(arrays["meta"], str(path)) if "meta" in arrays else {}
