@@ -276,7 +276,7 @@ def _download(
                     progress(len(chunk))
         if response.length:  # what was promised and did not come
             raise UnavailableError(
-                f"{weights.name}: {weights.url} was cut short, {response.length:,} bytes are missing",
+                f"{weights.name}: {weights.url} was cut short by {response.length:,} bytes",
                 hint=f"`moco fetch {weights.name}` again goes on where it stopped",
             )
 

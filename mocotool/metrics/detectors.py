@@ -1,0 +1,283 @@
+"""Which networks turn clips into features, where their weights come from, and what to call results.
+
+Only the published I3D gives a number called FVD; any other detector gives a Frechet distance named
+after it.
+"""
+
+import dataclasses
+import hashlib
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from mocotool.configs.evaluate import VideoProtocol
+from mocotool.downloads import PUBLISHED, find_weights, is_published
+from mocotool.errors import ConfigError, FileFormatError
+from mocotool.files import check_input_file, sha256_file
+from mocotool.generators.loading import check_tensors
+from mocotool.metrics.i3d import I3D, INPUT_SIZE, MIN_FRAMES
+from mocotool.metrics.motion_features import FRAME_SIZE, motion_features
+from mocotool.metrics.motion_features import MIN_FRAMES as MIN_MOTION_FRAMES
+from mocotool.metrics.resizing import resize_frames
+from mocotool.weights.reading import read_state_dict
+
+TORCHSCRIPT_PREFIX = "torchscript:"
+VIDEO_DETECTORS = ("i3d", "i3d-torchscript", "motion")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DetectorRecord:
+    """What a result says of its detector."""
+
+    name: str
+    """What it is called: "i3d", "motion", a file's name."""
+    sha256: str | None = None
+    """Of its file; `None` where it has none."""
+    is_published: bool | None = None
+    """Whether that is the file everybody uses; `None` where there is no such file."""
+    title: str | None = None
+    """What names a distance that is not the published one: "motion features"."""
+
+    def name_metric(self, published: str, *, general: str) -> str:
+        """Return what to call a number: "FVD", or "frechet distance (motion features)"."""
+        return published if self.title is None else f"{general} ({self.title})"
+
+
+class Detector(Protocol):
+    """Turns clips or frames into features."""
+
+    record: DetectorRecord
+    """What it is."""
+    min_frames: int
+    """Frames it needs in a clip."""
+    batch_size: int
+    """Clips or frames it takes at once on a CPU."""
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn uint8 [t, h, w, 3] into what `extract` takes, a first axis of samples in front."""
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return features [n, d] of a batch of what `prepare` gives."""
+
+    def to(self, device: torch.device) -> "Detector":
+        """Move to a device and return itself."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what features depend on besides the weights, for the key of a cache."""
+
+
+class _Module:
+    """A detector that is a module of torch."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module = module.eval().requires_grad_(False)
+
+    def to(self, device: torch.device) -> Any:
+        """Move to a device."""
+        self.module.to(device)
+        return self
+
+
+class I3DDetector(_Module):
+    """I3D logits of whole clips.
+
+    Args:
+        module: The network, in plain torch or TorchScript, from [n, 3, t, 224, 224] to [n, 400].
+        record: Where it came from.
+        protocol: How frames become its input.
+    """
+
+    min_frames = MIN_FRAMES
+    batch_size = 4
+
+    def __init__(
+        self, module: torch.nn.Module, *, record: DetectorRecord, protocol: VideoProtocol
+    ) -> None:
+        super().__init__(module)
+        self.record = record
+        self.protocol = protocol
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn a clip, uint8 [t, h, w, 3], into float32 [1, 3, t, 224, 224] in [-1, 1]."""
+        frames = frames_u8.movedim(-1, 0).float()  # [3, t, h, w], 0 to 255 while it is resized
+        resized = resize_frames(
+            frames,
+            INPUT_SIZE,
+            resize=self.protocol.resize,
+            interpolation=self.protocol.interpolation,
+        )
+        return resized.div_(127.5).sub_(1.0)[None]
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return logits averaged over time, [n, 400]."""
+        features: Tensor = self.module(batch)
+        return features
+
+    def settings(self) -> dict[str, Any]:
+        """Return how frames become its input."""
+        return {"resize": self.protocol.resize, "interpolation": self.protocol.interpolation}
+
+
+class PublishedTorchScript(I3DDetector):
+    """The TorchScript I3D of StyleGAN-V, which is told to leave resizing to us."""
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return logits averaged over time, [n, 400]."""
+        features: Tensor = self.module(batch, rescale=False, resize=False, return_features=True)
+        return features
+
+
+class MotionDetector:
+    """Plain motion features; see `motion_features`."""
+
+    record = DetectorRecord(name="motion", title="motion features")
+    min_frames = MIN_MOTION_FRAMES
+    batch_size = 16
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn a clip, uint8 [t, h, w, 3], into float32 [1, t, 3, 64, 64] in [0, 1]."""
+        video = frames_u8.movedim(-1, 1).float().div_(255.0)
+        return resize_frames(video, FRAME_SIZE, interpolation="bilinear-antialias")[None]
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return motion features, [n, d]."""
+        return motion_features(batch)
+
+    def to(self, device: torch.device) -> "MotionDetector":
+        """Return itself; there is nothing to move."""
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return the version of the features."""
+        return {"version": 1}
+
+
+def load_video_detector(
+    name: str = "i3d", *, protocol: VideoProtocol, warn: Callable[[str], None] | None = None
+) -> Detector:
+    """Load what turns clips into features.
+
+    Args:
+        name: "i3d", "i3d-torchscript" or "motion"; a file of I3D weights; or "torchscript:FILE", a
+            program that maps float32 [n, 3, t, 224, 224] in [-1, 1] to features [n, d].
+        protocol: How frames become its input.
+        warn: Told when a file is not the one everybody uses, and before a program is run.
+
+    Raises:
+        ConfigError: There is no such detector and no such file.
+        FileFormatError: The file holds something else.
+        UnavailableError: The weights are not here.
+    """
+    if name == "motion":
+        return MotionDetector()
+    if name.startswith(TORCHSCRIPT_PREFIX):
+        return _load_torchscript(Path(name.removeprefix(TORCHSCRIPT_PREFIX)), protocol, warn)
+    if name == "i3d-torchscript":
+        return _load_torchscript(find_weights("i3d-torchscript"), protocol, warn)
+    check_detector_name(name, VIDEO_DETECTORS)
+    path = find_weights("i3d", file=None if name == "i3d" else Path(name))
+    network = I3D()
+    load_weights(network, path)
+    record = record_weights("i3d", path, warn=warn)
+    return I3DDetector(network.fuse(), record=record, protocol=protocol)
+
+
+def check_detector_name(name: str, known: tuple[str, ...]) -> None:
+    """Check that a detector is known, or a path.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if name in known or name.startswith(TORCHSCRIPT_PREFIX):
+        return
+    if not Path(name).exists() and "/" not in name and "." not in name:
+        raise ConfigError(
+            f"--detector {name}: no such detector",
+            hint=f"{', '.join(known)}, a file of weights, or torchscript:FILE",
+        )
+    check_input_file(Path(name))
+
+
+def record_weights(
+    published: str, path: Path, *, warn: Callable[[str], None] | None
+) -> DetectorRecord:
+    """Return the record of a detector whose weights were read from `path`."""
+    is_known = is_published(published, path)
+    if is_known is False and warn is not None:
+        warn(
+            f"{path}: not the weights everybody uses ({PUBLISHED[published].file_name}), "
+            "so the result bears the file's name"
+        )
+    return DetectorRecord(
+        name=published,
+        sha256=sha256_file(path),
+        is_published=is_known,
+        title=path.name if is_known is False else None,
+    )
+
+
+def load_weights(network: torch.nn.Module, path: Path) -> None:
+    """Read a state dict into a network, strictly; nothing in the file is run.
+
+    Raises:
+        FileFormatError: The file is damaged or unsafe, or its tensors do not fit.
+    """
+    tensors = read_state_dict(path)
+    expected = network.state_dict()
+    for name, tensor in expected.items():  # some writers leave these counters out
+        if name.endswith("num_batches_tracked"):
+            tensors.setdefault(name, tensor)
+    try:
+        check_tensors(expected=expected, found=tensors)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from None
+    network.load_state_dict(tensors, strict=True)
+
+
+def _load_torchscript(
+    path: Path, protocol: VideoProtocol, warn: Callable[[str], None] | None
+) -> I3DDetector:
+    """Load a TorchScript file; the bytes that are hashed are the bytes that are run."""
+    check_input_file(path)
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = sha256 == PUBLISHED["i3d-torchscript"].sha256
+    if not known and warn is not None:
+        warn(
+            f"{path}: a TorchScript file is a program; this one (sha256 {sha256}) is run because "
+            "you named it"
+        )
+    record = DetectorRecord(
+        name="i3d-torchscript" if known else f"{TORCHSCRIPT_PREFIX}{path.name}",
+        sha256=sha256,
+        is_published=known,
+        title=None if known else path.name,
+    )
+    kind = PublishedTorchScript if known else I3DDetector
+    detector = kind(run_torchscript(data, path), record=record, protocol=protocol)
+    if not known:
+        detector.min_frames = 1
+    return detector
+
+
+def run_torchscript(data: bytes, path: Path) -> torch.nn.Module:
+    """Open a TorchScript program that was checked, or that the user named.
+
+    Raises:
+        FileFormatError: It is not one.
+    """
+    with warnings.catch_warnings():
+        # torch 2.13 deprecates TorchScript as a whole; nothing here can be changed about it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            module: torch.nn.Module = torch.jit.load(io.BytesIO(data), map_location="cpu")
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise FileFormatError(f"{path}: no TorchScript file: {reason}") from None
+    return module

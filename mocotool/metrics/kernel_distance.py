@@ -1,0 +1,106 @@
+"""The kernel distance (KVD, KID): an unbiased estimate that makes no assumption of Gaussians."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mocotool.errors import MismatchError
+from mocotool.metrics.statistics import Float64
+
+BLOCK_ROWS = 2048  # rows of the kernel matrix held at once: 2048 x 100,000 doubles are 1.6 GB
+BLOCK_COLUMNS = 8192
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KernelDistance:
+    """An estimated squared MMD and how far chance may have moved it."""
+
+    value: float
+    """The estimate; may be slightly negative for equal distributions."""
+    standard_error: float
+    """Its standard error, by the jackknife over samples of either side."""
+
+
+def kernel_distance(
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    *,
+    degree: int = 3,
+    gamma: float | None = None,
+    coef0: float = 1.0,
+) -> KernelDistance:
+    """Estimate the squared MMD of two sets of features under k(x, y) = (gamma x.y + coef0)^degree.
+
+    Args:
+        x: Features of one side, [m, d], m at least 3.
+        y: Features of the other side, [n, d], n at least 3.
+        degree: Of the polynomial.
+        gamma: `None` is 1 / d, as in scikit-learn.
+        coef0: Added inside.
+
+    Returns:
+        The unbiased estimate over all pairs, and its standard error.
+
+    Raises:
+        MismatchError: The features differ in length, or a side has fewer than three.
+
+    Source:
+        Paper: Binkowski et al., "Demystifying MMD GANs", 2018; Gretton et al., 2012, Lemma 6.
+        Official code: DIGAN takes all 2,048 features in one estimate, without subsets.
+    """
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise MismatchError(
+            f"features of shapes {list(x.shape)} and {list(y.shape)} cannot be compared"
+        )
+    if min(len(x), len(y)) < 3:
+        raise MismatchError(
+            f"{len(x)} and {len(y)} samples, a kernel distance needs 3 of either at least"
+        )
+    kernel = _Polynomial(degree, 1.0 / x.shape[1] if gamma is None else gamma, coef0)
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    xx = kernel.row_sums(x, x) - kernel.diagonal(x)
+    yy = kernel.row_sums(y, y) - kernel.diagonal(y)
+    xy, yx = kernel.row_sums(x, y), kernel.row_sums(y, x)
+    m, n = len(x), len(y)
+    value = xx.sum() / (m * (m - 1)) + yy.sum() / (n * (n - 1)) - 2.0 * xy.sum() / (m * n)
+    variance = _jackknife(within=xx, across=xy, other=yy) + _jackknife(
+        within=yy, across=yx, other=xx
+    )
+    return KernelDistance(float(value), float(np.sqrt(variance)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Polynomial:
+    degree: int
+    gamma: float
+    coef0: float
+
+    def row_sums(self, x: Float64, y: Float64) -> Float64:
+        """Return sum_j k(x_i, y_j), [len(x)], one block of the kernel matrix at a time."""
+        sums = np.zeros(len(x))
+        for row in range(0, len(x), BLOCK_ROWS):
+            rows = slice(row, row + BLOCK_ROWS)
+            for column in range(0, len(y), BLOCK_COLUMNS):
+                block = x[rows] @ y[column : column + BLOCK_COLUMNS].T
+                sums[rows] += self._apply(block).sum(axis=1)
+        return sums
+
+    def diagonal(self, x: Float64) -> Float64:
+        """Return k(x_i, x_i), [len(x)]."""
+        return self._apply(np.einsum("id,id->i", x, x))
+
+    def _apply(self, products: Float64) -> Float64:
+        return np.asarray((self.gamma * products + self.coef0) ** self.degree)
+
+
+def _jackknife(*, within: Float64, across: Float64, other: Float64) -> float:
+    """Return the jackknife variance over the samples of one side, from sums of kernel rows."""
+    m, n = len(within), len(other)
+    without = (
+        (within.sum() - 2.0 * within) / ((m - 1) * (m - 2))
+        + other.sum() / (n * (n - 1))
+        - 2.0 * (across.sum() - across) / ((m - 1) * n)
+    )  # the estimate with each sample left out, [m]
+    return float((m - 1) / m * ((without - without.mean()) ** 2).sum())

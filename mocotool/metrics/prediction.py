@@ -1,0 +1,204 @@
+"""How well does a video go on from its first frame? The paper's prediction experiment."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from mocotool.configs.interpolate import InterpolateConfig
+from mocotool.configs.prediction import PredictionConfig
+from mocotool.configs.render import RenderConfig
+from mocotool.configs.sample import SampleConfig
+from mocotool.frames import render_video
+from mocotool.generators.base import Generator
+from mocotool.inversion.objective import ImageFeatures
+from mocotool.inversion.search import Inversion, invert
+from mocotool.layouts import from_frames_u8
+from mocotool.metrics.results import MetricResult
+from mocotool.motion.generator import MotionGenerator
+from mocotool.provenance import portable_path
+from mocotool.similarity import compute_image_psnr, compute_image_ssim
+from mocotool.trajectory import interpolate_trajectory, sample_trajectory
+from mocotool.video.cutting import read_squares
+from mocotool.video.listing import VideoListing
+from mocotool.video.pixels import FramesU8
+from mocotool.video.reading import VideoEntry
+
+EQUAL_PSNR = 100.0  # what equal frames count as, in dB, where it would be infinite
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Similarity:
+    """Mean PSNR and SSIM of some frames."""
+
+    psnr: float
+    ssim: float
+
+
+def compute_prediction(
+    motion: MotionGenerator,
+    generator: Generator,
+    listing: VideoListing,
+    *,
+    config: PredictionConfig | None = None,
+    features: ImageFeatures | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> MetricResult:
+    """Predict each video from its first frame, and compare with what really follows.
+
+    The first frame is inverted, the motion model moves its latent, interpolation doubles the
+    frames. Frames 2 and later are compared, at the generator's resolution; the first is given.
+
+    Args:
+        motion: The motion model.
+        generator: The image generator whose latents it moves.
+        listing: Videos of at least `config.num_frames` frames.
+        config: How many latents and frames, and how to invert; `None` is the defaults.
+        features: The perceptual network of the inversion; `None` is the stand-in.
+        progress: Called with the number of inversion steps done since the last call.
+
+    Returns:
+        Mean PSNR over the frames of all videos. Beside it, in the details: SSIM; "up_b", the first
+        frames against their own reconstructions, which prediction cannot be expected to exceed;
+        "still_frame", the real first frame in place of all later ones; and every video.
+
+    Raises:
+        MismatchError: Motion model and generator do not belong together.
+        FileFormatError: A frame cannot be decoded.
+
+    Source:
+        Paper: Sec. 4 (16 latents interpolated to 32 frames, PSNR and SSIM, Up-B).
+    """
+    config = PredictionConfig() if config is None else config
+    entries = choose_evenly(listing.entries, config.num_videos)
+    first = np.concatenate([read_squares(entry, [0], generator.resolution) for entry in entries])
+    found = invert(
+        generator,
+        from_frames_u8(first.transpose(0, 2, 3, 1)),
+        config=config.invert,
+        features=features,
+        progress=progress,
+    )
+    walks = interpolate_trajectory(
+        sample_trajectory(
+            motion,
+            generator,
+            config=SampleConfig(num_frames=config.num_latents, seed=config.seed),
+            start=found.to_trajectory(generator),
+        ),
+        config=InterpolateConfig(factor=config.factor, mode=config.mode),
+    )
+    rendering = RenderConfig(noise=config.invert.noise)
+    predicted, still = [], []
+    for video_idx, entry in enumerate(entries):
+        real = read_squares(entry, range(config.num_frames), generator.resolution)
+        frames = np.concatenate(list(render_video(generator, walks, video_idx, config=rendering)))
+        predicted.append(compare_frames(real[1:], frames.transpose(0, 3, 1, 2)[1:]))
+        still.append(compare_frames(real[1:], np.broadcast_to(real[:1], real[1:].shape)))
+    return _report(motion, generator, listing, entries, config, found, predicted, still)
+
+
+def choose_evenly(entries: Sequence[VideoEntry], num_videos: int | None) -> tuple[VideoEntry, ...]:
+    """Return `num_videos` of the videos, spread evenly, or all of them."""
+    if num_videos is None or num_videos >= len(entries):
+        return tuple(entries)
+    idxs = np.linspace(0, len(entries) - 1, num_videos).round().astype(int)
+    return tuple(entries[idx] for idx in idxs)
+
+
+def compare_frames(a: FramesU8, b: FramesU8) -> Similarity:
+    """Compare frames uint8 [t, 3, h, w] with others of the same shape."""
+    x, y = torch.from_numpy(np.array(a)), torch.from_numpy(np.array(b))
+    psnr = compute_image_psnr(x, y, data_range=255.0).clamp(max=EQUAL_PSNR)
+    ssim = compute_image_ssim(x, y, data_range=255.0)
+    return Similarity(float(psnr.mean()), float(ssim.mean()))
+
+
+def _report(
+    motion: MotionGenerator,
+    generator: Generator,
+    listing: VideoListing,
+    entries: Sequence[VideoEntry],
+    config: PredictionConfig,
+    found: Inversion,
+    predicted: list[Similarity],
+    still: list[Similarity],
+) -> MetricResult:
+    up_b = [
+        Similarity(psnr, ssim)
+        for psnr, ssim in zip(found.psnr.tolist(), found.ssim.tolist(), strict=True)
+    ]
+    value = _mean(predicted)
+    origins = {
+        name: {"path": record.path, "sha256": record.sha256} if record else None
+        for name, record in (
+            ("motion", motion.origin),
+            ("generator", generator.origin.file if generator.origin else None),
+        )
+    }
+    protocol = {
+        "num_latents": config.num_latents,
+        "num_frames": config.num_frames,
+        "interpolation": config.mode,
+        "compared": f"frames 2 to {config.num_frames}",
+        "resolution": generator.resolution,
+        "data_range": 255,
+        "inversion": f"{found.space}, {config.invert.num_steps} steps at most",
+        "perceptual": found.perceptual_name,
+        "noise": config.invert.noise,
+        "seed": config.seed,
+    }
+    details: dict[str, Any] = {
+        "ssim": {"value": value.ssim, "std": float(np.std([one.ssim for one in predicted]))},
+        "up_b": _as_detail(_mean(up_b)),
+        "still_frame": _as_detail(_mean(still)),
+        "videos": [
+            {
+                "path": str(entry.path),
+                "psnr": p.psnr,
+                "ssim": p.ssim,
+                "up_b_psnr": u.psnr,
+                "up_b_ssim": u.ssim,
+                "still_psnr": s.psnr,
+                "still_ssim": s.ssim,
+            }
+            for entry, p, u, s in zip(entries, predicted, up_b, still, strict=True)
+        ],
+        **origins,
+    }
+    beaten = (
+        "a still frame does better: the motion model predicts nothing of these videos"
+        if _mean(still).psnr > value.psnr
+        else None
+    )
+    return MetricResult(
+        metric="prediction PSNR",
+        value=value.psnr,
+        std=float(np.std([one.psnr for one in predicted])),
+        unit="dB",
+        protocol=protocol,
+        inputs={
+            "videos": {
+                "path": portable_path(listing.folder),
+                "num_videos": len(entries),
+                "num_short": listing.num_short,
+                "num_unreadable": len(listing.unreadable),
+            }
+        },
+        details=details,
+        numerics="float64",
+        device=str(generator.device),
+        warnings=() if beaten is None else (beaten,),
+    )
+
+
+def _mean(values: Sequence[Similarity]) -> Similarity:
+    return Similarity(
+        float(np.mean([one.psnr for one in values])), float(np.mean([one.ssim for one in values]))
+    )
+
+
+def _as_detail(value: Similarity) -> dict[str, float]:
+    return {"value": value.psnr, "ssim": value.ssim}

@@ -1,0 +1,102 @@
+"""A number and everything it depends on, in one shape for all metrics."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mocotool.metrics.statistics import FeatureStats
+from mocotool.provenance import tool_version
+
+SCHEMA = "moco.eval/1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class MetricResult:
+    """What a metric says, and what one must know to compare it with another."""
+
+    metric: str
+    """"FVD", or what else it is: "frechet distance (motion features)"."""
+    value: float
+    """The number; the mean where there are several."""
+    std: float | None = None
+    """Standard deviation over repeats, splits, videos or contents; `None` where there is one."""
+    standard_error: float | None = None
+    """How far chance may have moved the value, where the metric estimates that."""
+    unit: str | None = None
+    """"dB"; `None` for plain numbers."""
+    protocol: dict[str, Any]
+    """Every setting."""
+    detector: dict[str, Any] | None = None
+    """Name and sha256 of the network; `None` where there is none."""
+    inputs: dict[str, dict[str, Any]]
+    """"real" and "fake", "a" and "b", or "videos": what each was."""
+    details: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What else the metric tells: values of repeats, of videos, of ground truth."""
+    numerics: str = "float32 features, float64 statistics"
+    """What was computed in which precision."""
+    device: str = "cpu"
+    """Where."""
+    warnings: tuple[str, ...] = ()
+    """Why the number may not be what it seems."""
+    statistics: dict[str, FeatureStats] = dataclasses.field(default_factory=dict, repr=False)
+    """Statistics of each side, to be saved; of the first repeat. Not part of the JSON."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result in the stable schema "moco.eval/1"."""
+        names = [field.name for field in dataclasses.fields(self) if field.name != "statistics"]
+        values = {name: getattr(self, name) for name in names}
+        return {"schema": SCHEMA, **values, "version": tool_version()}
+
+    def as_table(self) -> dict[str, str]:
+        """Return the result as rows for people: the number, then what it depends on."""
+        spread = f" +- {self.std:.4g}" if self.std is not None else ""
+        if self.standard_error is not None:
+            spread += f" (standard error {self.standard_error:.4g})"
+        rows = {self.metric: f"{self.value:.6g}{f' {self.unit}' if self.unit else ''}{spread}"}
+        rows |= {role: _describe_input(report) for role, report in self.inputs.items()}
+        if self.detector is not None:
+            rows["detector"] = _describe_detector(self.detector)
+        rows["protocol"] = _join(self.protocol)
+        rows["computed"] = f"{self.numerics}; {self.device}"
+        simple = {k: v for k, v in self.details.items() if isinstance(v, int | float | str)}
+        if simple:
+            rows["also"] = _join(simple)
+        for name, value in self.details.items():
+            if isinstance(value, dict) and "value" in value:
+                others = {k: v for k, v in value.items() if k != "value"}
+                rows[name.replace("_", " ")] = f"{value['value']:.6g} ({_join(others)})"
+        return rows
+
+
+def _describe_input(report: Mapping[str, Any]) -> str:
+    counts = [
+        f"{report[key]} {word}"
+        for key, word in (
+            ("num_clips", "clips"),
+            ("num_frames", "frames"),
+            ("num_videos", "videos"),
+            ("num_short", "too short"),
+            ("num_unreadable", "unreadable"),
+        )
+        if report.get(key)
+    ]
+    sizes = ", ".join(report.get("sizes") or {})
+    extra = [sizes, str(report.get("decoding") or ""), "lossy" if report.get("is_lossy") else ""]
+    return "; ".join(part for part in (report["path"], ", ".join(counts), *extra) if part)
+
+
+def _describe_detector(detector: Mapping[str, Any]) -> str:
+    parts = [f"{detector['name']}, {detector['feature_dim']} features"]
+    if detector.get("sha256"):
+        known = {True: "the published file", False: "not the published file", None: ""}
+        parts += [f"sha256 {detector['sha256']}", known[detector.get("is_published")]]
+    return "; ".join(part for part in parts if part)
+
+
+def _join(values: Mapping[str, Any]) -> str:
+    shown = (
+        f"{name.replace('_', ' ')} {f'{value:.6g}' if isinstance(value, float) else value}"
+        for name, value in values.items()
+        if value is not None
+    )
+    return ", ".join(shown)

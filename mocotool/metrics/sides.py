@@ -1,0 +1,241 @@
+"""One side of a comparison: videos to measure now, or statistics measured before."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mocotool.configs.evaluate import FEW_SAMPLES
+from mocotool.configs.render import RenderConfig
+from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.generators.loading import load_generator
+from mocotool.generators.recorded import load_recorded_generator
+from mocotool.latents import check_latents_fit, read_latents
+from mocotool.metrics.results import MetricResult
+from mocotool.metrics.sources import RenderedLatents, VideoSource, open_videos
+from mocotool.metrics.statistics import (
+    FeatureStats,
+    is_statistics,
+    read_statistics,
+    write_statistics,
+)
+from mocotool.npz import read_npz
+from mocotool.provenance import current_command, portable_path, tool_version
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SavedStatistics:
+    """Statistics out of a file, and what they are of."""
+
+    stats: FeatureStats
+    meta: Mapping[str, Any]
+    name: str
+
+
+Side = VideoSource | SavedStatistics
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class MeasuredSide:
+    """A side's statistics, and what a result says of it."""
+
+    stats: FeatureStats
+    report: dict[str, Any]
+
+
+def open_side(
+    path: Path,
+    *,
+    generator: Path | None = None,
+    render: RenderConfig | None = None,
+    device: torch.device | str = "cpu",
+    precision: torch.dtype = torch.float32,
+    warn: Callable[[str], None] | None = None,
+) -> Side:
+    """Open what a user named: a folder, a video, latents, or saved statistics.
+
+    Args:
+        path: The folder or file.
+        generator: What renders latents; `None` is the one they were made for.
+        render: How they are rendered.
+        device: Where.
+        precision: What the generator's convolutions compute in.
+        warn: Told of videos that cannot be read.
+
+    Raises:
+        FileFormatError: The file is missing or none of these.
+        MismatchError: The latents do not fit the generator.
+    """
+    if path.is_dir() or path.suffix.lower() != ".npz":
+        return open_videos(path, warn=warn)
+    if is_statistics(read_npz(path, str(path))):
+        stats, meta = read_statistics(path)
+        return SavedStatistics(stats, meta, str(path))
+    trajectory = read_latents(path)
+    record = trajectory.meta.generator
+    if generator is not None or record is None:
+        renderer = load_generator(generator, device=device, precision=precision)
+    else:
+        renderer = load_recorded_generator(
+            record, name=str(path), beside=(path.parent,), device=device, precision=precision
+        )
+    warning = check_latents_fit(trajectory, renderer)
+    if warning is not None and warn is not None:
+        warn(warning)
+    return RenderedLatents(trajectory, renderer, config=render, name=str(path))
+
+
+def check_comparable(
+    saved: SavedStatistics, *, detector: Mapping[str, Any], features: Mapping[str, Any]
+) -> None:
+    """Check that saved statistics are of the features that are asked for now.
+
+    Args:
+        saved: What was saved.
+        detector: The record of the detector in use.
+        features: The settings that features depend on.
+
+    Raises:
+        MismatchError: Detector or settings differ; the message names the first that does.
+    """
+    recorded = saved.meta.get("detector") or {}
+    for key in ("name", "sha256"):
+        if recorded.get(key) != detector[key]:
+            raise MismatchError(
+                f"{saved.name}: features of detector {key} {recorded.get(key)}, "
+                f"this comparison has {detector[key]}",
+                hint="choose the same --detector, or measure the videos again",
+            )
+    settings = saved.meta.get("features") or {}
+    for key, value in features.items():
+        if settings.get(key) != value:
+            raise MismatchError(
+                f"{saved.name}: measured with {key.replace('_', ' ')} {settings.get(key)}, "
+                f"this comparison has {value}",
+                hint=f"--{key.replace('_', '-')} {settings.get(key)}, or measure it again",
+            )
+
+
+def save_statistics(
+    result: MetricResult, targets: Mapping[str, Path], *, features: Mapping[str, Any]
+) -> None:
+    """Write the statistics of a result's sides, so that they need not be measured again.
+
+    Args:
+        result: A distance.
+        targets: Where each side's go; an existing file is replaced.
+        features: The settings that features depend on, checked before they are compared.
+    """
+    for role, path in targets.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        meta = {
+            "detector": result.detector,
+            "features": dict(features),
+            "source": result.inputs[role],
+            "history": [current_command()],
+            "version": tool_version(),
+        }
+        write_statistics(result.statistics[role], path, meta=meta)
+
+
+def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any]]:
+    """Merge saved statistics of parts of one set.
+
+    Returns:
+        The statistics of all parts together, and what they are of.
+
+    Raises:
+        ConfigError: Fewer than two parts were given, or one twice.
+        MismatchError: The parts are of different features.
+        FileFormatError: One of the files is something else.
+    """
+    files = list(paths)
+    if len(files) < 2:
+        raise ConfigError("nothing to merge: expected two files of statistics at least")
+    parts = [SavedStatistics(*read_statistics(path), str(path)) for path in files]
+    first = parts[0]
+    seen: dict[str, str] = {}
+    for part in parts:
+        detector = first.meta.get("detector") or {}
+        check_comparable(
+            part,
+            detector={key: detector.get(key) for key in ("name", "sha256")},
+            features=first.meta.get("features") or {},
+        )
+        identity = f"{part.stats.num_samples} {part.stats.mean.tobytes().hex()}"
+        if identity in seen:
+            raise MismatchError(f"{part.name}: the same statistics as {seen[identity]}")
+        seen[identity] = part.name
+    stats = FeatureStats.merge([part.stats for part in parts])
+    source = {
+        "kind": "merged",
+        "path": " + ".join(part.name for part in parts),
+        "num_clips": stats.num_samples,
+        "parts": [part.meta.get("source") for part in parts],
+    }
+    return stats, {
+        **{key: value for key, value in first.meta.items() if key != "schema"},
+        "source": source,
+        "history": [current_command()],
+        "version": tool_version(),
+    }
+
+
+def report_saved(saved: SavedStatistics) -> dict[str, Any]:
+    """Return what a result says of a side that was measured before."""
+    source = dict(saved.meta.get("source") or {})
+    return {**source, "kind": "statistics", "path": saved.name, "source": source}
+
+
+def collect_warnings(
+    reports: Mapping[str, Mapping[str, Any]], *, what: str, feature_dim: int
+) -> tuple[str, ...]:
+    """Return why a distance between these sides may not be what it seems.
+
+    Args:
+        reports: What is known of each side.
+        what: What is counted: "clips" or "frames".
+        feature_dim: Numbers in a feature.
+    """
+    warnings = []
+    for role, report in reports.items():
+        count = report[f"num_{what}"]
+        if count < FEW_SAMPLES:
+            singular = ", and their covariance is singular" if count <= feature_dim else ""
+            warnings.append(
+                f"{role}: {count:,} {what}; below {FEW_SAMPLES:,} the distance is large for want "
+                f"of samples alone{singular}"
+            )
+        if report.get("is_lossy"):
+            warnings.append(
+                f"{role}: compressed with loss, which moves the distance; measure latents (.npz) "
+                "or .png frames where you can"
+            )
+        if len(report.get("sizes") or {}) > 1:
+            warnings.append(f"{role}: frames of several sizes ({', '.join(report['sizes'])})")
+    sizes = {tuple(sorted(report.get("sizes") or {})) for report in reports.values()} - {()}
+    if len(sizes) > 1 and all(len(size) == 1 for size in sizes):
+        shown = " and ".join(f"{role} {next(iter(r['sizes']))}" for role, r in reports.items())
+        warnings.append(f"the sides differ in size ({shown}), which the distance sees")
+    marks = [report.get("fingerprint") for report in reports.values()]
+    if len(marks) == 2 and marks[0] is not None and marks[0] == marks[1]:
+        warnings.append("both sides are the same videos, so the distance says nothing")
+    return tuple(warnings)
+
+
+def name_source(path: str) -> str:
+    """Return the path of a side as results state it."""
+    return portable_path(Path(path)) if Path(path).exists() else path
+
+
+def require_videos(side: Side) -> VideoSource:
+    """Return a side that has frames.
+
+    Raises:
+        FileFormatError: It is statistics only.
+    """
+    if isinstance(side, SavedStatistics):
+        raise FileFormatError(f"{side.name}: statistics hold no frames, expected videos or latents")
+    return side

@@ -1,0 +1,288 @@
+"""What is measured: videos on disk, latents rendered on the fly, or clips in memory.
+
+Nothing lies between a generator and a detector but bytes: latents are rendered when they are
+needed, so no lossy file blurs what is measured.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from mocotool.configs.render import RenderConfig
+from mocotool.errors import FileFormatError, MismatchError
+from mocotool.files import sha256_file
+from mocotool.frames import render_video
+from mocotool.generators.base import Generator
+from mocotool.latents import Trajectory
+from mocotool.video.listing import VideoListing, list_videos
+from mocotool.video.reading import VideoEntry, read_frames
+
+FramesU8 = npt.NDArray[np.uint8]
+
+LOSSLESS_CODECS = frozenset(
+    ("ffv1", "huffyuv", "ffvhuff", "rawvideo", "png", "apng", "utvideo", "v210", "qtrle", "bmp")
+)
+LOSSLESS_IMAGES = frozenset((".png", ".bmp", ".tif", ".tiff", ".ppm", ".tga"))
+
+
+class VideoSource(Protocol):
+    """Some videos whose clips can be read."""
+
+    name: str
+    """What they are called in results and messages."""
+
+    @property
+    def num_frames(self) -> npt.NDArray[np.int64]:
+        """Frames of each video, [n]."""
+
+    @property
+    def is_threaded(self) -> bool:
+        """Whether clips may be read by several threads, ahead of need."""
+
+    def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
+        """Return some frames of a video, uint8 [t, h, w, 3].
+
+        Raises:
+            FileFormatError: They cannot be decoded.
+        """
+
+    def describe_clip(self, video_idx: int, frame_idx: Sequence[int]) -> str:
+        """Name a clip in a message."""
+
+    def fingerprint(self, video_idxs: Sequence[int]) -> str:
+        """Return what changes when the pixels of these videos do, 64 hexadecimal digits."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result says of its input."""
+
+
+class VideoFiles:
+    """Videos and folders of frames on disk.
+
+    Args:
+        listing: From `list_videos`.
+        name: What they are called; `None` is the folder.
+    """
+
+    is_threaded = True
+
+    def __init__(self, listing: VideoListing, *, name: str | None = None) -> None:
+        self.listing = listing
+        self.entries = listing.entries
+        self.name = str(listing.folder) if name is None else name
+        self._hashes: dict[int, bytes] = {}
+
+    @property
+    def num_frames(self) -> npt.NDArray[np.int64]:
+        """Frames of each video, [n]."""
+        return np.array([entry.num_frames for entry in self.entries], np.int64)
+
+    def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
+        """Return some frames of a video, uint8 [t, h, w, 3]."""
+        return read_frames(self.entries[video_idx], frame_idx)
+
+    def describe_clip(self, video_idx: int, frame_idx: Sequence[int]) -> str:
+        """Name a clip in a message."""
+        return f"{self.entries[video_idx].path}: frames {frame_idx[0]} to {frame_idx[-1]}"
+
+    def fingerprint(self, video_idxs: Sequence[int]) -> str:
+        """Hash the bytes of the files of some videos."""
+        digest = hashlib.sha256(b"files")
+        for video_idx in video_idxs:
+            if video_idx not in self._hashes:
+                self._hashes[video_idx] = _hash_entry(self.entries[video_idx])
+            digest.update(self._hashes[video_idx])
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result says of its input."""
+        sizes = Counter(f"{entry.width}x{entry.height}" for entry in self.entries)
+        lossy = sum(is_lossy(entry) for entry in _one_of_each_kind(self.entries))
+        return {
+            "kind": "videos",
+            "num_videos": len(self.entries),
+            "num_short": self.listing.num_short,
+            "num_unreadable": len(self.listing.unreadable),
+            "sizes": dict(sizes.most_common(8)),
+            "is_lossy": lossy > 0,
+            "decoding": f"PyAV {av.__version__} to RGB bytes",
+        }
+
+
+class RenderedLatents:
+    """Latents that become frames when they are looked at.
+
+    Args:
+        trajectory: The latents.
+        generator: What renders them.
+        config: Noise, seed and chunk size.
+        name: What they are called.
+    """
+
+    is_threaded = False
+
+    def __init__(
+        self,
+        trajectory: Trajectory,
+        generator: Generator,
+        *,
+        config: RenderConfig | None = None,
+        name: str = "latents",
+    ) -> None:
+        self.trajectory = trajectory
+        self.generator = generator
+        self.config = RenderConfig() if config is None else config
+        self.name = name
+
+    @property
+    def num_frames(self) -> npt.NDArray[np.int64]:
+        """Frames of each video, [n]."""
+        return np.full(self.trajectory.num_videos, self.trajectory.num_frames, np.int64)
+
+    def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
+        """Render some frames of a video, uint8 [t, h, w, 3]."""
+        idxs = np.asarray(frame_idx, np.int64)
+        chunks = render_video(
+            self.generator, self.trajectory, video_idx, config=self.config, frame_idxs=idxs
+        )
+        return np.concatenate(list(chunks))
+
+    def describe_clip(self, video_idx: int, frame_idx: Sequence[int]) -> str:
+        """Name a clip in a message."""
+        return f"{self.name}: video {video_idx}, frames {frame_idx[0]} to {frame_idx[-1]}"
+
+    def fingerprint(self, video_idxs: Sequence[int]) -> str:
+        """Hash some videos' latents, the generator's file and the noise."""
+        digest = hashlib.sha256(b"latents")
+        for video_idx in video_idxs:
+            digest.update(np.ascontiguousarray(self.trajectory.latents[video_idx]).tobytes())
+            if self.trajectory.labels is not None:
+                digest.update(self.trajectory.labels[video_idx].tobytes())
+            if self.config.noise == "random":  # the noise of a video hangs on its number
+                digest.update(int(video_idx).to_bytes(8, "little"))
+        digest.update(json.dumps(self._rendering(), sort_keys=True).encode())
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result says of its input."""
+        resolution = self.generator.resolution
+        return {
+            "kind": "latents",
+            "num_videos": self.trajectory.num_videos,
+            "sizes": {f"{resolution}x{resolution}": self.trajectory.num_videos},
+            "is_lossy": False,
+            "decoding": "rendered to RGB bytes",
+            "rendering": self._rendering(),
+        }
+
+    def _rendering(self) -> dict[str, Any]:
+        origin = self.generator.origin
+        return {
+            "generator": origin.file.sha256 if origin else None,
+            "noise": self.config.noise,
+            "seed": self.config.seed,
+        }
+
+
+class ClipArray:
+    """Videos of one length in memory.
+
+    Args:
+        frames_u8: uint8 [n, t, h, w, 3].
+        name: What they are called.
+    """
+
+    is_threaded = False
+
+    def __init__(self, frames_u8: FramesU8, *, name: str = "array") -> None:
+        if frames_u8.ndim != 5 or frames_u8.shape[-1] != 3 or frames_u8.dtype != np.uint8:
+            raise MismatchError(
+                f"{name}: {frames_u8.dtype} {list(frames_u8.shape)}, expected uint8 [n, t, h, w, 3]"
+            )
+        self.frames_u8 = frames_u8
+        self.name = name
+
+    @property
+    def num_frames(self) -> npt.NDArray[np.int64]:
+        """Frames of each video, [n]."""
+        return np.full(len(self.frames_u8), self.frames_u8.shape[1], np.int64)
+
+    def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
+        """Return some frames of a video, uint8 [t, h, w, 3]."""
+        clip: FramesU8 = self.frames_u8[video_idx][np.asarray(frame_idx)]
+        return clip
+
+    def describe_clip(self, video_idx: int, frame_idx: Sequence[int]) -> str:
+        """Name a clip in a message."""
+        return f"{self.name}: video {video_idx}, frames {frame_idx[0]} to {frame_idx[-1]}"
+
+    def fingerprint(self, video_idxs: Sequence[int]) -> str:
+        """Hash some videos' pixels."""
+        digest = hashlib.sha256(repr(self.frames_u8.shape[1:]).encode())
+        for video_idx in video_idxs:
+            digest.update(np.ascontiguousarray(self.frames_u8[video_idx]).tobytes())
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result says of its input."""
+        n, _, height, width, _ = self.frames_u8.shape
+        return {
+            "kind": "array",
+            "num_videos": n,
+            "sizes": {f"{width}x{height}": n},
+            "is_lossy": False,
+            "decoding": "RGB bytes in memory",
+        }
+
+
+def open_videos(
+    path: Path,
+    *,
+    min_frames: int = 1,
+    warn: Callable[[str], None] | None = None,
+) -> VideoFiles:
+    """Open a folder of videos or frames, or one video.
+
+    A folder that holds nothing but numbered frames is one video; one whose single frames are not
+    numbered alike counts as many of one frame each.
+
+    Raises:
+        FileFormatError: There is nothing to measure in it; the message says why.
+    """
+    return VideoFiles(list_videos(path, min_frames=min_frames, warn=warn))
+
+
+def is_lossy(entry: VideoEntry) -> bool:
+    """Tell whether a video's frames have been through a codec that changes them."""
+    if entry.kind == "image":
+        return entry.path.suffix.lower() not in LOSSLESS_IMAGES
+    if entry.kind == "frames":
+        return any(Path(name).suffix.lower() not in LOSSLESS_IMAGES for name in entry.names)
+    try:
+        with av.open(str(entry.path)) as container:
+            return container.streams.video[0].codec_context.name not in LOSSLESS_CODECS
+    except (av.error.FFmpegError, IndexError) as error:
+        raise FileFormatError(f"{entry.path}: cannot be read as a video: {error}") from None
+
+
+def _hash_entry(entry: VideoEntry) -> bytes:
+    digest = hashlib.sha256(entry.num_frames.to_bytes(8, "little"))
+    for file in [entry.path / name for name in entry.names] or [entry.path]:
+        digest.update(bytes.fromhex(sha256_file(file)))
+    return digest.digest()
+
+
+def _one_of_each_kind(entries: tuple[VideoEntry, ...]) -> list[VideoEntry]:
+    """Return one video of each ending; all files of one ending are taken to be coded alike."""
+    kinds: dict[tuple[str, str], VideoEntry] = {}
+    for entry in entries:
+        suffix = Path(entry.names[0]).suffix if entry.names else entry.path.suffix
+        kinds.setdefault((entry.kind, suffix.lower()), entry)
+    return list(kinds.values())
