@@ -77,7 +77,7 @@ def train_motion_command(
     frame_size: Annotated[
         int | None,
         typer.Option(
-            help="Pixels the discriminators see: 32, 64, 128 or 256.",
+            help="Pixels the discriminators see: 16, 32, 64, 128 or 256.",
             show_default=f"{DEFAULTS.frame_size}, or the generator's",
             rich_help_panel=CLIPS,
         ),

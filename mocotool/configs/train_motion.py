@@ -9,6 +9,8 @@ from mocotool.errors import ConfigError
 RecipeName = Literal["reference", "paper"]
 Ablation = Literal["none", "residual", "image-disc", "video-disc", "contrastive", "mutual-info"]
 
+FRAME_SIZES = (16, 32, 64, 128, 256)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainMotionConfig:
@@ -136,9 +138,10 @@ class TrainMotionConfig:
             _check_at_least(name, getattr(self, name), 1)
         _check_at_least("num_frames", self.num_frames, 2)
         _check_at_least("preview_every", self.preview_every, 0)
-        if self.frame_size not in (32, 64, 128, 256):
+        if self.frame_size not in FRAME_SIZES:
             raise ConfigError(
-                f"frames of {self.frame_size} pixels, expected 32, 64, 128 or 256",
+                f"frames of {self.frame_size} pixels, expected one of "
+                f"{', '.join(map(str, FRAME_SIZES))}",
                 hint="--frame-size 64",
             )
         if self.learning_rate <= 0:

@@ -23,8 +23,9 @@ BLOCK_FACTORS: dict[int, tuple[int, ...]] = {
     128: (1, 2, 4, 8, 16, 16),
     64: (1, 2, 4, 8, 16),
     32: (4, 4, 4, 4),
+    16: (4, 4, 4),  # not the authors': for toys
 }
-NUM_DOWNSAMPLES = {256: 6, 128: 5, 64: 4, 32: 2}
+NUM_DOWNSAMPLES = {256: 6, 128: 5, 64: 4, 32: 2, 16: 2}
 SPECTRAL_EPS = 1e-12
 
 
@@ -110,7 +111,7 @@ class ImageDiscriminator(nn.Module):
     """D_I: a score and an embedding for single frames.
 
     Args:
-        resolution: 32, 64, 128 or 256.
+        resolution: 16, 32, 64, 128 or 256.
         width: Channels after the first block; 96 is the authors'.
         embed_dim: Size of the embedding and of the projection head's layers.
         head: "shared" puts the score behind the projection head's first layer (the authors' code),

@@ -1,0 +1,98 @@
+"""Rendering for training: chunks, gradients, noise."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from mocotool.errors import ConfigError
+from mocotool.motion.rendering import ClipRenderer, measure_graph_bytes
+
+
+@pytest.fixture
+def renderer(toy_generator):
+    return ClipRenderer(generator=toy_generator, frame_size=8, chunk_size=3, noise_mode="random")
+
+
+@pytest.fixture
+def trajectory():
+    return torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(0))
+
+
+def gradient_at(renderer, trajectory):
+    leaf = trajectory.clone().requires_grad_()
+    frames = renderer.render(leaf, noise=renderer.draw_noise([1, 2]))
+    weight = torch.randn(frames.shape, generator=torch.Generator().manual_seed(4))
+    (frames.tanh() * weight).sum().backward()
+    return frames.detach(), leaf.grad
+
+
+def test_the_chunked_gradient_is_that_of_one_graph(renderer, trajectory):
+    whole = dataclasses.replace(renderer, keep_graph=True, chunk_size=100)
+
+    frames, grad = gradient_at(renderer, trajectory)
+    expected_frames, expected_grad = gradient_at(whole, trajectory)
+
+    assert_close(frames, expected_frames)
+    assert_close(grad, expected_grad, rtol=1e-4, atol=1e-6)
+
+
+def test_rendering_again_keeps_no_graph(renderer, trajectory):
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda x: saved.append(x.numel()) or x, lambda x: x
+    ):
+        frames = renderer.render(trajectory.requires_grad_())
+
+    assert frames.requires_grad
+    assert max(saved) <= trajectory.numel()
+
+
+def test_no_gradient_reaches_the_first_frame_or_the_generator(renderer, trajectory):
+    _, grad = gradient_at(renderer, trajectory)
+
+    assert torch.equal(grad[:, 0], torch.zeros(2, 12))
+    assert grad[:, 1:].abs().min(dim=-1).values.max() > 0
+    assert all(p.grad is None for p in renderer.generator.parameters())
+
+
+def test_a_still_trajectory_gives_a_still_video(renderer):
+    trajectory = torch.randn(2, 1, 12).expand(-1, 4, -1)
+
+    video = renderer.render(trajectory, noise=renderer.draw_noise([1, 2]))
+
+    assert_close(video, video[:, :1].expand_as(video), rtol=0, atol=1e-6)
+
+
+def test_frames_are_averaged_down(renderer, toy_generator, trajectory):
+    full = dataclasses.replace(renderer, frame_size=16, noise_mode="none")
+    small = dataclasses.replace(renderer, noise_mode="none")
+
+    pooled = torch.nn.functional.avg_pool2d(full.render(trajectory).flatten(0, 1), 2)
+
+    assert_close(small.render(trajectory).flatten(0, 1), pooled)
+
+
+def test_per_layer_latents_render_alike(renderer, toy_generator, trajectory):
+    ws = trajectory[:, :, None].expand(-1, -1, toy_generator.num_ws, -1)
+    noise = renderer.draw_noise([1, 2])
+
+    assert_close(renderer.render(ws, noise=noise), renderer.render(trajectory, noise=noise))
+
+
+def test_noise_belongs_to_its_seed(renderer):
+    both = renderer.draw_noise([5, 6])
+    alone = renderer.draw_noise([6])
+
+    assert all(torch.equal(a[1:], b) for a, b in zip(both, alone, strict=True))
+
+
+@pytest.mark.parametrize("frame_size", [12, 32])
+def test_frames_that_do_not_fit_are_refused(toy_generator, frame_size):
+    with pytest.raises(ConfigError, match=f"frame-size {frame_size}"):
+        ClipRenderer(generator=toy_generator, frame_size=frame_size, chunk_size=1)
+
+
+def test_the_graph_of_a_frame_is_weighed(renderer):
+    assert 1_000 < measure_graph_bytes(renderer, latent_dim=12) < 1_000_000
