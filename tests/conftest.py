@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Help pages are compared as text: no colours, one width. Typer reads these when first imported.
 os.environ["NO_COLOR"] = "1"
 os.environ["TERMINAL_WIDTH"] = "80"
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
