@@ -22,6 +22,7 @@ _PUBLIC = {
     "save_generator": "mocotool.generators.loading",
     "invert": "mocotool.inversion.search",
     "load_vgg16": "mocotool.inversion.vgg16",
+    "compute_prediction": "mocotool.metrics.prediction",
     "fit_pca_basis": "mocotool.basis",
     "read_basis": "mocotool.basis",
     "write_basis": "mocotool.basis",

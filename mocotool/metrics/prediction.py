@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,6 +35,19 @@ class Similarity:
 
     psnr: float
     ssim: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class PredictedVideo:
+    """What came of one video."""
+
+    path: str
+    predicted: Similarity
+    """Predicted against real frames, the first left out."""
+    up_b: Similarity
+    """The first frame's reconstruction against itself."""
+    still_frame: Similarity
+    """The first frame against all later ones."""
 
 
 def compute_prediction(
@@ -91,13 +104,42 @@ def compute_prediction(
         config=InterpolateConfig(factor=config.factor, mode=config.mode),
     )
     rendering = RenderConfig(noise=config.invert.noise)
-    predicted, still = [], []
+    videos = []
     for video_idx, entry in enumerate(entries):
         real = read_squares(entry, range(config.num_frames), generator.resolution)
         frames = np.concatenate(list(render_video(generator, walks, video_idx, config=rendering)))
-        predicted.append(compare_frames(real[1:], frames.transpose(0, 3, 1, 2)[1:]))
-        still.append(compare_frames(real[1:], np.broadcast_to(real[:1], real[1:].shape)))
-    return _report(motion, generator, listing, entries, config, found, predicted, still)
+        videos.append(
+            PredictedVideo(
+                path=str(entry.path),
+                predicted=compare_frames(real[1:], frames.transpose(0, 3, 1, 2)[1:]),
+                up_b=Similarity(float(found.psnr[video_idx]), float(found.ssim[video_idx])),
+                still_frame=compare_frames(real[1:], np.repeat(real[:1], len(real) - 1, axis=0)),
+            )
+        )
+    origins = {
+        "motion": motion.origin,
+        "generator": generator.origin.file if generator.origin else None,
+    }
+    return MetricResult(
+        metric="prediction PSNR",
+        value=_mean(videos, "predicted").psnr,
+        std=float(np.std([video.predicted.psnr for video in videos])),
+        unit="dB",
+        protocol=_describe_protocol(config, found, generator.resolution),
+        inputs={
+            "videos": {
+                "path": portable_path(listing.folder),
+                "num_videos": len(videos),
+                "num_short": listing.num_short,
+                "num_unreadable": len(listing.unreadable),
+            }
+        },
+        details=_describe_videos(videos)
+        | {name: record.as_json() if record else None for name, record in origins.items()},
+        numerics="float64",
+        device=str(generator.device),
+        warnings=_find_warnings(videos),
+    )
 
 
 def choose_evenly(entries: Sequence[VideoEntry], num_videos: int | None) -> tuple[VideoEntry, ...]:
@@ -116,89 +158,46 @@ def compare_frames(a: FramesU8, b: FramesU8) -> Similarity:
     return Similarity(float(psnr.mean()), float(ssim.mean()))
 
 
-def _report(
-    motion: MotionGenerator,
-    generator: Generator,
-    listing: VideoListing,
-    entries: Sequence[VideoEntry],
-    config: PredictionConfig,
-    found: Inversion,
-    predicted: list[Similarity],
-    still: list[Similarity],
-) -> MetricResult:
-    up_b = [
-        Similarity(psnr, ssim)
-        for psnr, ssim in zip(found.psnr.tolist(), found.ssim.tolist(), strict=True)
-    ]
-    value = _mean(predicted)
-    origins = {
-        name: {"path": record.path, "sha256": record.sha256} if record else None
-        for name, record in (
-            ("motion", motion.origin),
-            ("generator", generator.origin.file if generator.origin else None),
-        )
-    }
-    protocol = {
+def _describe_protocol(
+    config: PredictionConfig, found: Inversion, resolution: int
+) -> dict[str, Any]:
+    return {
         "num_latents": config.num_latents,
         "num_frames": config.num_frames,
         "interpolation": config.mode,
         "compared": f"frames 2 to {config.num_frames}",
-        "resolution": generator.resolution,
+        "resolution": resolution,
         "data_range": 255,
-        "inversion": f"{found.space}, {config.invert.num_steps} steps at most",
+        "space": found.space,
+        "num_steps": config.invert.num_steps,
         "perceptual": found.perceptual_name,
         "noise": config.invert.noise,
         "seed": config.seed,
     }
-    details: dict[str, Any] = {
-        "ssim": {"value": value.ssim, "std": float(np.std([one.ssim for one in predicted]))},
-        "up_b": _as_detail(_mean(up_b)),
-        "still_frame": _as_detail(_mean(still)),
-        "videos": [
-            {
-                "path": str(entry.path),
-                "psnr": p.psnr,
-                "ssim": p.ssim,
-                "up_b_psnr": u.psnr,
-                "up_b_ssim": u.ssim,
-                "still_psnr": s.psnr,
-                "still_ssim": s.ssim,
-            }
-            for entry, p, u, s in zip(entries, predicted, up_b, still, strict=True)
-        ],
-        **origins,
+
+
+def _describe_videos(videos: Sequence[PredictedVideo]) -> dict[str, Any]:
+    up_b, still = _mean(videos, "up_b"), _mean(videos, "still_frame")
+    ssim = [video.predicted.ssim for video in videos]
+    return {
+        "ssim": {"value": float(np.mean(ssim)), "std": float(np.std(ssim))},
+        "up_b": {"value": up_b.psnr, "ssim": up_b.ssim},
+        "still_frame": {"value": still.psnr, "ssim": still.ssim},
+        "videos": [dataclasses.asdict(video) for video in videos],
     }
-    beaten = (
-        "a still frame does better: the motion model predicts nothing of these videos"
-        if _mean(still).psnr > value.psnr
-        else None
-    )
-    return MetricResult(
-        metric="prediction PSNR",
-        value=value.psnr,
-        std=float(np.std([one.psnr for one in predicted])),
-        unit="dB",
-        protocol=protocol,
-        inputs={
-            "videos": {
-                "path": portable_path(listing.folder),
-                "num_videos": len(entries),
-                "num_short": listing.num_short,
-                "num_unreadable": len(listing.unreadable),
-            }
-        },
-        details=details,
-        numerics="float64",
-        device=str(generator.device),
-        warnings=() if beaten is None else (beaten,),
-    )
 
 
-def _mean(values: Sequence[Similarity]) -> Similarity:
+def _find_warnings(videos: Sequence[PredictedVideo]) -> tuple[str, ...]:
+    if _mean(videos, "still_frame").psnr <= _mean(videos, "predicted").psnr:
+        return ()
+    return ("the first frame standing still comes nearer than the prediction",)
+
+
+def _mean(
+    videos: Sequence[PredictedVideo], which: Literal["predicted", "up_b", "still_frame"]
+) -> Similarity:
+    values: list[Similarity] = [getattr(video, which) for video in videos]
     return Similarity(
-        float(np.mean([one.psnr for one in values])), float(np.mean([one.ssim for one in values]))
+        float(np.mean([value.psnr for value in values])),
+        float(np.mean([value.ssim for value in values])),
     )
-
-
-def _as_detail(value: Similarity) -> dict[str, float]:
-    return {"value": value.psnr, "ssim": value.ssim}
