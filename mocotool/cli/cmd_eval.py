@@ -4,6 +4,7 @@ import typer
 
 from mocotool.cli.cmd_eval_distances import fvd, kvd
 from mocotool.cli.cmd_eval_pairs import psnr, ssim
+from mocotool.cli.cmd_eval_prediction import prediction
 
 eval_app = typer.Typer(
     name="eval",
@@ -25,3 +26,4 @@ eval_app.command()(fvd)
 eval_app.command()(kvd)
 eval_app.command()(psnr)
 eval_app.command()(ssim)
+eval_app.command()(prediction)
