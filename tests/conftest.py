@@ -22,7 +22,8 @@ def toy_folder(tmp_path_factory):
     from mocotool.basis import fit_pca_basis, write_basis
     from mocotool.configs.pca import PCAConfig
     from mocotool.generators.loading import load_generator, save_generator
-    from mocotool.generators.stylegan2 import StyleGAN2, SynthesisLayer
+    from mocotool.generators.stylegan2 import StyleGAN2
+    from mocotool.generators.stylegan2_layers import SynthesisLayer
     from mocotool.motion.checkpoint import save_motion
     from mocotool.motion.generator import MotionGenerator
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
-from mocotool.generators.stylegan2 import (
+from mocotool.generators.stylegan2_layers import (
     LRELU_SLOPE,
     SQRT2,
     FullyConnectedLayer,

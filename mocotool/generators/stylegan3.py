@@ -14,12 +14,12 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
 from mocotool.generators.base import Generator, NoiseMode, Space, expand_ws
-from mocotool.generators.stylegan2 import (
+from mocotool.generators.stylegan2 import MappingNetwork
+from mocotool.generators.stylegan2_layers import (
     DEMODULATION_EPS,
     LRELU_SLOPE,
     SQRT2,
     FullyConnectedLayer,
-    MappingNetwork,
 )
 
 

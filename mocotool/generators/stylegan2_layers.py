@@ -1,0 +1,208 @@
+"""The layers StyleGAN2 is made of, in plain torch.
+
+Two choices make them quick. A modulated convolution scales activations instead of weights, so that
+a whole batch shares one ordinary convolution. And resampling never builds a zero-stuffed picture:
+up-sampling is a strided transposed convolution followed by the FIR filter.
+"""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor, nn
+
+LRELU_SLOPE = 0.2
+SQRT2 = math.sqrt(2.0)
+RESAMPLE_TAPS = (1, 3, 3, 1)
+DEMODULATION_EPS = 1e-8
+
+
+def fir_kernel(gain: float = 1.0) -> Tensor:
+    """Return the [1, 3, 3, 1] low-pass filter as a [4, 4] kernel whose sum is `gain`."""
+    taps = torch.tensor(RESAMPLE_TAPS, dtype=torch.float32)
+    kernel = torch.outer(taps, taps)
+    return kernel * (gain / kernel.sum())
+
+
+def filter_2d(x: Tensor, kernel: Tensor, *, padding: int) -> Tensor:
+    """Filter each channel of [n, c, h, w] with one symmetric [k, k] kernel."""
+    channels = x.shape[1]
+    weight = kernel.to(x.dtype).expand(channels, 1, -1, -1)
+    return F.conv2d(x, weight, padding=padding, groups=channels)
+
+
+def upsample_2d(x: Tensor, kernel: Tensor) -> Tensor:
+    """Double height and width with the FIR `kernel` [4, 4] (sum 1).
+
+    The transposed convolution does what zero stuffing and filtering would, without the zeros.
+    """
+    channels = x.shape[1]
+    weight = (kernel * 4.0).to(x.dtype).expand(channels, 1, -1, -1)
+    return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=channels)
+
+
+def downsample_2d(x: Tensor, kernel: Tensor) -> Tensor:
+    """Halve height and width with the FIR `kernel` [4, 4] (sum 1)."""
+    # Filtering everything and keeping every second pixel beats a strided depthwise convolution,
+    # whose gradient oneDNN computes about ten times slower.
+    return filter_2d(x, kernel, padding=1)[:, :, ::2, ::2]
+
+
+class FullyConnectedLayer(nn.Module):
+    """A linear layer with equalised learning rate, then a leaky ReLU if asked for."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        activation: Literal["linear", "lrelu"] = "linear",
+        lr_multiplier: float = 1.0,
+        bias_init: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full([out_features], bias_init))
+        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., in_features] to [..., out_features]."""
+        weight = (self.weight * self.weight_gain).to(x.dtype)
+        x = F.linear(x, weight, (self.bias * self.bias_gain).to(x.dtype))
+        return F.leaky_relu(x, LRELU_SLOPE) * SQRT2 if self.activation == "lrelu" else x
+
+
+def normalize_2nd_moment(x: Tensor) -> Tensor:
+    """Scale each row of [n, d] to a mean square of one."""
+    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+
+def modulated_conv2d(
+    x: Tensor, weight: Tensor, styles: Tensor, *, demodulate: bool = True, up: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Convolve with weights scaled by each sample's styles, all samples in one convolution.
+
+    Scaling the input channels and then the output channels gives what scaling the weights gives,
+    because a convolution is linear in both.
+
+    Args:
+        x: [n, c_in, h, w].
+        weight: [c_out, c_in, k, k], shared by all samples.
+        styles: [n, c_in].
+        demodulate: Whether the caller is to scale each output channel to unit weight norm.
+        up: Stride-2 transposed convolution; the caller filters its [n, c_out, 2h+1, 2w+1] result.
+
+    Returns:
+        The convolution [n, c_out, h', w'], and the demodulation factors [n, c_out] that are still
+        to be multiplied in (so that the caller can fuse them with bias and gain).
+    """
+    factors = None
+    if demodulate:
+        energy = weight.to(torch.float32).square().sum(dim=(2, 3))  # [c_out, c_in]
+        factors = (styles.square() @ energy.t() + DEMODULATION_EPS).rsqrt()
+    x = x * styles.to(x.dtype)[:, :, None, None]
+    weight = weight.to(x.dtype)
+    if up:
+        return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), factors
+    return F.conv2d(x, weight, padding=weight.shape[-1] // 2), factors
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU; twice the size when `up`."""
+
+    resample_filter: Tensor
+    noise_const: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        w_dim: int,
+        resolution: int,
+        up: bool = False,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.up = up
+        self.resolution = resolution
+        self.conv_clamp = conv_clamp
+        self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("resample_filter", fir_kernel())
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, *, gain: float = 1.0) -> Tensor:
+        """Map x [n, c_in, h, w] with latents w [n, w_dim] to [n, c_out, h', w'].
+
+        Args:
+            x: Activations.
+            w: One latent a sample.
+            noise: [n or 1, 1, h', w'], or `None` for no noise.
+            gain: Factor on the output.
+        """
+        styles = self.affine(w)
+        x, factors = modulated_conv2d(x, self.weight, styles, up=self.up)
+        if self.up:
+            x = filter_2d(x, self.resample_filter * 4.0, padding=1)
+        # A leaky ReLU commutes with positive factors, so its gain goes in with the demodulation.
+        assert factors is not None
+        gain *= SQRT2
+        bias = (self.bias * gain).to(x.dtype)[None, :, None, None]
+        x = torch.addcmul(bias, x, (factors * gain).to(x.dtype)[:, :, None, None])
+        if noise is not None:
+            x = x + (noise * (self.noise_strength * gain)).to(x.dtype)
+        x = F.leaky_relu(x, LRELU_SLOPE, inplace=True)
+        if self.conv_clamp is not None:
+            limit = self.conv_clamp * gain / SQRT2
+            x = x.clamp(-limit, limit)
+        return x
+
+
+class ToRGBLayer(nn.Module):
+    """Modulated 1x1 convolution to image channels, neither demodulated nor activated."""
+
+    def __init__(
+        self, in_channels: int, img_channels: int, *, w_dim: int, conv_clamp: float | None = None
+    ) -> None:
+        super().__init__()
+        self.conv_clamp = conv_clamp
+        self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(img_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(img_channels))
+        self.weight_gain = 1.0 / math.sqrt(in_channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Map x [n, c_in, h, w] with latents w [n, w_dim] to float32 [n, img_channels, h, w]."""
+        styles = self.affine(w) * self.weight_gain
+        n, _, height, width = x.shape
+        # So few outputs that per-sample weights cost less than one more pass over x.
+        weight = (self.weight[None, :, :, 0, 0] * styles[:, None, :]).to(x.dtype)  # [n, img, c_in]
+        pixels = x.permute(0, 2, 3, 1).reshape(n, height * width, -1)  # [n, h*w, c_in]
+        y = torch.matmul(pixels, weight.transpose(1, 2)).to(torch.float32)  # [n, h*w, img]
+        y = y + self.bias
+        if self.conv_clamp is not None:
+            y = y.clamp(-self.conv_clamp, self.conv_clamp)
+        return y.reshape(n, height, width, -1).permute(0, 3, 1, 2)
+
+
+class UpsamplingShortcut(nn.Module):
+    """The 1x1 convolution that carries a residual block's input to the next resolution."""
+
+    resample_filter: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.weight_gain = 1.0 / math.sqrt(in_channels)
+        self.register_buffer("resample_filter", fir_kernel())
+
+    def forward(self, x: Tensor, *, gain: float) -> Tensor:
+        """Map [n, c_in, h, w] to [n, c_out, 2h, 2w]."""
+        x = F.conv2d(x, (self.weight * (self.weight_gain * gain)).to(x.dtype))
+        return upsample_2d(x, self.resample_filter)
