@@ -79,5 +79,6 @@ def pca(
         return
     with atomic_path(Path(target)) as part, part.open("wb") as file:
         write_basis(basis, file)
-    values = {"wrote": target, "plot": plot, **basis.describe()}
+    wrote = [target] if plot is None else [target, str(plot)]
+    values = {"wrote": wrote, **basis.describe()}
     report.result(values, quiet_hides=True)

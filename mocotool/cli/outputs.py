@@ -165,7 +165,7 @@ def _write_pictures(
 
 def _describe(trajectory: "Trajectory", paths: list[Path], fps: float | None) -> dict[str, Any]:
     return {
-        "wrote": [str(path) for path in paths] if len(paths) != 1 else str(paths[0]),
+        "wrote": [str(path) for path in paths],
         "videos": trajectory.num_videos,
         "frames": trajectory.num_frames,
         "space": trajectory.meta.space,

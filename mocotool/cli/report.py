@@ -124,5 +124,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{prefix}{name}.")
         elif isinstance(value, float):
             yield f"{prefix}{name}", f"{value:.6g}"
+        elif isinstance(value, list | tuple):
+            yield f"{prefix}{name}", ", ".join(str(item) for item in value) or "-"
         else:
             yield f"{prefix}{name}", "-" if value is None else str(value)

@@ -80,7 +80,7 @@ def test_json_is_one_object(run_moco, toy_motion_path, tmp_path):
     result = run_moco("sample", toy_motion_path, "-o", tmp_path / "a.npz", "--json")
 
     values = json.loads(result.stdout)
-    assert values["wrote"] == str(tmp_path / "a.npz")
+    assert values["wrote"] == [str(tmp_path / "a.npz")]
     assert (values["videos"], values["frames"]) == (1, 16)
 
 
