@@ -1,0 +1,339 @@
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from reference.inversion import invert_plainly
+from torch.testing import assert_close
+
+from mocotool.configs.invert import InvertConfig
+from mocotool.errors import ConfigError, DivergedError, MismatchError
+from mocotool.generators.dcgan import DCGAN
+from mocotool.generators.loading import load_generator
+from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.inversion.descent import (
+    PATIENCE,
+    SearchRows,
+    latent_noise_levels,
+    learning_rates,
+)
+from mocotool.inversion.search import invert
+from mocotool.inversion.starts import survey_latents
+
+QUICK = InvertConfig(num_steps=40, num_starts=50)
+
+
+def draw_pictures(generator, n=2, seed=7):
+    z = torch.randn(n, generator.z_dim, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        return generator.synthesis(generator.mapping(z))
+
+
+@pytest.fixture(scope="module")
+def toy_dcgan():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return DCGAN(z_dim=6, channels=[8, 4]).freeze()
+
+
+# The search
+
+
+def test_own_pictures_come_back(toy_generator):
+    images = draw_pictures(toy_generator, 3)
+
+    found = invert(toy_generator, images, config=InvertConfig(num_steps=150, num_starts=100))
+
+    assert found.psnr.min() > 35
+    assert found.pixel_mse.max() < 1e-3
+    assert found.latents.shape == (3, 12)
+
+
+def test_the_rendering_and_distances_belong_to_the_latents(toy_generator):
+    images = draw_pictures(toy_generator)
+
+    found = invert(toy_generator, images, config=QUICK)
+
+    img = toy_generator.synthesis(found.latents)
+    assert_close(found.img, img)
+    assert_close(found.pixel_mse, (img - images).square().mean(dim=(1, 2, 3)))
+
+
+def test_an_image_comes_to_the_same_among_any_others(toy_generator):
+    images = draw_pictures(toy_generator, 5)
+
+    together = invert(toy_generator, images, config=QUICK)
+    in_batches = invert(toy_generator, images, config=dataclasses.replace(QUICK, batch_size=2))
+    alone = invert(toy_generator, images[3:4], config=QUICK)
+
+    assert_close(in_batches.latents, together.latents, rtol=1e-2, atol=1e-2)
+    assert_close(alone.latents, together.latents[3:4], rtol=1e-2, atol=1e-2)
+
+
+def test_the_same_seed_gives_the_same_latents(toy_generator):
+    images = draw_pictures(toy_generator)
+
+    first, second = (invert(toy_generator, images, config=QUICK) for _ in range(2))
+
+    assert torch.equal(first.latents, second.latents)
+
+
+def test_w_plus_has_a_latent_for_each_layer_and_comes_nearer(toy_generator):
+    images = draw_pictures(toy_generator) + 0.3 * torch.randn(
+        2, 3, 16, 16, generator=torch.Generator().manual_seed(1)
+    )
+
+    in_w = invert(toy_generator, images, config=QUICK)
+    in_w_plus = invert(toy_generator, images, config=dataclasses.replace(QUICK, space="w+"))
+
+    assert in_w_plus.latents.shape == (2, 6, 12)
+    assert in_w_plus.space == "w+"
+    assert in_w_plus.pixel_mse.sum() < in_w.pixel_mse.sum()
+
+
+def test_a_search_in_z_stays_among_what_the_mapping_reaches(toy_generator):
+    images = draw_pictures(toy_generator)
+
+    found = invert(toy_generator, images, config=dataclasses.replace(QUICK, space="z"))
+
+    assert found.space == "w"
+    assert found.latents.shape == (2, 12)
+    assert found.psnr.min() > 20
+
+
+def test_a_generator_of_z_is_searched_in_z(toy_dcgan):
+    images = draw_pictures(toy_dcgan)
+
+    found = invert(toy_dcgan, images, config=QUICK)
+
+    assert found.space == "z"
+    assert found.latents.shape == (2, 6)
+    assert found.psnr.min() > 30
+
+
+@pytest.mark.parametrize("space", ["w", "w+"])
+def test_a_generator_without_a_mapping_has_no_w(toy_dcgan, space):
+    with pytest.raises(MismatchError, match="no mapping network") as caught:
+        invert(toy_dcgan, draw_pictures(toy_dcgan), config=InvertConfig(space=space))
+
+    assert caught.value.hint == "--space z"
+
+
+def test_a_class_is_needed_where_there_are_classes():
+    generator = StyleGAN2(
+        z_dim=4, w_dim=4, c_dim=3, img_resolution=8, channels=[4, 4], num_mapping_layers=1
+    ).freeze()
+    images = torch.zeros(1, 3, 8, 8)
+
+    found = invert(generator, images, config=dataclasses.replace(QUICK, label=1))
+
+    assert found.to_trajectory(generator).labels.tolist() == [1]
+    with pytest.raises(ConfigError, match="has 3 classes and none was chosen"):
+        invert(generator, images, config=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((1, 1, 16, 16), "the images have 1 channels, the generator renders 3"),
+        ((1, 3, 8, 16), r"images has shape \[1, 3, 8, 16\]"),
+        ((3, 16, 16), "images has shape"),
+        ((0, 3, 16, 16), "no images"),
+    ],
+)
+def test_images_of_another_shape_are_refused(toy_generator, shape, message):
+    with pytest.raises(MismatchError, match=message):
+        invert(toy_generator, torch.zeros(shape), config=QUICK)
+
+
+@pytest.mark.parametrize("value", [math.nan, 255.0])
+def test_images_of_another_range_are_refused(toy_generator, value):
+    with pytest.raises(MismatchError, match="expected about -1 to 1"):
+        invert(toy_generator, torch.full((1, 3, 16, 16), value), config=QUICK)
+
+
+def test_a_generator_that_renders_nan_is_named(toy_generator_path):
+    generator = load_generator(toy_generator_path)
+    generator.synthesis.b16.torgb.bias.data.fill_(math.nan)
+
+    with pytest.raises(DivergedError, match="renders NaN"):
+        invert(generator, torch.zeros(1, 3, 16, 16), config=QUICK)
+
+
+def test_progress_counts_every_step_of_every_image(toy_generator):
+    steps = []
+
+    invert(
+        toy_generator,
+        draw_pictures(toy_generator, 3),
+        config=dataclasses.replace(QUICK, batch_size=2),
+        progress=steps.append,
+    )
+
+    assert sum(steps) == 3 * QUICK.num_steps
+
+
+def test_images_become_starts_and_frames_become_one_video(toy_generator):
+    found = invert(toy_generator, draw_pictures(toy_generator, 3), config=QUICK)
+
+    starts = found.to_trajectory(toy_generator)
+    video = found.to_trajectory(toy_generator, as_video=True, fps=24.0)
+
+    assert starts.latents.shape == (3, 1, 12)
+    assert video.latents.shape == (1, 3, 12)
+    assert (starts.meta.space, video.meta.fps) == ("w", 24.0)
+    assert starts.meta.generator == toy_generator.origin.file
+
+
+def test_the_plain_loop_goes_down_on_the_same_objective(toy_generator):
+    images = draw_pictures(toy_generator, 1)
+
+    _, distances = invert_plainly(toy_generator, images[0], num_steps=30)
+
+    assert distances[-1] < 0.5 * distances[0]
+
+
+def test_nothing_of_the_generator_is_changed(toy_generator):
+    before = {name: value.clone() for name, value in toy_generator.state_dict().items()}
+
+    invert(toy_generator, draw_pictures(toy_generator), config=QUICK)
+
+    assert all(torch.equal(before[name], v) for name, v in toy_generator.state_dict().items())
+    assert all(p.grad is None for p in toy_generator.parameters())
+
+
+# Starts
+
+
+def test_a_picture_among_the_drawn_ones_starts_at_its_own_latent(toy_generator):
+    survey = survey_latents(toy_generator, space="w", config=QUICK)
+
+    nearest = survey.nearest(toy_generator.synthesis(survey.points[10:13]))
+
+    assert_close(nearest, survey.points[10:13])
+
+
+def test_units_are_standard_deviations_from_the_mean(toy_generator):
+    survey = survey_latents(toy_generator, space="w", config=QUICK)
+
+    coords = survey.to_units(survey.points)
+
+    assert_close(coords.mean(dim=0), torch.zeros(12), atol=1e-5, rtol=0)
+    assert_close(coords.std(dim=0, correction=0), torch.ones(12))
+    assert_close(survey.from_units(coords), survey.points)
+
+
+def test_one_start_is_enough(toy_generator):
+    config = dataclasses.replace(QUICK, num_starts=1)
+
+    assert invert(toy_generator, draw_pictures(toy_generator), config=config).psnr.min() > 20
+
+
+# The schedule
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing():
+    lengths = torch.tensor([100.0])
+
+    rates = [learning_rates(step, lengths, peak=0.1).item() for step in range(100)]
+
+    assert rates[0] == pytest.approx(0.02)
+    assert rates[10:50] == pytest.approx([0.1] * 40)
+    assert rates[75] == pytest.approx(0.05)
+    assert rates[99] < 1e-4
+
+
+def test_the_latent_noise_ends_at_three_quarters():
+    lengths = torch.tensor([100.0, 200.0])
+
+    levels = [latent_noise_levels(step, lengths, peak=1.0).tolist() for step in range(200)]
+
+    assert levels[0] == [1.0, 1.0]
+    assert levels[74][0] > 0
+    assert levels[75][0] == 0
+    assert levels[149][1] > 0
+    assert levels[150][1] == 0
+
+
+def test_an_image_that_stands_still_begins_its_end_and_others_go_on():
+    rows = SearchRows.begin(torch.zeros(2, 3), num_steps=1000)
+
+    for step in range(3 * PATIENCE):
+        rows.shorten_stalled(step, torch.tensor([1.0, 0.9**step]))
+
+    assert rows.lengths.tolist() == [4 * PATIENCE, 1000]
+
+
+def test_rows_keep_their_place_when_others_end():
+    rows = SearchRows.begin(torch.arange(3.0)[:, None], num_steps=10)
+
+    rest = rows.select(torch.tensor([True, False, True]))
+
+    assert rest.image_idx.tolist() == [0, 2]
+    assert rest.coords[:, 0].tolist() == [0.0, 2.0]
+
+
+def test_what_noise_blurred_is_not_remembered():
+    rows = SearchRows.begin(torch.zeros(1, 2), num_steps=10)
+    rows.coords = torch.ones(1, 2)
+
+    rows.remember(torch.tensor([0.5]), torch.tensor([0.1]))
+    blurred = rows.best_coords.clone()
+    rows.remember(torch.tensor([0.7]), torch.tensor([0.0]))
+
+    assert blurred.tolist() == [[0.0, 0.0]]
+    assert rows.best_coords.tolist() == [[1.0, 1.0]]
+
+
+def test_adam_is_torchs(toy_generator):
+    grads = torch.randn(20, 4, 5, generator=torch.Generator().manual_seed(0))
+    theirs = torch.zeros(4, 5, requires_grad=True)
+    adam = torch.optim.Adam([theirs], lr=0.1)
+    rows = SearchRows.begin(torch.zeros(4, 5), num_steps=20)
+
+    for step, grad in enumerate(grads):
+        theirs.grad = grad
+        adam.step()
+        rows.descend(step, grad, torch.full((4,), 0.1))
+
+    assert_close(rows.coords, theirs.detach())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"num_steps": 1},
+        {"learning_rate": 0.0},
+        {"num_starts": 0},
+        {"latent_noise": -1.0},
+        {"perceptual_weight": float("nan")},
+        {"noise": "random"},
+        {"batch_size": 0},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_settings_out_of_range_are_refused(values):
+    with pytest.raises(ConfigError):
+        InvertConfig(**values)
+
+
+def test_larger_pictures_come_in_smaller_batches():
+    config = InvertConfig()
+
+    assert [config.choose_batch_size(size) for size in (32, 128, 256, 1024)] == [16, 16, 4, 1]
+
+
+# Own samples of a real file
+
+ADA = Path(__file__).parents[2] / ".." / "shared" / "golden" / "ada-skip-64.pkl"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ADA.exists(), reason="the golden ada-skip-64.pkl is not here")
+def test_all_samples_of_a_64_pixel_generator_come_back():
+    generator = load_generator(ADA)
+
+    found = invert(generator, draw_pictures(generator, 64))
+
+    assert (found.psnr >= 35).sum() == 64
