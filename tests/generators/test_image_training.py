@@ -1,0 +1,464 @@
+"""Training a StyleGAN2 on images: the steps against plain ones, resuming, and what stops it."""
+
+import copy
+import dataclasses
+import json
+
+import pytest
+import torch
+from reference.stylegan2_plain import map_latents, synthesize
+from torch.testing import assert_close
+
+from mocotool.configs.train_image import TrainImageConfig
+from mocotool.errors import (
+    ConfigError,
+    DivergedError,
+    FileFormatError,
+    MismatchError,
+    StoppedError,
+)
+from mocotool.generators.image_planning import plan_training
+from mocotool.generators.image_start import adopt_network, load_start
+from mocotool.generators.image_training import ImageTrainer, train_image
+from mocotool.generators.loading import load_generator
+from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.training.distributed import Processes
+from mocotool.training.run_folder import RunFolder
+from mocotool.training.stopping import StopRequest
+
+CONFIG = TrainImageConfig(
+    resolution=8,
+    num_images=24,
+    batch_size=4,
+    channel_base=64,
+    channel_max=8,
+    z_dim=6,
+    w_dim=6,
+    num_mapping_layers=2,
+    r1_interval=2,
+    save_every=2,
+    preview_every=3,
+    log_every=1,
+)
+
+
+class ToyImages:
+    """Noise that follows from the place alone."""
+
+    def __init__(self, size=8):
+        self.position = 0
+        self.size = size
+
+    def __next__(self):
+        rng = torch.Generator().manual_seed(self.position)
+        self.position += 1
+        return torch.randint(0, 256, (4, 3, self.size, self.size), dtype=torch.uint8, generator=rng)
+
+    def state_dict(self):
+        return {"position": self.position}
+
+    def load_state_dict(self, state):
+        self.position = state["position"]
+
+
+def open_run(path, config=CONFIG, *, resume=False):
+    run = RunFolder(path)
+    run.open(config, resume=resume)
+    return run
+
+
+def flatten(value, name=""):
+    """Every tensor and number of a nested state."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from flatten(item, f"{name}/{key}")
+    elif isinstance(value, list | tuple):
+        for key, item in enumerate(value):
+            yield from flatten(item, f"{name}/{key}")
+    else:
+        yield name, value
+
+
+def assert_same_state(first, second):
+    ours, theirs = dict(flatten(first)), dict(flatten(second))
+    assert ours.keys() == theirs.keys()
+    differing = [
+        name
+        for name, value in ours.items()
+        if not (
+            torch.equal(value, theirs[name])
+            if isinstance(value, torch.Tensor)
+            else value == theirs[name]
+        )
+    ]
+    assert differing == []
+
+
+# One step
+
+
+def test_a_step_says_its_losses_and_moves_both_networks():
+    trainer = ImageTrainer(CONFIG)
+    before = copy.deepcopy(trainer.state_dict())
+
+    values = trainer.step(next(ToyImages()))
+
+    assert values.keys() == {
+        "d_loss",
+        "real_score",
+        "fake_score",
+        "real_sign",
+        "r1",
+        "g_loss",
+        "augment_p",
+    }
+    assert trainer.images_seen == 4
+    for network in ("generator", "discriminator", "averaged"):
+        after = getattr(trainer, network).state_dict()
+        assert any(not torch.equal(before[network][name], after[name]) for name in after)
+
+
+def test_the_generator_learns_what_the_plain_networks_would_teach_it():
+    config = dataclasses.replace(CONFIG, style_mixing=0.0, flip=False)
+    trainer = ImageTrainer(config)
+    z = torch.randn(4, 6)
+    noise = trainer.generator.draw_noise(4)
+    img = trainer.generator.synthesis(trainer.generator.mapping(z), noise=noise)
+    plain = copy.deepcopy(trainer.generator)
+    w = map_latents(plain.mapping, z)
+    plain_img = synthesize(plain.synthesis, w[:, None].expand(-1, plain.num_ws, -1), noise)
+
+    img.square().mean().backward()
+    plain_img.square().mean().backward()
+
+    assert_close(img, plain_img, rtol=1e-4, atol=1e-4)
+    expected = dict(plain.named_parameters())
+    for name, parameter in trainer.generator.named_parameters():
+        scale = float(expected[name].grad.abs().max())
+        assert_close(parameter.grad, expected[name].grad, rtol=1e-3, atol=1e-4 * scale + 1e-9)
+
+
+def test_the_penalty_comes_every_interval_and_never_when_its_weight_is_zero():
+    trainer = ImageTrainer(CONFIG)
+    images = ToyImages()
+    assert ["r1" in trainer.step(next(images)) for _ in range(4)] == [True, False, True, False]
+
+    without = ImageTrainer(dataclasses.replace(CONFIG, r1_gamma=0.0))
+    assert "r1" not in without.step(next(images))
+
+
+def test_the_averaged_generator_lags_and_has_the_newest_latent_mean():
+    config = dataclasses.replace(CONFIG, ema_images=4, ema_rampup=1e9)
+    trainer = ImageTrainer(config)
+    first = [p.clone() for p in trainer.averaged.parameters()]
+
+    trainer.step(next(ToyImages()))
+
+    # One batch is one half life.
+    for old, new, averaged in zip(
+        first, trainer.generator.parameters(), trainer.averaged.parameters(), strict=True
+    ):
+        assert_close(averaged, (old + new.detach()) / 2)
+    assert torch.equal(trainer.averaged.mapping.w_avg, trainer.generator.mapping.w_avg)
+    assert float(trainer.generator.mapping.w_avg.abs().sum()) > 0
+
+
+def test_the_usual_heuristics():
+    config = TrainImageConfig(resolution=256, batch_size=64, num_images=100)
+
+    assert config.effective_r1_gamma == pytest.approx(0.0002 * 256**2 / 64)
+    assert config.effective_ema_images == 20_000
+    assert config.num_steps == 2
+
+
+def test_augmentation_follows_the_discriminator_only_when_asked_to():
+    trainer = ImageTrainer(dataclasses.replace(CONFIG, augment="none"))
+
+    assert trainer.step(next(ToyImages()))["augment_p"] == 0.0
+
+
+def test_the_seed_decides_everything():
+    states = []
+    for seed in (0, 0, 1):
+        trainer = ImageTrainer(dataclasses.replace(CONFIG, seed=seed))
+        trainer.step(next(ToyImages()))
+        states.append(trainer.state_dict())
+
+    assert_same_state(states[0], states[1])
+    with pytest.raises(AssertionError):
+        assert_same_state(states[0], states[2])
+
+
+def test_training_leaves_the_global_random_numbers_alone():
+    before = torch.get_rng_state()
+
+    ImageTrainer(CONFIG).step(next(ToyImages()))
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_previews_are_the_same_latents_each_time():
+    trainer = ImageTrainer(CONFIG)
+
+    first = trainer.preview()
+
+    assert first.shape == (64, 8, 8, 3)
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, trainer.preview())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"resolution": 48},
+        {"resolution": 4},
+        {"batch_size": 0},
+        {"channel_base": 7},
+        {"learning_rate": float("nan")},
+        {"learning_rate": 0.0},
+        {"style_mixing": 1.5},
+        {"r1_gamma": -1.0},
+        {"r1_gamma": float("nan")},
+        {"ema_images": 0},
+        {"ema_rampup": -0.1},
+        {"augment": "always"},
+        {"augment_target": 1.0},
+        {"preview_every": -1},
+        {"seed": -1},
+    ],
+    ids=lambda settings: "-".join(f"{name}-{value}" for name, value in settings.items()),
+)
+def test_settings_out_of_range_are_refused_by_name(settings):
+    with pytest.raises(ConfigError, match=f"--{next(iter(settings)).replace('_', '-')} "):
+        dataclasses.replace(CONFIG, **settings)
+
+
+# Whole runs
+
+
+def test_a_run_leaves_generator_state_log_and_previews(tmp_path):
+    run = open_run(tmp_path / "run")
+    previews = []
+
+    train_image(
+        ImageTrainer(CONFIG), ToyImages(), run, save_preview=lambda img, step: previews.append(step)
+    )
+
+    generator = load_generator(run.path / "generator.safetensors")
+    rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert generator.resolution == 8
+    assert generator.origin.notes["images_seen"] == "24"
+    assert generator.origin.notes["trained_by"] == run.command
+    assert [row["images"] for row in rows] == [4, 8, 12, 16, 20, 24]
+    assert previews == [3, 6]
+
+
+class Killed(Exception):
+    """Stands in for SIGKILL: nothing after it runs."""
+
+
+@pytest.mark.parametrize("last_step", range(6))
+def test_a_run_killed_at_any_step_goes_on_bit_for_bit(tmp_path, last_step):
+    whole = open_run(tmp_path / "whole")
+    train_image(ImageTrainer(CONFIG), ToyImages(), whole)
+    run = open_run(tmp_path / "run")
+    trainer = ImageTrainer(CONFIG)
+
+    def kill(_values):
+        if trainer.step_idx > last_step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_image(trainer, ToyImages(), run, on_step=kill)
+    run = open_run(tmp_path / "run", resume=True)
+    resumed, images = ImageTrainer(CONFIG), ToyImages()
+    warnings = []
+    resumed.resume(run, images, warn=warnings.append)
+    train_image(resumed, images, run)
+
+    assert len(warnings) == (last_step < 2)  # before the first state it begins anew
+    assert_same_state(
+        *(torch.load(folder.path / "state.pt", weights_only=True) for folder in (whole, run))
+    )
+    bytes_of = [(folder.path / "generator.safetensors").read_bytes() for folder in (whole, run)]
+    assert bytes_of[0] == bytes_of[1]
+    log = (run.path / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in log]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_kill_between_generator_and_state_is_made_good(tmp_path, monkeypatch):
+    run = open_run(tmp_path / "run")
+    monkeypatch.setattr(RunFolder, "save_state", lambda *_: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+        train_image(ImageTrainer(CONFIG), ToyImages(), run)
+    monkeypatch.undo()
+
+    assert (run.path / "generator.safetensors").exists()
+    run = open_run(tmp_path / "run", resume=True)
+    resumed, images = ImageTrainer(CONFIG), ToyImages()
+    resumed.resume(run, images, warn=lambda _: None)
+    train_image(resumed, images, run)
+    assert resumed.images_seen == 24
+
+
+def test_a_request_to_stop_saves_first(tmp_path):
+    run = open_run(tmp_path / "run")
+    trainer, stop = ImageTrainer(CONFIG), StopRequest()
+
+    def ask(_values):
+        stop.signal = 2 if trainer.step_idx == 3 else None
+
+    with pytest.raises(StoppedError, match="stopped and saved after 12 images") as error:
+        train_image(trainer, ToyImages(), run, on_step=ask, stop=stop)
+
+    assert error.value.exit_code == 130
+    assert run.load_state(warn=pytest.fail)["step_idx"] == 3
+
+
+def test_a_longer_run_goes_on_from_a_finished_one(tmp_path):
+    run = open_run(tmp_path / "run")
+    train_image(ImageTrainer(CONFIG), ToyImages(), run)
+    longer = dataclasses.replace(CONFIG, num_images=32)
+
+    run = open_run(tmp_path / "run", longer, resume=True)
+    trainer, images = ImageTrainer(longer), ToyImages()
+    trainer.resume(run, images, warn=pytest.fail)
+    train_image(trainer, images, run)
+
+    assert trainer.images_seen == 32
+
+
+def test_a_state_of_something_else_is_refused(tmp_path):
+    run = open_run(tmp_path / "run")
+    run.save_state({"trainer": {}, "clips": {}})
+
+    with pytest.raises(FileFormatError, match="not a state of this run"):
+        ImageTrainer(CONFIG).resume(run, ToyImages(), warn=pytest.fail)
+
+
+# Divergence
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_state(tmp_path):
+    run = open_run(tmp_path / "run")
+    trainer = ImageTrainer(CONFIG)
+
+    trainer.config = dataclasses.replace(CONFIG, save_every=1)
+
+    def poison(_values):
+        if trainer.step_idx == 3:
+            with torch.no_grad():
+                trainer.discriminator.fromrgb.weight.fill_(float("nan"))
+
+    with pytest.raises(DivergedError) as error:
+        train_image(trainer, ToyImages(), run, on_step=poison)
+
+    assert error.value.exit_code == 6
+    assert "--learning-rate" in error.value.hint
+    assert run.load_state(warn=pytest.fail)["step_idx"] == 2  # the one of step 3 was not saved
+
+
+def test_a_loss_of_nan_is_told_with_its_step():
+    trainer = ImageTrainer(CONFIG)
+    with torch.no_grad():
+        trainer.generator.synthesis.b4.const.fill_(float("nan"))
+
+    with pytest.raises(DivergedError, match="training diverged at step 1: d_loss nan"):
+        trainer.step(next(ToyImages()))
+
+
+# Starting from a generator
+
+
+def test_fine_tuning_begins_with_the_weights_of_the_file(toy_generator):
+    config = adopt_network(CONFIG, toy_generator)
+
+    trainer = ImageTrainer(config, initial=toy_generator)
+
+    assert config.resolution == 16
+    assert (config.z_dim, config.w_dim, config.num_mapping_layers) == (8, 12, 2)
+    assert_same_state(trainer.generator.state_dict(), toy_generator.state_dict())
+    trainer.step(next(ToyImages(size=16)))
+    assert trainer.generator.arch == toy_generator.arch
+    assert not any(parameter.requires_grad for parameter in toy_generator.parameters())
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+def test_every_architecture_can_be_fine_tuned(architecture):
+    start = StyleGAN2(
+        z_dim=4,
+        w_dim=5,
+        img_resolution=8,
+        channels=[6, 9],
+        num_mapping_layers=1,
+        architecture=architecture,
+        conv_clamp=256.0,
+    ).freeze()
+
+    trainer = ImageTrainer(adopt_network(CONFIG, start), initial=start)
+
+    assert trainer.step(next(ToyImages()))["d_loss"] > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"resolution": 8}, "resolution 8 was asked for, it has 16"),
+        ({"z_dim": 512}, "z_dim 512 was asked for, it has 8"),
+        ({"w_dim": 512}, "w_dim 512 was asked for, it has 12"),
+        ({"num_mapping_layers": 8}, "num_mapping_layers 8 was asked for, it has 2"),
+        ({"channel_max": 4}, r"channel_max 4 .* \[4, 4, 4\], it has \[8, 8, 8\]"),
+        ({"channel_base": 64}, r"channel_base 64 .* \[8, 8, 4\], it has \[8, 8, 8\]"),
+    ],
+)
+def test_a_size_that_the_file_contradicts_is_refused(toy_generator, settings, message):
+    config = dataclasses.replace(CONFIG, **settings)
+
+    with pytest.raises(MismatchError, match=message) as error:
+        adopt_network(config, toy_generator, asked=settings)
+
+    assert error.value.exit_code == 4
+
+
+def test_a_size_that_the_file_confirms_is_fine(toy_generator):
+    asked = {"resolution": 16, "channel_base": 1024, "channel_max": 8}
+    config = dataclasses.replace(CONFIG, **asked)
+
+    assert adopt_network(config, toy_generator, asked=asked).channel_max == 8
+
+
+def test_a_trainer_checks_what_it_starts_from(toy_generator):
+    with pytest.raises(MismatchError, match="resolution 8 was asked for, it has 16"):
+        ImageTrainer(CONFIG, initial=toy_generator)
+
+
+def test_a_generator_with_classes_is_refused(golden_conditional):
+    with pytest.raises(MismatchError, match="classes"):
+        load_start(golden_conditional)
+
+
+@pytest.fixture
+def golden_conditional():
+    from pathlib import Path
+
+    return Path(__file__).parent.parent / "golden" / "ada-cond-32.pkl"
+
+
+# Planning
+
+
+def test_the_plan_has_sizes_steps_time_and_memory():
+    plan = plan_training(ImageTrainer(CONFIG))
+
+    assert plan["steps"] == 6
+    assert plan["channels"] == [8, 8]
+    assert plan["generator_parameters"] > 1000
+    assert plan["images_per_s"] > 0
+    assert plan["hours"] == pytest.approx(24 / plan["images_per_s"] / 3600)
+    assert plan["memory_mb"] > 10
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused():
+    with pytest.raises(ConfigError, match="--batch-size 4 cannot be split over 3"):
+        ImageTrainer(CONFIG, processes=Processes(0, 3))
