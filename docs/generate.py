@@ -10,6 +10,7 @@ help of the command that the page is named after), `commands` (the list of comma
 
 import ast
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -70,6 +71,7 @@ def walk_definitions(tree: ast.AST, outer: str = "") -> Iterator[tuple[str, ast.
             yield from walk_definitions(node, outer)
 
 
+@functools.cache
 def collect_described() -> list[Described]:
     """Return everything in the package whose docstring has a Source section."""
     found = []

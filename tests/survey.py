@@ -1,5 +1,7 @@
 """What the tests of the whole project look at: its source files, commands and pages."""
 
+import ast
+import functools
 import importlib.util
 import sys
 from pathlib import Path
@@ -14,6 +16,12 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND_PAGES = ROOT / "docs" / "commands"
 HEAVY = ("torch", "numpy", "sklearn", "scipy", "av", "safetensors")
+
+
+@functools.cache
+def parse(path):
+    """Return the syntax tree of a source file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def load_generate():

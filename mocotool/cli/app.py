@@ -7,8 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 from mocotool import __version__
-from mocotool.cli.cmd_eval import eval_app
 from mocotool.cli.cmd_convert import convert
+from mocotool.cli.cmd_eval import eval_app
 from mocotool.cli.cmd_info import info
 from mocotool.cli.cmd_interpolate import interpolate
 from mocotool.cli.cmd_invert import invert
@@ -28,9 +28,7 @@ class MocoGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command, its help's paragraphs free of the line breaks of the source."""
         command = super().get_command(ctx, cmd_name)
-        if command is not None and command.help:
-            paragraphs = inspect.cleandoc(command.help).split("\n\n")
-            command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+        _flow_help(command)
         return command
 
     def invoke(self, ctx: Any) -> Any:
@@ -48,6 +46,14 @@ class MocoGroup(TyperGroup):
         except BrokenPipeError:
             silence_stdout()
             raise typer.Exit(0) from None
+
+
+def _flow_help(command: Any) -> None:
+    if command is not None and command.help:
+        paragraphs = inspect.cleandoc(command.help).split("\n\n")
+        command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+    for nested in getattr(command, "commands", {}).values():
+        _flow_help(nested)
 
 
 app = typer.Typer(
@@ -83,12 +89,12 @@ def moco(
 # Commands in the order of the pipeline. Each module is light; torch loads inside the functions.
 app.command("train-image")(train_image_command)
 app.command()(pca)
-app.command()(invert)
 app.command("train-motion")(train_motion_command)
+app.command()(invert)
 app.command()(sample)
 app.command()(interpolate)
 app.command()(render)
 app.command()(traverse)
+app.add_typer(eval_app)
 app.command()(convert)
 app.command()(info)
-app.add_typer(eval_app)
