@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mocotool.motion.augment import augment, draw_augmentation
-from mocotool.motion.games import Metrics, Setting, accuracy, frozen
+from mocotool.motion.games import Metrics, Setting, frozen
 from mocotool.motion.image_discriminator import (
     ImageDiscriminator,
     ImageJudgement,
@@ -146,7 +146,7 @@ class FrameGame:
             values["contrastive"] = contrast.detach()
             loss = loss + self.config.contrastive_weight * contrast
         loss.backward()
-        values |= accuracy(
+        values |= self.setting.accuracy(
             [real_scores], [fake_scores], form=self.config.image_loss, name="d_image"
         )
         values["d_image_grad"] = self.setting.update(self.network, self.optimizer)

@@ -74,6 +74,26 @@ class Setting:
         optimizer.zero_grad(set_to_none=True)
         return norm
 
+    @torch.no_grad()
+    def accuracy(
+        self, real: list[Tensor], fake: list[Tensor], *, form: AdversarialLoss, name: str
+    ) -> Metrics:
+        """Return how often a discriminator is right about real and about generated patches.
+
+        A relativistic one is right if a patch is on its side of the other kind's mean.
+        """
+        average, is_relative = self.processes.average, form == "ralsgan"
+        right_real, right_fake = [], []
+        for r, f in zip(real, fake, strict=True):
+            above = average(f.mean()) if is_relative else 0.0
+            below = average(r.mean()) if is_relative else 0.0
+            right_real.append((r > above).to(torch.float32).mean())
+            right_fake.append((f < below).to(torch.float32).mean())
+        return {
+            f"{name}_right_real": torch.stack(right_real).mean(),
+            f"{name}_right_fake": torch.stack(right_fake).mean(),
+        }
+
     def adam(
         self, network: nn.Module, *, beta1: float = 0.5, eps: float = 1e-8
     ) -> torch.optim.Adam:
@@ -193,7 +213,9 @@ class VideoGame(PatchGame):
         )
         loss.backward()
         values = {"d_video": loss.detach()}
-        values |= accuracy(real_scores, fake_scores, form=self.config.video_loss, name="d_video")
+        values |= self.setting.accuracy(
+            real_scores, fake_scores, form=self.config.video_loss, name="d_video"
+        )
         if self.config.penalty_weight > 0:
             values["penalty"] = self._penalise(fake, *path)
         values["d_video_grad"] = self.setting.update(self.network, self.optimizer)
@@ -262,7 +284,9 @@ class PairGame(PatchGame):
         )
         loss.backward()
         values = {"d_image": loss.detach()}
-        values |= accuracy(real_scores, fake_scores, form=self.config.image_loss, name="d_image")
+        values |= self.setting.accuracy(
+            real_scores, fake_scores, form=self.config.image_loss, name="d_image"
+        )
         values["d_image_grad"] = self.setting.update(self.network, self.optimizer)
         return values
 
@@ -273,26 +297,3 @@ class PairGame(PatchGame):
         if frame_idx not in self.real_scores:
             self.real_scores[frame_idx] = self.score(to_pair_input(self.real, frame_idx))
         return self.real_scores[frame_idx]
-
-
-@torch.no_grad()
-def accuracy(
-    real: list[Tensor], fake: list[Tensor], *, form: AdversarialLoss, name: str
-) -> Metrics:
-    """Return how often a discriminator is right about real and about generated patches.
-
-    A relativistic one is right if a patch is on its side of the other kind's mean.
-    """
-    relative = form == "ralsgan"
-    right_real = [
-        (r > (f.mean() if relative else 0)).to(torch.float32).mean()
-        for r, f in zip(real, fake, strict=True)
-    ]
-    right_fake = [
-        (f < (r.mean() if relative else 0)).to(torch.float32).mean()
-        for r, f in zip(real, fake, strict=True)
-    ]
-    return {
-        f"{name}_right_real": torch.stack(right_real).mean(),
-        f"{name}_right_fake": torch.stack(right_fake).mean(),
-    }

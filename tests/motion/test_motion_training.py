@@ -1,0 +1,163 @@
+"""The loop around the trainer: saving, previews, warnings, stopping."""
+
+import json
+import signal
+
+import pytest
+import torch
+from reference.toy_clips import ToyClips
+from test_motion_trainer import assert_same_state, make_config
+
+from mocotool.basis import read_basis
+from mocotool.errors import DivergedError, StoppedError
+from mocotool.motion.plan import plan_training
+from mocotool.motion.trainer import MotionTrainer
+from mocotool.motion.training import MotionWatch, train_motion
+from mocotool.training.run_folder import RunFolder
+from mocotool.training.stopping import StopRequest
+
+
+class Session:
+    """A run and everything it told."""
+
+    def __init__(self, generator, basis, folder, *, resume=False, **settings):
+        self.config = make_config(**({"num_steps": 4, "save_every": 2, "log_every": 1} | settings))
+        self.trainer = MotionTrainer(generator, basis, self.config)
+        self.clips = ToyClips(batch_size=2)
+        self.run = RunFolder(folder)
+        self.run.open(self.config, resume=resume)
+        if resume:
+            self.trainer.resume(self.run, self.clips, warn=self.note("warned"))
+        self.stop = StopRequest()
+        self.told = []
+
+    def note(self, kind):
+        return lambda *parts: self.told.append((kind, *parts))
+
+    def go(self, on_step=None):
+        train_motion(
+            self.trainer,
+            self.clips,
+            self.run,
+            save_motion=lambda motion, step: self.told.append(("saved", step)),
+            save_preview=lambda frames, step: self.told.append(("preview", step, frames.shape)),
+            on_step=on_step or (lambda step, values: None),
+            warn=self.note("warned"),
+            stop=self.stop,
+        )
+
+    def log(self):
+        lines = (self.run.path / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def start(toy_generator, toy_pca_path, tmp_path):
+    def make(folder="run", **settings):
+        return Session(toy_generator, read_basis(toy_pca_path), tmp_path / folder, **settings)
+
+    return make
+
+
+def test_a_run_saves_logs_and_previews(start):
+    session = start(preview_every=3)
+
+    session.go()
+
+    assert [note[:2] for note in session.told] == [
+        ("saved", 2),
+        ("preview", 3),
+        ("preview", 4),
+        ("saved", 4),
+    ]
+    assert [row["step"] for row in session.log()] == [1, 2, 3, 4]
+    assert {"g_loss", "d_video", "motion_generated", "seconds", "memory_mb", "g_grad"} <= set(
+        session.log()[0]
+    )
+    assert (session.run.path / "state.pt").exists()
+
+
+def test_a_killed_run_goes_on_exactly_where_it_saved(start):
+    whole = start("whole", num_steps=5)
+    whole.go()
+    killed = start("killed", num_steps=5)
+
+    def die(step, values):
+        if step == 3:
+            raise KeyboardInterrupt  # as good as SIGKILL: nothing is saved on the way
+
+    with pytest.raises(KeyboardInterrupt):
+        killed.go(on_step=die)
+    resumed = start("killed", num_steps=5, resume=True)
+    at_resume = resumed.trainer.step_idx
+    resumed.go()
+
+    assert at_resume == 2
+    assert_same_state(resumed.trainer.state_dict(), whole.trainer.state_dict())
+    timeless = [
+        [{k: v for k, v in row.items() if k not in ("seconds", "memory_mb")} for row in s.log()]
+        for s in (resumed, whole)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_a_stopped_run_saves_and_says_how_to_go_on(start):
+    session = start()
+
+    def ask(step, values):
+        session.stop.signal = signal.SIGTERM
+
+    with pytest.raises(StoppedError, match="saved after 1 steps") as error:
+        session.go(on_step=ask)
+
+    assert "--resume" in error.value.hint
+    assert ("saved", 1) in session.told
+
+
+def test_a_diverged_run_keeps_its_last_good_state(start):
+    session = start()
+    good = next(ToyClips(batch_size=2))
+    session.clips = _Listed([good, good, good.float() * torch.nan])
+
+    with pytest.raises(DivergedError, match="step 3"):
+        session.go()
+
+    state = session.run.load_state(warn=session.note("warned"))
+    assert state["trainer"]["step_idx"] == 2
+
+
+class _Listed(ToyClips):
+    def __init__(self, clips):
+        super().__init__(batch_size=2)
+        self.clips = clips
+
+    def __next__(self):
+        return self.clips.pop(0)
+
+
+@pytest.mark.parametrize(("motion", "what"), [(1e-5, "almost stopped"), (5.0, "too strong")])
+def test_collapse_is_said_once(motion, what):
+    watch = MotionWatch()
+    values = {"motion_generated": motion, "motion_real": 0.05}
+
+    warnings = [watch.update(step, values) for step in range(1, 100)]
+
+    (told,) = [warning for warning in warnings if warning]
+    assert what in told
+    assert "step 50" in told
+
+
+def test_motion_like_the_real_clips_is_no_news():
+    watch = MotionWatch()
+    values = {"motion_generated": 0.03, "motion_real": 0.05}
+
+    assert not any(watch.update(step, values) for step in range(1, 100))
+
+
+def test_the_plan_tells_sizes_time_and_memory(start):
+    plan = plan_training(start().trainer)
+
+    assert plan["parameters"].keys() == {"motion", "video", "image"}
+    assert plan["rendered_frames_a_step"] == 2 * 4 * 3
+    assert plan["estimated_seconds_a_step"] > 0
+    assert plan["estimated_memory_mb"] > 0
