@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mocotool.errors import FileFormatError
+from mocotool.errors import FileFormatError, MismatchError
 from mocotool.video.cutting import read_squares
 from mocotool.video.decoded import DecodedFrames
 from mocotool.video.listing import VideoListing
@@ -61,6 +61,9 @@ class ClipDataset:
         size: Height and width of a clip in pixels, after a centre square crop.
         seed: Orders the videos and draws the starts.
         decoded: The same videos decoded already, or `None` to decode on demand.
+
+    Raises:
+        MismatchError: A video is shorter than a clip's span.
     """
 
     def __init__(
@@ -80,6 +83,13 @@ class ClipDataset:
         self.seed = seed
         self._decoded = decoded
         self._listing_id = fingerprint_listing(listing)
+        for entry in listing.entries:
+            if entry.num_frames < self._span:
+                raise MismatchError(
+                    f"{entry.path}: has {entry.num_frames} frames, a clip of {num_frames} with "
+                    f"stride {frame_stride} needs {self._span}",
+                    hint="list_videos(folder, min_frames=clip_span(num_frames, frame_stride))",
+                )
 
     @property
     def fingerprint(self) -> str:

@@ -41,7 +41,7 @@ class DecodedFrames:
         self._problems = problems
 
     def read(self, video_idx: int, frame_idx: range) -> FramesU8:
-        """Return a copy of some frames of a video, uint8 [t, 3, size, size].
+        """Return some frames of a video, a view of uint8 [t, 3, size, size].
 
         Raises:
             FileFormatError: One of them could not be decoded.
@@ -49,9 +49,7 @@ class DecodedFrames:
         if video_idx in self._problems and frame_idx[-1] >= self._problems[video_idx][0]:
             raise FileFormatError(self._problems[video_idx][1])
         start = self._starts[video_idx]
-        return np.array(
-            self.array[start + frame_idx.start : start + frame_idx.stop : frame_idx.step]
-        )
+        return self.array[start + frame_idx.start : start + frame_idx.stop : frame_idx.step]
 
 
 def decode_all(

@@ -37,46 +37,57 @@ def read_plainly(entry, frame_idx, size):
     return np.stack(clip)
 
 
-def clips_per_second(read, num_clips):
-    start = time.perf_counter()
-    for position in range(num_clips):
-        read(position)
-    return num_clips / (time.perf_counter() - start)
+def rate(work, num_done, clock):
+    start = clock()
+    work()
+    return num_done / (clock() - start)
+
+
+def take_batches(loader, num_batches):
+    for _ in range(num_batches):
+        next(loader)
+
+
+def show(name, value, unit, base=None):
+    print(f"  {name:<24}{value:10.1f} {unit}" + (f"   x{value / base:.1f}" if base else ""))
 
 
 def measure(folder, size, num_clips, batch_size, num_workers):
-    start = time.perf_counter()
     listing = list_videos(folder, min_frames=clip_span(NUM_FRAMES, FRAME_STRIDE))
-    seconds = time.perf_counter() - start
-    print(f"{folder}: {len(listing.entries)} videos, {listing.num_frames} frames, {size} px")
-    print(f"  indexing                 {len(listing.entries) / seconds:8.1f} videos/s")
+    num_videos = len(listing.entries)
+    print(f"{folder}: {num_videos} videos, {listing.num_frames} frames, {size} px")
+    # CPU time, so that a busy machine and the threads of the codec count for what they take.
+    cpu, wall = time.process_time, time.perf_counter
+    show("indexing", rate(lambda: list_videos(folder), num_videos, cpu), "videos/CPU s")
 
     options = {"num_frames": NUM_FRAMES, "frame_stride": FRAME_STRIDE, "size": size}
     dataset = ClipDataset(listing, **options)
 
-    def plain(position):
-        video_idx, frame_idx = dataset.locate(position)
-        return read_plainly(listing.entries[video_idx], frame_idx, size)
+    def read_all_plainly():
+        for position in range(num_clips):
+            video_idx, frame_idx = dataset.locate(position)
+            read_plainly(listing.entries[video_idx], frame_idx, size)
 
-    base = clips_per_second(plain, num_clips)
-    print(f"  plain loop               {base:8.1f} clips/s")
-    seeking = clips_per_second(dataset.read, num_clips)
-    print(f"  seeking, one process     {seeking:8.1f} clips/s   x{seeking / base:.1f}")
+    def read_all():
+        for position in range(num_clips):
+            dataset.read(position)
+
+    base = rate(read_all_plainly, num_clips, cpu)
+    show("plain loop", base, "clips/CPU s")
+    show("seeking", rate(read_all, num_clips, cpu), "clips/CPU s", base)
 
     options |= {"batch_size": batch_size}
-    with load_clips(listing, **options, memory_bytes=0, num_workers=num_workers) as loader:
-        next(loader)  # the workers start
-        rate = batch_size * clips_per_second(lambda _: next(loader), -(-num_clips // batch_size))
-    print(f"  seeking, {num_workers} workers       {rate:8.1f} clips/s   x{rate / base:.1f}")
-
-    start = time.perf_counter()
+    start = cpu()
     loader = load_clips(listing, **options, memory_bytes=1 << 40)
-    seconds = time.perf_counter() - start
-    print(
-        f"  decoding once            {listing.num_frames / seconds:8.1f} frames/s, {seconds:.1f} s"
-    )
-    rate = batch_size * clips_per_second(lambda _: next(loader), 60)
-    print(f"  decoded                  {rate:8.1f} clips/s   x{rate / base:.1f}")
+    show("decoding once", listing.num_frames / (cpu() - start), "frames/CPU s")
+    take = rate(lambda: take_batches(loader, 60), 60 * batch_size, cpu)
+    show("decoded", take, "clips/CPU s", base)
+
+    num_batches = -(-num_clips // batch_size)
+    with load_clips(listing, **options, memory_bytes=0, num_workers=num_workers) as workers:
+        next(workers)  # the workers start
+        take = rate(lambda: take_batches(workers, num_batches), num_batches * batch_size, wall)
+    show(f"{num_workers} workers", take, "clips/s (wall clock)")
 
 
 def main():

@@ -3,7 +3,7 @@ import PIL.Image
 import pytest
 from reference.video_files import decode_from_start, encode_clip, numbered_frames
 
-from mocotool.errors import FileFormatError
+from mocotool.errors import FileFormatError, MismatchError
 from mocotool.video.clips import ClipDataset, FrameDataset, epoch_order, read_or_replace
 from mocotool.video.cutting import read_squares, square_frames
 from mocotool.video.decoded import decode_all
@@ -40,6 +40,13 @@ def test_every_admissible_start_comes_up_the_last_one_too(listing):
         seen[video_idx].add(frames.start)
 
     assert seen == {0: {0}, 1: {0, 1}, 2: {0, 1, 2, 3, 4}}
+
+
+def test_videos_shorter_than_a_clip_are_refused(listing):
+    with pytest.raises(
+        MismatchError, match="0.mkv: has 8 frames, a clip of 5 with stride 2 needs 10"
+    ):
+        ClipDataset(listing, num_frames=5, frame_stride=2)
 
 
 def test_a_clip_is_every_other_frame_of_its_window(listing, folder):
