@@ -260,7 +260,7 @@ def train_motion_command(
         run.open(
             config,
             resume=resume,
-            inputs={"generator": source.origin and source.origin.file.as_json()},
+            inputs={"generator": None if source.origin is None else source.origin.file.as_json()},
             machine=trainer.machine(),
             warn=report.warn,
         )
