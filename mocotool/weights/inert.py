@@ -110,6 +110,13 @@ def encode_latin1(args: tuple[Any, ...]) -> bytes:
     return args[0].encode("latin-1")
 
 
+def make_no_bytes(args: tuple[Any, ...]) -> bytes:
+    """Stand in for bytes, which protocol 2 calls without arguments for an empty string of bytes."""
+    if args:
+        raise _refuse("__builtin__.bytes")
+    return b""
+
+
 def make_tensor(args: tuple[Any, ...]) -> TensorRecord:
     """Stand in for torch's _rebuild_tensor_v2; what follows the stride is of no use here."""
     if len(args) < 4 or not isinstance(args[0], StorageRecord):
@@ -213,6 +220,7 @@ def _shared() -> dict[tuple[str, str], Inert]:
         ("collections", "OrderedDict"): make_table,
         ("argparse", "Namespace"): make_record("argparse.Namespace"),
         ("_codecs", "encode"): encode_latin1,
+        ("__builtin__", "bytes"): make_no_bytes,
         ("numpy", "dtype"): make_dtype,
         ("numpy", "ndarray"): never_called("numpy.ndarray"),
         ("torch._utils", "_rebuild_tensor_v2"): make_tensor,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mocotool.errors import FileFormatError
 from mocotool.weights.contents import GeneratorWeights
-from mocotool.weights.refusals import shown
+from mocotool.weights.refusals import explain_tree, shown
 
 SCHEMA = "moco.generator/1"
 MAX_ARCH_TEXT = 10_000
@@ -24,7 +24,10 @@ def read(tensors: dict[str, Tensor], metadata: dict[str, str]) -> GeneratorWeigh
         if schema is not None and schema.startswith("moco."):
             what = f"a {shown(schema)} file, not a generator"
         else:
+            known = explain_tree(dict.fromkeys(tensors)) if tensors else None
             what = "a safetensors file that was not written by `moco convert`"
+            if known is not None and "a diffusion model" in str(known):
+                what = str(known)
         raise FileFormatError(what, hint="convert the original weights with `moco convert`")
     arch = read_json_table(metadata, "arch")
     notes = read_json_table(metadata, "notes") if "notes" in metadata else {}

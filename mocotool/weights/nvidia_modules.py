@@ -9,7 +9,7 @@ from mocotool.weights.state_dicts import read_float, read_int
 
 MAX_MODULE_DEPTH = 12
 MAX_RESOLUTION = 4096
-MAX_TENSORS = 10_000
+MAX_MODULES = 5_000
 
 
 def find_network(tree: Any) -> tuple[Record | None, dict[str, str]]:
@@ -33,28 +33,28 @@ def collect_tensors(module: Record) -> dict[str, TensorRecord]:
     """Return a module tree's parameters and buffers under their state-dict names.
 
     Raises:
-        FileFormatError: The tree is not one of modules.
+        FileFormatError: The tree is not one of modules, or is deeper or wider than any network.
     """
     found: dict[str, TensorRecord] = {}
-    level = [("", module)]
-    for _ in range(MAX_MODULE_DEPTH):
-        below: list[tuple[str, Record]] = []
-        for prefix, record in level:
-            for group in ("_parameters", "_buffers"):
-                for name, value in table(record, group).items():
-                    if isinstance(value, TensorRecord):
-                        found[f"{prefix}{name}"] = value
-                    elif value is not None:
-                        raise FileFormatError(f"{prefix}{shown(name)} is not a tensor")
-            for name, child in table(record, "_modules").items():
-                if not isinstance(child, Record):
-                    raise FileFormatError(f"{prefix}{shown(name)} is not a module")
-                below.append((f"{prefix}{name}.", child))
-        level = below
-        if len(level) + len(found) > MAX_TENSORS:
-            break
-    if level:
-        raise FileFormatError("the network has far more modules than a generator has")
+    waiting = [("", module, 0)]
+    visited = 0
+    while waiting:
+        prefix, record, depth = waiting.pop()
+        visited += 1
+        for group in ("_parameters", "_buffers"):
+            for name, value in table(record, group).items():
+                if isinstance(value, TensorRecord):
+                    found[f"{prefix}{name}"] = value
+                elif value is not None:
+                    raise FileFormatError(f"{prefix}{shown(name)} is not a tensor")
+        children = table(record, "_modules")
+        # A module may hold itself, so both depth and number are counted, not trusted.
+        if depth > MAX_MODULE_DEPTH or visited + len(waiting) + len(children) > MAX_MODULES:
+            raise FileFormatError("the network has far more modules than a generator has")
+        for name, child in children.items():
+            if not isinstance(child, Record):
+                raise FileFormatError(f"{prefix}{shown(name)} is not a module")
+            waiting.append((f"{prefix}{name}.", child, depth + 1))
     return found
 
 

@@ -15,7 +15,7 @@ from mocotool.weights.state_dicts import TensorReader, fir_filter, read_float, r
 
 NETWORK = "dnnlib.tflib.network.Network"
 OLDEST_VERSION = 4
-MAX_COMPONENT_DEPTH = 4
+MAX_COMPONENTS = 100
 E_F_HINT = "of StyleGAN2's configurations, E and F are supported, which all official files use"
 
 # What training alone looks at, or what the weights' shapes say anyway.
@@ -63,28 +63,40 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
     )
 
 
-def collect_variables(network: Record, depth: int = 0) -> dict[str, ArrayRecord]:
+def collect_variables(network: Record) -> dict[str, ArrayRecord]:
     """Return a network's variables, those of its components under "NAME/".
 
     Raises:
         FileFormatError: The record is not a network's.
     """
-    variables, components = network.state.get("variables"), network.state.get("components")
-    if not isinstance(variables, list) or not isinstance(components, dict):
-        raise FileFormatError("a TensorFlow network without variables or components")
     found: dict[str, ArrayRecord] = {}
-    for pair in variables:
-        is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str)
-        if not is_pair or not isinstance(pair[1], ArrayRecord | float | int):
-            raise FileFormatError("a TensorFlow network whose variables are not named arrays")
-        if isinstance(pair[1], ArrayRecord):
-            found[pair[0]] = pair[1]
-    for name, component in components.items():
-        if not isinstance(component, Record) or depth >= MAX_COMPONENT_DEPTH:
-            raise FileFormatError("a TensorFlow network whose components are not networks")
-        for inner, array in collect_variables(component, depth + 1).items():
-            found[f"{name}/{inner}"] = array
+    waiting = [("", network)]
+    visited = 0
+    while waiting:
+        prefix, record = waiting.pop()
+        visited += 1
+        variables, components = record.state.get("variables"), record.state.get("components")
+        if not isinstance(variables, list) or not isinstance(components, dict):
+            raise FileFormatError("a TensorFlow network without variables or components")
+        for pair in variables:
+            if not is_variable(pair):
+                raise FileFormatError("a TensorFlow network whose variables are not named arrays")
+            if isinstance(pair[1], ArrayRecord):
+                found[f"{prefix}{pair[0]}"] = pair[1]
+        # A component may hold itself, so they are counted.
+        if visited + len(waiting) + len(components) > MAX_COMPONENTS:
+            raise FileFormatError("a TensorFlow network of far too many components")
+        for name, component in components.items():
+            if not isinstance(component, Record):
+                raise FileFormatError("a TensorFlow network whose components are not networks")
+            waiting.append((f"{prefix}{name}/", component))
     return found
+
+
+def is_variable(pair: Any) -> bool:
+    """Tell whether this is a name and an array (or a number, which no generator needs)."""
+    is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str)
+    return is_pair and isinstance(pair[1], ArrayRecord | float | int)
 
 
 def refuse_other_generations(network: Record, arrays: dict[str, ArrayRecord]) -> None:

@@ -101,7 +101,7 @@ class TensorRecord:
         # numpy has no bfloat16, so bytes travel as integers of the same size.
         integers = np.dtype(f"<u{dtype.itemsize}")
         if dtype is torch.bool:
-            return torch.from_numpy(self._view(np.dtype("u1")) != 0)
+            return torch.from_numpy(np.asarray(self._view(np.dtype("u1")) != 0))
         array = np.array(self._view(integers), order="C", copy=True)
         signed = torch.from_numpy(array.view(f"<i{dtype.itemsize}"))
         return signed.view(dtype).reshape(self.shape)

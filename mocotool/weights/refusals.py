@@ -32,6 +32,41 @@ KNOWN_PROGRAMS = {
 }
 
 
+# Names at the top of a table -> what the file is, and what to do.
+KNOWN_TABLES = (
+    (
+        ("GAN",),
+        "a lucidrains stylegan2_pytorch model: another architecture than NVIDIA's StyleGAN2",
+        "train or download a StyleGAN2 of NVIDIA's or rosinality's",
+    ),
+    (
+        ("down_blocks", "mid_block", "model.diffusion_model", "unet"),
+        "a diffusion model, which has no GAN latent space",
+        SUPPORTED_HINT,
+    ),
+    (
+        ("embeddings", "generator.gen_z"),
+        "a BigGAN-deep of pytorch-pretrained-biggan, which is another architecture than BigGAN",
+        "use a generator of BigGAN-PyTorch (G_ema*.pth)",
+    ),
+    (
+        ("generator_ema", "meta"),
+        "a checkpoint of mmgen or mmagic, whose names are its own",
+        "use the original file that it was converted from",
+    ),
+    (
+        ("enc_cell", "netD"),
+        "one of MoCoGAN-HD's own files: a motion model or a discriminator, not an image generator",
+        "give it as MOTION: moco sample modelR_epoch_N.pth --pca FOLDER",
+    ),
+    (
+        ("optimizer", "optimizer_state_dict"),
+        "a training checkpoint of an unknown program",
+        "in that program, save the generator's `state_dict()` alone",
+    ),
+)
+
+
 def shown(value: Any) -> str:
     """Return a value from a file as short, printable ASCII."""
     text = value if isinstance(value, str) else f"a {type(value).__name__}"
@@ -55,9 +90,17 @@ def explain_global(module: Any, name: Any) -> FileFormatError:
 
 def explain_tree(tree: Any) -> FileFormatError:
     """Return the error for a file that was read, but holds no generator we know."""
-    if isinstance(tree, dict):
-        names = [shown(name) for name in list(tree)[:6]]
-        what = f"holds a table with {', '.join(names) or 'nothing in it'}"
-    else:
-        what = f"holds {shown(tree)}"
-    return FileFormatError(f"{what}: not a generator of a known kind", hint=SUPPORTED_HINT)
+    if not isinstance(tree, dict):
+        name = getattr(tree, "name", None)
+        what = f"an object of {name}" if isinstance(name, str) else f"a {type(tree).__name__}"
+        return FileFormatError(
+            f"holds {shown(what)}: not a generator of a known kind", hint=SUPPORTED_HINT
+        )
+    names = {name for name in tree if isinstance(name, str)}
+    for marks, what, hint in KNOWN_TABLES:
+        if any(name == mark or name.startswith(f"{mark}.") for mark in marks for name in names):
+            return FileFormatError(what, hint=hint)
+    listed = ", ".join(shown(name) for name in list(tree)[:6]) or "nothing in it"
+    return FileFormatError(
+        f"holds a table with {listed}: not a generator of a known kind", hint=SUPPORTED_HINT
+    )

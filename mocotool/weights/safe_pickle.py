@@ -18,7 +18,7 @@ from mocotool.weights.refusals import explain_global
 Inert = Callable[[tuple[Any, ...]], Any]
 Table = Mapping[tuple[str, str], Inert]
 
-MAX_OPCODES = 1_000_000
+MAX_OPCODES = 500_000
 MAX_DEPTH = 100
 MAX_NAME_BYTES = 256
 

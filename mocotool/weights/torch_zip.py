@@ -75,6 +75,8 @@ class TorchZip:
         names = [name.rpartition("/")[2] for name in self.entries]
         if "constants.pkl" in names:
             return ("a TorchScript program, which cannot be opened without running it",)
+        if names and all(name.endswith(".npy") for name in names):
+            return ("an .npz of arrays (latents or a PCA basis?), not weights",)
         return ("a zip, but not one of torch.save: there is no data.pkl in its folder",)
 
     def read(self, name: str) -> memoryview:
