@@ -68,10 +68,10 @@ def prediction(
         NoiseChoice, typer.Option(help="Per-pixel noise: the file's own, or none.")
     ] = DEFAULTS.invert.noise,
     seed: opt.Seed = DEFAULTS.seed,
-    device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
     json: opt.Json = False,
     quiet: opt.Quiet = False,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
 ) -> None:
     """Measure how well videos are predicted from their first frames.
 
