@@ -8,6 +8,7 @@ import sys
 import pytest
 from survey import COMMAND_FILES, COMMAND_PAGES, COMMANDS, PACKAGE, PAGES, ROOT
 
+import mocotool
 from mocotool import errors
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -102,6 +103,30 @@ def test_commands_in_pages_exist_with_their_options(page):
             wrong.append((" ".join(call), sorted(unknown)))
 
     assert wrong == []
+
+
+@pages
+def test_python_in_pages_uses_public_names(page):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    used = {name for block in blocks for name in re.findall(r"\bmoco\.(\w+)", block)}
+
+    assert used <= set(mocotool.__all__)
+    for block in blocks:
+        compile(block, str(page), "exec")
+
+
+@pages
+def test_python_in_pages_imports_what_is_there(page):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    imports = [
+        line
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith(("from mocotool", "import mocotool"))
+    ]
+
+    for line in imports:
+        exec(line, {})
 
 
 def _read_readme_commands():
