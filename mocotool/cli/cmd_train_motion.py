@@ -219,9 +219,9 @@ def train_motion_command(
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator
-    from mocotool.motion.checkpoint import load_motion, save_motion
+    from mocotool.motion.checkpoint import save_motion
     from mocotool.motion.plan import plan_training
-    from mocotool.motion.preparation import find_basis, fit_config
+    from mocotool.motion.preparation import find_basis, find_start, fit_config
     from mocotool.motion.trainer import MotionTrainer
     from mocotool.motion.training import train_motion
     from mocotool.training.distributed import joined_processes
@@ -243,14 +243,15 @@ def train_motion_command(
             precision=resolve_precision(precision, processes.device),
         )
         with report.progress("latents") as advance:
-            basis = find_basis(source, pca, note=report.note, progress=advance)
+            start = find_start(motion, pca)
+            basis = find_basis(source, pca, start=start, note=report.note, progress=advance)
         config = fit_config(asked, source, basis, note=report.note)
         trainer = MotionTrainer(
             source,
             basis,
             config,
             processes=processes,
-            initial=None if motion is None else load_motion(motion, pca=pca),
+            initial=start,
         )
         if dry_run:
             clips = {"videos": len(listing.entries), "video_frames": listing.num_frames}

@@ -8,24 +8,46 @@ from mocotool.basis import PCABasis, fit_pca_basis, read_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.errors import MismatchError
+from mocotool.files import check_input_file
 from mocotool.generators.base import Generator
+from mocotool.motion.checkpoint import load_motion, read_motion_record
+from mocotool.motion.generator import MotionGenerator
 
 QUICK_PCA_SAMPLES = 100_000  # a tenth of the paper's: its 384th deviation is off by under 1 %
 BUNDLED_PCA = Path(__file__).parent.parent / "bundled" / "pca.npz"
+
+
+def find_start(motion: Path | None, pca: Path | None) -> MotionGenerator | None:
+    """Return the motion model to start from, if one was named.
+
+    Args:
+        motion: Our own file, which holds its basis, or the authors', which needs `pca`.
+        pca: The `--pca` value.
+
+    Raises:
+        FileFormatError: The file is not a motion model.
+        ConfigError: The authors' file came without its basis.
+    """
+    if motion is None:
+        return None
+    holds_basis = read_motion_record(check_input_file(motion)) is not None
+    return load_motion(motion, pca=None if holds_basis else pca)
 
 
 def find_basis(
     generator: Generator,
     pca: Path | None,
     *,
+    start: MotionGenerator | None = None,
     note: Callable[[str], None],
     progress: Callable[[int], None] | None = None,
 ) -> PCABasis:
-    """Return the basis that was named, the bundled one, or a quick one made on the spot.
+    """Return the basis that was named, or that of the start, or a quick one made on the spot.
 
     Args:
         generator: Whose latents are to move.
         pca: The `--pca` value.
+        start: The motion model to start from, whose basis goes on where none was named.
         note: Told what was done where none was named.
         progress: Called with the number of latents done since the last call.
 
@@ -34,6 +56,8 @@ def find_basis(
         MismatchError: It belongs to latents of another size.
     """
     origin = generator.origin.file if generator.origin else None
+    if pca is None and start is not None:
+        return PCABasis(components=start.components.cpu().numpy(), stdev=start.stdev.cpu().numpy())
     if pca is None and origin and origin.path.startswith("bundled:") and BUNDLED_PCA.exists():
         return read_basis(BUNDLED_PCA)
     if pca is None:
