@@ -11,30 +11,29 @@ from mocotool.files import check_output_path
 from mocotool.frames import FramesU8, render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
+from mocotool.training.distributed import Processes
 from mocotool.video.pictures import ContactSheet, tile_frames, tile_videos, write_png
 from mocotool.video.writing import write_video
 
 Progress = Callable[[int], None]
 
+ALONE = Processes()
+
 MAX_SHEET_PIXELS = 8192  # on a side; beyond, viewers and memory give up
 
 
-def name_outputs(out: Path, *, num_videos: int, single: bool, force: bool) -> list[Path]:
-    """Return the files to write: `out` itself, or name-0000.mp4 and so on.
+def name_outputs(out: Path, *, num_videos: int, single: bool) -> list[Path]:
+    """Return the files that are to be written: `out` itself, or name-0000.mp4 and so on.
 
     Args:
         out: The name that was asked for.
         num_videos: Number of videos.
         single: Whether one file holds them all (a grid, a contact sheet).
-        force: Whether existing files may be replaced.
-
-    Raises:
-        ConfigError: One of them exists already and `force` is off, or cannot be written.
     """
     if single or num_videos == 1:
-        return [check_output_path(out, force=force)]
+        return [out]
     names = [f"{out.stem}-{video_idx:04d}{out.suffix}" for video_idx in range(num_videos)]
-    return [check_output_path(out.with_name(name), force=force) for name in names]
+    return [out.with_name(name) for name in names]
 
 
 def export_trajectory(
@@ -46,6 +45,7 @@ def export_trajectory(
     config: RenderConfig | None = None,
     grid: bool = False,
     force: bool = False,
+    processes: Processes = ALONE,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Render a trajectory into one video a trajectory, one grid of them, or a contact sheet.
@@ -60,10 +60,12 @@ def export_trajectory(
         config: Noise, frame rate, seed and chunk size; `None` is the defaults.
         grid: Show several videos side by side in one.
         force: Replace existing files.
+        processes: Those that share the work: each writes every so manieth file, the first one
+            what is a single file.
         progress: Called with the number of frames done since the last call.
 
     Returns:
-        The files written; empty for a stream.
+        The files written, those of other processes among them; empty for a stream.
 
     Raises:
         ConfigError: A file exists already or cannot be written.
@@ -73,27 +75,26 @@ def export_trajectory(
     config = RenderConfig() if config is None else config
     num_videos = trajectory.num_videos
     single = grid or format == "png" or not isinstance(out, Path)
-    paths = (
-        name_outputs(out, num_videos=num_videos, single=single, force=force)
-        if isinstance(out, Path)
-        else []
-    )
+    paths = name_outputs(out, num_videos=num_videos, single=single) if isinstance(out, Path) else []
     targets: list[Path | BinaryIO] = [*paths] if isinstance(out, Path) else [out]
+    own = range(processes.rank, len(targets), processes.world_size)
+    for target_idx in own:
+        if isinstance(target := targets[target_idx], Path):
+            check_output_path(target, force=force)
     advance = progress or (lambda _: None)
-    if format == "png":
-        write_png(targets[0], draw_sheet(generator, trajectory, config=config, progress=advance))
-        return paths
-    fps = choose_fps(trajectory, config)
-    videos = [
-        _count_chunks(render_video(generator, trajectory, video_idx, config=config), advance)
-        for video_idx in range(num_videos)
-    ]
-    if single:
-        chunks = tile_videos(videos) if num_videos > 1 else videos[0]
-        write_video(targets[0], chunks, fps=fps, format=format)
-        return paths
-    for target, chunks in zip(targets, videos, strict=True):
-        write_video(target, chunks, fps=fps, format=format)
+    for target_idx in own:
+        if format == "png":
+            sheet = draw_sheet(generator, trajectory, config=config, progress=advance)
+            write_png(targets[target_idx], sheet)
+            continue
+        shown = range(num_videos) if single else [target_idx]
+        videos = [
+            _count_chunks(render_video(generator, trajectory, video_idx, config=config), advance)
+            for video_idx in shown
+        ]
+        chunks = tile_videos(videos) if len(videos) > 1 else videos[0]
+        fps = choose_fps(trajectory, config)
+        write_video(targets[target_idx], chunks, fps=fps, format=format)
     return paths
 
 

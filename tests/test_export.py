@@ -5,9 +5,10 @@ import pytest
 
 from mocotool.configs.render import RenderConfig
 from mocotool.errors import ConfigError
-from mocotool.export import choose_fps, draw_sheet, export_trajectory, name_outputs, reduce_frames
+from mocotool.export import choose_fps, draw_sheet, export_trajectory, reduce_frames
 from mocotool.frames import render_video
 from mocotool.latents import LatentsMeta, Trajectory
+from mocotool.training.distributed import Processes
 from mocotool.video.pictures import read_image
 from mocotool.video.reading import open_video
 
@@ -126,12 +127,44 @@ def test_a_file_that_exists_stops_before_any_is_written(toy_generator, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["clip-0002.mp4"]
 
 
-def test_force_replaces_files(tmp_path):
+def test_force_replaces_files(toy_generator, tmp_path):
     (tmp_path / "a.mp4").touch()
 
-    paths = name_outputs(tmp_path / "a.mp4", num_videos=1, single=False, force=True)
+    export_trajectory(
+        toy_generator, make_trajectory(1, 2), tmp_path / "a.mp4", format="mp4", force=True
+    )
 
-    assert paths == [tmp_path / "a.mp4"]
+    assert open_video(tmp_path / "a.mp4").num_frames == 2
+
+
+def test_processes_share_the_files(toy_generator, tmp_path):
+    for rank, names in [(0, ["a-0000.gif", "a-0002.gif"]), (1, ["a-0001.gif"])]:
+        folder = tmp_path / str(rank)
+        folder.mkdir()
+
+        paths = export_trajectory(
+            toy_generator,
+            make_trajectory(3, 2),
+            folder / "a.gif",
+            format="gif",
+            processes=Processes(rank=rank, world_size=2),
+        )
+
+        assert sorted(path.name for path in folder.iterdir()) == names
+        assert len(paths) == 3
+
+
+def test_a_grid_is_written_by_the_first_process(toy_generator, tmp_path):
+    export_trajectory(
+        toy_generator,
+        make_trajectory(2, 2),
+        tmp_path / "a.gif",
+        format="gif",
+        grid=True,
+        processes=Processes(rank=1, world_size=2),
+    )
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_left_of_a_video_that_failed(toy_generator, tmp_path):

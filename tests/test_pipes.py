@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mocotool.latents import read_latents
+from mocotool.video.pictures import read_image
 from mocotool.video.reading import open_video
 
 pytestmark = pytest.mark.slow
@@ -88,6 +90,26 @@ def test_an_error_at_the_start_of_a_pipe_is_named_at_both_ends(tmp_path):
     assert b"nothing came through the pipe" in result.stderr
     assert b"Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_write_what_one_does(toy_motion_path, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    sample = f"sample {toy_motion_path} --num-videos 3 --num-frames 4"
+
+    one = shell(f"{MOCO} {sample} -o one/a.png && {MOCO} {sample} -o one/a.mkv", cwd=tmp_path)
+    torchrun = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
+    run = f"{torchrun} -m mocotool {sample}"
+    two = shell(f"{run} -o two/a.png --json && {run} -q -o two/a.mkv", cwd=tmp_path)
+
+    assert one.returncode == 0, one.stderr
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count(b"{") == 1
+    names = ["a-0000.mkv", "a-0001.mkv", "a-0002.mkv", "a.png"]
+    for folder in ("one", "two"):
+        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
+    first, second = (read_image(tmp_path / folder / "a.png") for folder in ("one", "two"))
+    assert np.abs(first.astype(int) - second).max() <= 1
 
 
 def test_ten_thousand_frames_need_no_more_memory_than_a_hundred(toy_generator_path, tmp_path):

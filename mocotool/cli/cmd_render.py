@@ -48,20 +48,24 @@ def render(
     )
 
     from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.training.distributed import joined_processes
 
-    where = resolve_device(device)
-    trajectory, name = read_trajectory(source)
-    write_trajectory(
-        trajectory,
-        output,
-        find_generator=lambda: find_generator(
-            generator,
-            trajectory.meta.generator,
+    with joined_processes(resolve_device(device)) as processes:
+        report.quiet |= not processes.is_first
+        where = processes.device
+        trajectory, name = read_trajectory(source)
+        write_trajectory(
+            trajectory,
+            output,
+            find_generator=lambda: find_generator(
+                generator,
+                trajectory.meta.generator,
+                name=name,
+                device=where,
+                precision=resolve_precision(precision, where),
+            ),
+            config=config,
+            report=report,
             name=name,
-            device=where,
-            precision=resolve_precision(precision, where),
-        ),
-        config=config,
-        report=report,
-        name=name,
-    )
+            processes=processes,
+        )

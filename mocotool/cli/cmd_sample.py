@@ -85,7 +85,8 @@ def sample(
     Content and motion have seeds of their own. A list of one serves all
     videos, lists of equal length pair up: --seeds 0 --motion-seeds 0-3 is one
     person in four motions, --seeds 0-3 --motion-seeds 0 is four people in one
-    motion. A seed gives the same video alone or among others.
+    motion. A seed gives the same video alone or among others. Under torchrun
+    the videos are shared among GPUs.
 
     Example: moco sample --num-videos 4 --num-frames 32 -o people.mp4 --grid
     """
@@ -110,28 +111,32 @@ def sample(
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.motion.checkpoint import load_motion
+    from mocotool.training.distributed import joined_processes
     from mocotool.trajectory import check_motion_fits, sample_trajectory
 
-    where = resolve_device(device)
-    walker = load_motion(motion, pca=pca, step_size=step_size, device=where)
-    assert walker.origin is not None
-    painter = find_generator(
-        generator,
-        walker.generator_record,
-        name=walker.origin.path,
-        device=where,
-        precision=resolve_precision(precision, where),
-    )
-    report.warn_if(check_motion_fits(walker, painter))
-    begin = None if start is None else read_trajectory(start)[0]
-    with report.progress("videos") as advance:
-        trajectory = sample_trajectory(
-            walker, painter, config=config, start=begin, progress=advance
+    with joined_processes(resolve_device(device)) as processes:
+        report.quiet |= not processes.is_first
+        where = processes.device
+        walker = load_motion(motion, pca=pca, step_size=step_size, device=where)
+        assert walker.origin is not None
+        painter = find_generator(
+            generator,
+            walker.generator_record,
+            name=walker.origin.path,
+            device=where,
+            precision=resolve_precision(precision, where),
         )
-    write_trajectory(
-        trajectory,
-        output,
-        find_generator=lambda: painter,
-        config=RenderConfig(noise=noise, seed=seed),
-        report=report,
-    )
+        report.warn_if(check_motion_fits(walker, painter))
+        begin = None if start is None else read_trajectory(start)[0]
+        with report.progress("videos") as advance:
+            trajectory = sample_trajectory(
+                walker, painter, config=config, start=begin, progress=advance
+            )
+        write_trajectory(
+            trajectory,
+            output,
+            find_generator=lambda: painter,
+            config=RenderConfig(noise=noise, seed=seed),
+            report=report,
+            processes=processes,
+        )

@@ -20,6 +20,7 @@ from mocotool.provenance import current_command
 if TYPE_CHECKING:
     from mocotool.generators.base import Generator
     from mocotool.latents import Trajectory
+    from mocotool.training.distributed import Processes
 
 FORMATS = get_args(OutputFormat)
 ENDINGS = " ".join(f".{format}" for format in FORMATS)
@@ -93,6 +94,7 @@ def write_trajectory(
     report: Report,
     name: str = "the latents",
     values: dict[str, Any] | None = None,
+    processes: "Processes | None" = None,
 ) -> None:
     """Write a trajectory as the command was asked to, and report it.
 
@@ -104,17 +106,28 @@ def write_trajectory(
         report: For progress and the result.
         name: What the latents are called in messages.
         values: What else the result says.
+        processes: Those that made the same trajectory and share the rendering; `None` is alone.
     """
-    from mocotool.export import choose_fps
+    from mocotool.export import ALONE, choose_fps
+
+    processes = processes or ALONE
 
     if output.format == "npz":
-        _write_latents(trajectory, output)
+        if processes.is_first:
+            _write_latents(trajectory, output)
         paths = [Path(output.target)]
     else:
         paths = _write_pictures(
-            trajectory, output, find_generator(), config=config, report=report, name=name
+            trajectory,
+            output,
+            find_generator(),
+            config=config,
+            report=report,
+            name=name,
+            processes=processes,
         )
-    if not output.is_stdout:
+    processes.barrier()
+    if processes.is_first and not output.is_stdout:
         fps = trajectory.meta.fps if output.format == "npz" else choose_fps(trajectory, config)
         report.result(_describe(trajectory, paths, fps) | (values or {}), quiet_hides=True)
 
@@ -139,6 +152,7 @@ def _write_pictures(
     config: RenderConfig,
     report: Report,
     name: str,
+    processes: "Processes",
 ) -> list[Path]:
     from mocotool.export import export_trajectory
     from mocotool.latents import check_latents_fit
@@ -159,6 +173,7 @@ def _write_pictures(
             config=config,
             grid=output.grid,
             force=output.force,
+            processes=processes,
             progress=advance,
         )
 
