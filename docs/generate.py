@@ -168,7 +168,7 @@ def find_definition(name: str, module: str) -> tuple[str, ast.FunctionDef | ast.
 def render_library() -> str:
     """Return the table of public names, with their arguments and first sentences."""
     rows = []
-    for name, module in sorted(read_public_names().items()):
+    for name, module in read_public_names().items():
         path, node = find_definition(name, module)
         summary = (ast.get_docstring(node) or "").partition("\n")[0]
         signature = f"{name}({list_arguments(node)})" if isinstance(node, ast.FunctionDef) else name
