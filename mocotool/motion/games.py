@@ -20,6 +20,8 @@ from mocotool.motion.losses import (
 )
 from mocotool.motion.patch_discriminator import (
     MultiscaleDiscriminator,
+    PairDiscriminator,
+    VideoDiscriminator,
     to_pair_input,
     to_video_input,
 )
@@ -179,10 +181,9 @@ class VideoGame(PatchGame):
     def __init__(self, setting: Setting) -> None:
         self.config = setting.config
         self.with_first_frame = not setting.config.cross_domain
-        network = MultiscaleDiscriminator(
-            6 if self.with_first_frame else 3,
+        network = VideoDiscriminator(
+            with_first_frame=self.with_first_frame,
             width=setting.config.video_width,
-            num_dims=3,
             num_scales=setting.config.num_scales,
         )
         super().__init__(setting, network)
@@ -252,8 +253,8 @@ class PairGame(PatchGame):
 
     def __init__(self, setting: Setting) -> None:
         self.config = setting.config
-        network = MultiscaleDiscriminator(
-            6, width=setting.config.pair_width, num_dims=2, num_scales=setting.config.num_scales
+        network = PairDiscriminator(
+            width=setting.config.pair_width, num_scales=setting.config.num_scales
         )
         super().__init__(setting, network)
 

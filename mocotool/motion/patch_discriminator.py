@@ -100,6 +100,33 @@ class MultiscaleDiscriminator(nn.Module):
         return F.avg_pool3d(x, 3, stride=stride, padding=1, count_include_pad=False)
 
 
+class VideoDiscriminator(MultiscaleDiscriminator):
+    """D_V: patches of clips, at several scales.
+
+    Args:
+        with_first_frame: Whether each later frame comes with the first one; see `to_video_input`.
+        width: Channels after the first layer; 64 is the authors'.
+        num_scales: How many sizes.
+    """
+
+    def __init__(self, *, with_first_frame: bool, width: int, num_scales: int = 2) -> None:
+        in_channels = 6 if with_first_frame else 3
+        super().__init__(in_channels, width=width, num_dims=3, num_scales=num_scales)
+        self.with_first_frame = with_first_frame
+
+
+class PairDiscriminator(MultiscaleDiscriminator):
+    """The authors' in-domain D_I: patches of a first and a later frame, at several scales.
+
+    Args:
+        width: Channels after the first layer; 64 is the authors'.
+        num_scales: How many sizes.
+    """
+
+    def __init__(self, *, width: int, num_scales: int = 2) -> None:
+        super().__init__(6, width=width, num_dims=2, num_scales=num_scales)
+
+
 def to_video_input(video: Tensor, *, with_first_frame: bool) -> Tensor:
     """Lay out a video for D_V.
 
