@@ -228,24 +228,51 @@ def test_resuming_without_the_file_it_began_with_is_refused(train, fine_tune):
 
 # Real processes
 
-COMMAND = [sys.executable, "-m", "mocotool", "train-image"]
 LONG = ["--num-images", "120", "--save-every", "4", "--preview-every", "10", "--log-every", "1"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-def start(pictures, out, *args):
-    return subprocess.Popen(
-        [*COMMAND, "--videos", str(pictures), "-o", str(out), *SIZES, *LONG, *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(pictures):
+    """Start the real command in a process; whatever still runs at the end of the test is killed."""
+    processes = []
+
+    def run(out, *args, launcher=()):
+        process = subprocess.Popen(
+            [
+                *(sys.executable, *launcher, "-m", "mocotool", "train-image"),
+                *("--videos", str(pictures), "-o", str(out), "--device", "cpu"),
+                *(*SIZES, *LONG, *args),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=60)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def finish(process):
+    """Wait for a process that must end well; return its stdout and stderr."""
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output, errors
 
 
 def wait_for_steps(out, number, process, *, timeout_s=120):
     """Return once some steps are logged; fail if the process ends before."""
     log, deadline = out / "metrics.jsonl", time.monotonic() + timeout_s
     while not log.exists() or len(log.read_bytes().splitlines()) < number:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, "the run ended early"
         assert time.monotonic() < deadline, "no step was logged in time"
         time.sleep(0.002)
 
@@ -265,20 +292,19 @@ def assert_same_run(first, second, *, rtol=0.0, atol=0.0):
 
 
 @pytest.mark.slow
-def test_sigkill_at_any_time_then_resume_is_the_uninterrupted_run(pictures, tmp_path):
+def test_sigkill_at_any_time_then_resume_is_the_uninterrupted_run(start, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start(pictures, whole).wait(180) == 0
+    finish(start(whole))
 
-    process = start(pictures, killed)
+    process = start(killed)
     for steps in (2, 7, 13, 22):
         wait_for_steps(killed, steps, process)
         time.sleep(float(np.random.default_rng(steps).uniform(0, 0.05)))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
-        process = start(pictures, killed, "--resume")
-    output, errors = process.communicate(timeout=180)
+        process = start(killed, "--resume")
+    finish(process)
 
-    assert process.returncode == 0, errors
     assert_same_run(whole, killed)
     logs = [(path / "metrics.jsonl").read_text().splitlines() for path in (whole, killed)]
     rows = [[json.loads(line) | {"images_per_s": 0} for line in log] for log in logs]
@@ -290,9 +316,9 @@ def test_sigkill_at_any_time_then_resume_is_the_uninterrupted_run(pictures, tmp_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_polite_signal_saves_and_ends_with_130(pictures, tmp_path, number):
+def test_a_polite_signal_saves_and_ends_with_130(start, tmp_path, number):
     out = tmp_path / "run"
-    process = start(pictures, out, "--num-images", "400000", "--save-every", "100000")
+    process = start(out, "--num-images", "400000", "--save-every", "100000")
     wait_for_steps(out, 3, process)
 
     process.send_signal(number)
@@ -305,46 +331,27 @@ def test_a_polite_signal_saves_and_ends_with_130(pictures, tmp_path, number):
 
 
 @pytest.mark.slow
-def test_a_torn_state_falls_back_with_a_warning_and_ends_the_same(pictures, tmp_path):
+def test_a_torn_state_falls_back_with_a_warning_and_ends_the_same(start, tmp_path):
     whole, torn = tmp_path / "whole", tmp_path / "torn"
-    assert start(pictures, whole).wait(180) == 0
-    assert start(pictures, torn, "--num-images", "64").wait(180) == 0
+    finish(start(whole))
+    finish(start(torn, "--num-images", "64"))
     state = (torn / "state.pt").read_bytes()
     (torn / "state.pt").write_bytes(state[: len(state) // 2])
 
-    process = start(pictures, torn, "--resume")
-    output, errors = process.communicate(timeout=180)
+    _, errors = finish(start(torn, "--resume"))
 
-    assert process.returncode == 0, errors
     assert "state.pt: torn or damaged" in errors
     assert_same_run(whole, torn)
 
 
-def run_torchrun(pictures, out, *args, batch=16):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return subprocess.Popen(
-        [
-            *(*launcher, "--nproc-per-node", "2", "-m", "mocotool", "train-image"),
-            *("--videos", str(pictures), "-o", str(out), *SIZES, *LONG),
-            *("--batch-size", str(batch), "--device", "cpu", *args),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-
-
 @pytest.mark.slow
-def test_two_processes_agree_with_one(pictures, tmp_path):
+def test_two_processes_agree_with_one(start, tmp_path):
     alone, both = tmp_path / "alone", tmp_path / "both"
-    batch = ("--batch-size", "16", "--device", "cpu", "--learning-rate", "1e-4")
-    assert start(pictures, alone, *batch).wait(180) == 0
+    settings = ("--batch-size", "16", "--learning-rate", "1e-4", "--json")
+    finish(start(alone, *settings))
 
-    process = run_torchrun(pictures, both, "--learning-rate", "1e-4", "--json")
-    output, errors = process.communicate(timeout=300)
+    output, _ = finish(start(both, *settings, launcher=TORCHRUN))
 
-    assert process.returncode == 0, errors
     assert json.loads(output)["images"] == 128  # one object, not one a process
     # Eight steps at 1e-4 move a weight by up to 8e-4; Adam turns roundings of a gradient near
     # zero into a part of a step.
@@ -364,9 +371,10 @@ def assert_same_networks(first, second, *, atol):
 
 
 @pytest.mark.slow
-def test_ctrl_c_under_torchrun_saves(pictures, tmp_path):
+def test_ctrl_c_under_torchrun_saves(start, tmp_path):
     out = tmp_path / "run"
-    process = run_torchrun(pictures, out, "--num-images", "4000000", "--save-every", "100000")
+    endless = ("--num-images", "4000000", "--save-every", "100000", "--batch-size", "16")
+    process = start(out, *endless, launcher=TORCHRUN)
     wait_for_steps(out, 3, process)
 
     process.send_signal(signal.SIGINT)
