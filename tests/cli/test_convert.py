@@ -1,0 +1,119 @@
+import json
+
+import pytest
+import torch
+from reference.golden_files import find_golden
+
+from mocotool.generators.loading import load_generator
+
+ADA_NAMES = {
+    "mapping.w_avg",
+    "mapping.fc0.weight",
+    "synthesis.b4.const",
+    "synthesis.b4.conv1.noise_const",
+    "synthesis.b8.conv0.resample_filter",
+    "synthesis.b8.conv0.affine.weight",
+    "synthesis.b8.torgb.bias",
+}
+
+
+@pytest.mark.parametrize("name", ["tf-config-f-64.pkl", "ada-cond-32.pkl", "biggan-64.pth"])
+def test_a_converted_generator_is_the_same_bit_for_bit(run_moco, tmp_path, name):
+    source, out = find_golden(name), tmp_path / "g.safetensors"
+
+    result = run_moco("convert", source, "-o", out)
+
+    assert result.exit_code == 0
+    before, after = load_generator(source), load_generator(out)
+    pairs = zip(before.state_dict().values(), after.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert after.origin.notes["source_file"] == name
+    assert after.origin.notes["source_sha256"] == before.origin.file.sha256
+
+
+def test_converting_the_native_file_again_gives_the_same_bytes(run_moco, tmp_path):
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+
+    run_moco("convert", find_golden("tf-config-f-64.pkl"), "-o", first)
+    run_moco("convert", first, "-o", second)
+
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_pipe_gets_the_file(run_moco, toy_generator_path, tmp_path):
+    out = tmp_path / "g.safetensors"
+    run_moco("convert", toy_generator_path, "-o", out)
+
+    result = run_moco("convert", toy_generator_path)
+
+    assert result.stdout_bytes == out.read_bytes()
+
+
+def test_ada_names_and_keywords_are_written_and_read_back(run_moco, tmp_path):
+    source, out = find_golden("ada-cond-32.pkl"), tmp_path / "g.pt"
+
+    result = run_moco("convert", source, "--to", "ada", "-o", out)
+
+    assert result.exit_code == 0
+    content = torch.load(out, weights_only=True)
+    assert content["G_ema"].keys() >= ADA_NAMES
+    assert content["init_kwargs"]["mapping_kwargs"]["num_layers"] == 2
+    assert content["init_kwargs"]["synthesis_kwargs"]["conv_clamp"] == 256
+    before, after = load_generator(source), load_generator(out)
+    assert after.arch == before.arch
+    assert all(
+        torch.equal(before.state_dict()[name], value) for name, value in after.state_dict().items()
+    )
+
+
+def test_only_stylegan2_has_ada_names(run_moco, tmp_path):
+    out = tmp_path / "g.pt"
+
+    result = run_moco("convert", find_golden("biggan-64.pth"), "--to", "ada", "-o", out)
+
+    assert result.exit_code == 4
+    assert "biggan" in result.stderr
+    assert not out.exists()
+
+
+def test_half_precision_makes_a_smaller_file(run_moco, toy_generator_path, tmp_path):
+    out = tmp_path / "half.safetensors"
+
+    run_moco("convert", toy_generator_path, "--dtype", "bfloat16", "-o", out)
+
+    assert out.stat().st_size < 0.75 * toy_generator_path.stat().st_size
+    assert load_generator(out).resolution == 16
+
+
+def test_json_is_one_object(run_moco, tmp_path):
+    out = tmp_path / "g.safetensors"
+
+    result = run_moco("convert", find_golden("ada-cond-32.pkl"), "-o", out, "--json")
+
+    values = json.loads(result.stdout)
+    assert values["wrote"] == str(out)
+    assert (values["kind"], values["classes"]) == ("stylegan2", 3)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["missing.pkl", "-o", "g.safetensors"], 3, "missing.pkl: no such file"),
+        (["{toy}", "-o", "{toy}"], 2, "exists already"),
+        (["{toy}", "--to", "ada", "--dtype", "float16", "-o", "x.pt"], 2, "always float32"),
+        (["{toy}", "--bn-eps", "7", "-o", "x.pt"], 2, "bn_eps is 7"),
+        (["{toy}", "--to", "tensorflow", "-o", "x.pt"], 2, "tensorflow"),
+        (["{toy}", "--json"], 2, "--json"),
+    ],
+    ids=["missing", "exists", "ada in half", "eps", "unknown form", "json and data"],
+)
+def test_what_cannot_be_done_is_said(
+    run_moco, toy_generator_path, tmp_path, monkeypatch, args, code, said
+):
+    monkeypatch.chdir(tmp_path)
+
+    result = run_moco("convert", *(arg.replace("{toy}", str(toy_generator_path)) for arg in args))
+
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert list(tmp_path.iterdir()) == []
