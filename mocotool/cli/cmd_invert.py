@@ -83,7 +83,7 @@ def invert(
         int | None, typer.Option(min=0, help="Class, for a generator that has them.")
     ] = DEFAULTS.label,
     num_starts: Annotated[
-        int, typer.Option(min=1, help="Latents drawn to begin at the nearest of.")
+        int, typer.Option(min=1, help="Latents drawn and rendered to find where to begin.")
     ] = DEFAULTS.num_starts,
     sheet: Annotated[
         Path | None,

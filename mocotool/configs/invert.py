@@ -21,14 +21,14 @@ class InvertConfig:
     the generator's latents live in."""
     num_steps: int = 300
     """Steps at most; an image whose loss stands still takes fewer. The paper takes 20,000."""
-    learning_rate: float = 0.1
+    learning_rate: float = 0.2
     """Peak step of Adam, in standard deviations of each latent dimension."""
     perceptual_weight: float = 1.0
     """Weight of the distance of features."""
     noise: NoiseChoice = "const"
     """Per-pixel noise while searching, as `moco render` has it; "random" cannot be inverted."""
     num_starts: int = 1000
-    """Latents drawn, of which each image begins at the one whose picture is nearest."""
+    """Latents drawn and rendered; they say where each image begins."""
     latent_noise: float = 0.05
     """Noise added to latents in the first three quarters, in standard deviations; it falls to 0."""
     label: int | None = None

@@ -92,7 +92,7 @@ def invert(
 ) -> Inversion:
     """Find the latent of each image.
 
-    Each image begins at the nearest of many drawn latents and goes down by Adam, with noise on the
+    Each image begins where many drawn latents point to and goes down by Adam, with noise on the
     latent at first. The objective is summed over a batch, and every image has its own schedule and
     end, so an image comes to the same among any others.
 
@@ -186,7 +186,7 @@ class _Search:
         """
         with torch.no_grad():
             target_maps = self.features(target)
-            coords = self.survey.to_units(self.survey.nearest(target))
+            coords = self._choose_starts(target, target_maps)
         if self.space == "w+":
             coords = coords.unsqueeze(1).repeat(1, self.generator.num_ws, 1)  # [n, num_ws, d]
         found = coords.clone()
@@ -206,6 +206,30 @@ class _Search:
                 break
         return (*self._measure(found, target, target_maps), num_steps)
 
+    def _choose_starts(self, target: Tensor, target_maps: list[Tensor]) -> Tensor:
+        """Return the best of the proposed starts for each image, [n, d] in units of the search."""
+        best_loss = torch.full((len(target),), torch.inf, device=target.device)
+        best = torch.zeros_like(self.survey.mean).expand(len(target), -1)
+        for points in self.survey.propose(target):
+            coords = self.survey.to_units(points)
+            loss = self._judge(self._render(coords), target, target_maps)
+            better = loss < best_loss
+            best = torch.where(over_rows(better, coords), coords, best)
+            best_loss = torch.where(better, loss, best_loss)
+        return best
+
+    def _judge(self, img: Tensor, target: Tensor, target_maps: list[Tensor]) -> Tensor:
+        return inversion_loss(
+            img=img,
+            target=target,
+            maps=self.features(img),
+            target_maps=target_maps,
+            perceptual_weight=self.config.perceptual_weight,
+        )
+
+    def _render(self, coords: Tensor) -> Tensor:
+        return render_latents(self.generator, self._to_latents(coords), self.config)
+
     def _step(
         self,
         rows: SearchRows,
@@ -221,15 +245,9 @@ class _Search:
         # place among them.
         noise = torch.randn(rows.coords.shape[1:], generator=rng).to(rows.coords.device)
         coords = (rows.coords + over_rows(levels, rows.coords) * noise).requires_grad_()
-        img = render_latents(self.generator, self._to_latents(coords), self.config)
+        img = self._render(coords)
         wanted = target[rows.image_idx]
-        loss = inversion_loss(
-            img=img,
-            target=wanted,
-            maps=self.features(img),
-            target_maps=[maps[rows.image_idx] for maps in target_maps],
-            perceptual_weight=self.config.perceptual_weight,
-        )
+        loss = self._judge(img, wanted, [maps[rows.image_idx] for maps in target_maps])
         (grad,) = torch.autograd.grad(loss.sum(), coords)
         loss = loss.detach()
         if not torch.isfinite(loss).all() or not torch.isfinite(grad).all():

@@ -1,4 +1,9 @@
-"""Where does a search begin? At the one of many drawn latents whose picture is nearest."""
+"""Where does a search begin? Near: where drawn latents and their pictures point to.
+
+A thousand drawn latents are rendered once. For each image they give the nearest of them, and a
+guess of a linear regression from pictures to latents, which for a generator's own pictures is
+several times as near.
+"""
 
 import dataclasses
 
@@ -12,6 +17,7 @@ from mocotool.generators.base import Generator
 from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
+RIDGES = (0.01, 0.1)  # for pictures that the generator could have made, and for others
 RENDER_BATCH = 64
 
 
@@ -32,6 +38,27 @@ class LatentSurvey:
         """Return the point [n, d] whose picture is nearest to each image [n, 3, h, w]."""
         wanted = make_thumbnails(images)
         return self.points[torch.cdist(wanted, self.thumbnails).argmin(dim=1)]
+
+    def regress(self, images: Tensor, *, ridge: float) -> Tensor:
+        """Guess the point [n, d] of each image [n, c, h, w] by linear regression on the pictures.
+
+        Args:
+            images: What is looked for.
+            ridge: Penalty, as a share of the thumbnails' mean square; the larger, the nearer
+                guesses stay to the mean.
+        """
+        centre = self.thumbnails.mean(dim=0)
+        known = self.thumbnails - centre  # [s, p]
+        energy = known.square().sum(dim=1).mean().clamp(min=torch.finfo(known.dtype).tiny)
+        gram = known @ known.t() / energy + ridge * torch.eye(len(known), device=known.device)
+        weights = torch.linalg.solve(gram, self.to_units(self.points))  # [s, d]
+        wanted = (make_thumbnails(images) - centre) @ known.t() / energy  # [n, s]
+        return self.from_units(wanted @ weights)
+
+    def propose(self, images: Tensor) -> list[Tensor]:
+        """Return several starts for each image [n, c, h, w], each [n, d]."""
+        guesses = [self.regress(images, ridge=ridge) for ridge in RIDGES]
+        return [self.nearest(images), *guesses]
 
     def to_units(self, points: Tensor) -> Tensor:
         """Express points [..., d] in standard deviations from the mean."""

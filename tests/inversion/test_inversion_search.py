@@ -214,6 +214,29 @@ def test_a_picture_among_the_drawn_ones_starts_at_its_own_latent(toy_generator):
     assert_close(nearest, survey.points[10:13])
 
 
+def test_a_regression_points_nearer_than_the_mean(toy_generator):
+    survey = survey_latents(
+        toy_generator, space="w", config=dataclasses.replace(QUICK, num_starts=200)
+    )
+    z = torch.randn(20, 8, generator=torch.Generator().manual_seed(9))
+    w = toy_generator.mapping(z)
+
+    guess = survey.regress(toy_generator.synthesis(w), ridge=0.01)
+
+    assert (guess - w).square().mean() < 0.5 * (survey.mean - w).square().mean()
+
+
+def test_of_the_proposed_starts_the_best_is_taken(toy_generator):
+    survey = survey_latents(toy_generator, space="w", config=QUICK)
+    images = draw_pictures(toy_generator)
+
+    found = invert(toy_generator, images, config=QUICK)
+
+    for points in survey.propose(images):
+        started = (toy_generator.synthesis(points) - images).square().mean(dim=(1, 2, 3))
+        assert (found.pixel_mse < started).all()
+
+
 def test_units_are_standard_deviations_from_the_mean(toy_generator):
     survey = survey_latents(toy_generator, space="w", config=QUICK)
 
