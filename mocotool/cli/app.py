@@ -9,10 +9,12 @@ from typer.core import TyperGroup
 from mocotool import __version__
 from mocotool.cli.cmd_convert import convert
 from mocotool.cli.cmd_eval import eval_app
+from mocotool.cli.cmd_fetch import fetch_command
 from mocotool.cli.cmd_info import info
 from mocotool.cli.cmd_interpolate import interpolate
 from mocotool.cli.cmd_invert import invert
 from mocotool.cli.cmd_pca import pca
+from mocotool.cli.cmd_plot_run import plot_run
 from mocotool.cli.cmd_render import render
 from mocotool.cli.cmd_sample import sample
 from mocotool.cli.cmd_train_image import train_image_command
@@ -98,3 +100,5 @@ app.command()(traverse)
 app.add_typer(eval_app)
 app.command()(convert)
 app.command()(info)
+app.command("plot-run")(plot_run)
+app.command("fetch")(fetch_command)

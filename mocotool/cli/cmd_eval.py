@@ -2,9 +2,13 @@
 
 import typer
 
-from mocotool.cli.cmd_eval_distances import fvd, kvd
+from mocotool.cli.cmd_eval_all import all_metrics
+from mocotool.cli.cmd_eval_distances import fid, fvd, kvd
+from mocotool.cli.cmd_eval_diversity import diversity
 from mocotool.cli.cmd_eval_pairs import psnr, ssim
 from mocotool.cli.cmd_eval_prediction import prediction
+from mocotool.cli.cmd_eval_statistics import merge, stats
+from mocotool.cli.cmd_eval_videos import acd, inception_score
 
 eval_app = typer.Typer(
     name="eval",
@@ -24,6 +28,13 @@ def evaluate() -> None:
 
 eval_app.command()(fvd)
 eval_app.command()(kvd)
+eval_app.command()(fid)
+eval_app.command("is")(inception_score)
+eval_app.command()(acd)
 eval_app.command()(psnr)
 eval_app.command()(ssim)
+eval_app.command()(diversity)
 eval_app.command()(prediction)
+eval_app.command()(stats)
+eval_app.command()(merge)
+eval_app.command("all")(all_metrics)

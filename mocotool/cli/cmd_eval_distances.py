@@ -1,7 +1,7 @@
 """`moco eval fvd|kvd|fid`: how far generated videos are from real ones."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,18 +9,16 @@ from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.configs.evaluate import (
+    CovarianceChoice,
     ExtractionConfig,
+    FrameChoice,
     FrameProtocol,
     VideoProtocol,
 )
-from mocotool.configs.render import RenderConfig
+from mocotool.configs.render import NoiseChoice
 from mocotool.errors import ConfigError
 
-if TYPE_CHECKING:
-    pass
-
 FRAMES = FrameProtocol()
-EXTRACTION = ExtractionConfig()
 
 VideoDetector = Annotated[
     str,
@@ -97,7 +95,7 @@ def fvd(
         detector=detector,
         ground_truth=ground_truth,
         generator=generator,
-        render=RenderConfig(noise=noise),
+        noise=noise,
         save_stats=save_stats,
         force=force,
         config=ExtractionConfig(batch_size=batch_size, use_cache=cache),
@@ -164,7 +162,7 @@ def kvd(
         detector=detector,
         ground_truth=ground_truth,
         generator=generator,
-        render=RenderConfig(noise=noise),
+        noise=noise,
         save_stats=save_stats,
         force=force,
         config=ExtractionConfig(batch_size=batch_size, use_cache=cache),
@@ -172,6 +170,87 @@ def kvd(
         precision=precision,
         report=Report(json=json, quiet=quiet),
     )
+
+
+def fid(
+    real: ev.Real,
+    fake: ev.Fake,
+    *,
+    detector: FrameDetector = "inception",
+    frames: Annotated[
+        FrameChoice, typer.Option(help="All frames of a video, or one at random.")
+    ] = FRAMES.frames,
+    num_real: Annotated[
+        int | None,
+        typer.Option(help="Real frames at most, drawn at random.", show_default="all"),
+    ] = FRAMES.num_real,
+    num_fake: Annotated[
+        int, typer.Option(help="Generated frames at most, drawn at random.")
+    ] = 50_000,
+    frame_size: Annotated[
+        int | None,
+        typer.Option(help="Cut frames to squares of this size first.", show_default="as they are"),
+    ] = FRAMES.frame_size,
+    covariance: Annotated[
+        CovarianceChoice, typer.Option(help="Divide covariances by n (biased) or n - 1.")
+    ] = FRAMES.covariance,
+    seed: opt.Seed = FRAMES.seed,
+    ground_truth: ev.GroundTruth = False,
+    generator: ev.Generator = None,
+    noise: opt.Noise = "const",
+    save_stats: ev.SaveStats = None,
+    force: opt.Force = False,
+    batch_size: ev.BatchSize = None,
+    cache: ev.Cache = True,
+    device: opt.Device = "auto",
+    precision: ev.RenderPrecision = "fp32",
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure the Frechet Inception distance of single frames.
+
+    With --detector pixels it needs no weights: a distance of plain layout,
+    colour and texture features, and named so.
+
+    Example: moco eval fid people/train walk.npz --detector pixels
+    """
+    report = Report(json=json, quiet=quiet)
+    settings = FrameProtocol(
+        frames=frames,
+        num_real=num_real,
+        num_fake=num_fake,
+        frame_size=frame_size,
+        covariance=covariance,
+        seed=seed,
+    )
+    for path in (real, fake):
+        ev.check_side(path)
+    targets = ev.choose_statistics(save_stats, force=force)
+
+    from mocotool.metrics.distances import compute_fid
+    from mocotool.metrics.frame_detectors import load_frame_detector
+    from mocotool.metrics.sides import save_statistics
+
+    config = ExtractionConfig(batch_size=batch_size, use_cache=cache)
+    with ev.start_measuring(report, device=device, config=config, what="frames") as measuring:
+        sides = ev.open_sides(
+            (real, fake),
+            measuring,
+            generator=generator,
+            noise=noise,
+            precision=precision,
+            report=report,
+        )
+        result = compute_fid(
+            *sides,
+            protocol=settings,
+            detector=load_frame_detector(detector, warn=report.warn),
+            measuring=measuring,
+            ground_truth=ground_truth,
+        )
+        if measuring.processes.is_first:
+            save_statistics(result, targets, features={"frame_size": frame_size})
+    ev.print_result(report, result, is_first=measuring.processes.is_first)
 
 
 def _compare_clips(
@@ -182,7 +261,7 @@ def _compare_clips(
     detector: str,
     ground_truth: bool,
     generator: Path | None,
-    render: RenderConfig,
+    noise: NoiseChoice,
     save_stats: Path | None,
     force: bool,
     config: ExtractionConfig,
@@ -196,22 +275,18 @@ def _compare_clips(
     if targets and protocol.num_repeats > 1:
         raise ConfigError("--save-stats keeps one draw", hint="add --num-repeats 1")
 
-    from mocotool.devices import resolve_precision
     from mocotool.metrics.detectors import load_video_detector
     from mocotool.metrics.distances import compute_fvd, compute_kvd, feature_settings
-    from mocotool.metrics.sides import open_side, save_statistics
+    from mocotool.metrics.sides import save_statistics
 
     with ev.start_measuring(report, device=device, config=config) as measuring:
-        real, fake = (
-            open_side(
-                path,
-                generator=generator,
-                render=render,
-                device=measuring.device,
-                precision=resolve_precision(precision, measuring.device),
-                warn=report.warn,
-            )
-            for path in paths
+        real, fake = ev.open_sides(
+            paths,
+            measuring,
+            generator=generator,
+            noise=noise,
+            precision=precision,
+            report=report,
         )
         loaded = load_video_detector(detector, protocol=protocol, warn=report.warn)
         compute = compute_fvd if metric == "fvd" else compute_kvd

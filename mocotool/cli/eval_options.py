@@ -16,12 +16,14 @@ from mocotool.configs.evaluate import (
     ProtocolName,
     ResizeChoice,
 )
+from mocotool.configs.render import NoiseChoice, RenderConfig
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
 
 if TYPE_CHECKING:
     from mocotool.metrics.distances import Measuring
     from mocotool.metrics.results import MetricResult
+    from mocotool.metrics.sides import Side
 
 PRESET = "the protocol's"
 _PROTOCOL = "Protocol"
@@ -226,6 +228,32 @@ def start_measuring(
             yield Measuring(
                 config=config, device=processes.device, processes=processes, progress=advance
             )
+
+
+def open_sides(
+    paths: tuple[Path, ...],
+    measuring: "Measuring",
+    *,
+    generator: Path | None,
+    noise: NoiseChoice,
+    precision: str,
+    report: Report,
+) -> "list[Side]":
+    """Open what was named: folders, videos, latents or saved statistics."""
+    from mocotool.devices import resolve_precision
+    from mocotool.metrics.sides import open_side
+
+    return [
+        open_side(
+            path,
+            generator=generator,
+            render=RenderConfig(noise=noise),
+            device=measuring.device,
+            precision=resolve_precision(precision, measuring.device),
+            warn=report.warn,
+        )
+        for path in paths
+    ]
 
 
 def print_result(report: Report, result: "MetricResult", *, is_first: bool = True) -> None:

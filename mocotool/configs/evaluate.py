@@ -12,6 +12,8 @@ InterpolationChoice = Literal["bilinear", "bilinear-tf1", "bilinear-antialias"]
 CovarianceChoice = Literal["biased", "unbiased"]
 ProtocolName = Literal["stylegan-v", "unterthiner", "videogpt", "paper"]
 FrameChoice = Literal["all", "one"]
+SideRole = Literal["real", "fake"]
+CropChoice = Literal["detect", "whole"]
 
 FEW_SAMPLES = 2048
 """Below this many samples Frechet distances are large for want of samples alone."""
@@ -175,7 +177,7 @@ class FaceProtocol:
     """Frames of a video, from its first; `None` is all."""
     frame_stride: int = 1
     """Every which frame is taken."""
-    crop: Literal["detect", "whole"] = "detect"
+    crop: CropChoice = "detect"
     """Whether faces are looked for, or the whole frame is taken as one."""
     seed: int = 0
     """Of the random choices."""
@@ -185,7 +187,7 @@ class FaceProtocol:
         for name in ("num_videos", "num_frames"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
-        check_choice("crop", self.crop, ("detect", "whole"))
+        check_choice("crop", self.crop, get_args(CropChoice))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -71,7 +71,7 @@ class Detector(Protocol):
         """Return what features depend on besides the weights, for the key of a cache."""
 
 
-class _Module:
+class ModuleDetector:
     """A detector that is a module of torch."""
 
     def __init__(self, module: torch.nn.Module) -> None:
@@ -83,7 +83,7 @@ class _Module:
         return self
 
 
-class I3DDetector(_Module):
+class I3DDetector(ModuleDetector):
     """I3D logits of whole clips.
 
     Args:

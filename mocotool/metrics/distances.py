@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, VideoProtocol
+from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, SideRole, VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.metrics.detectors import Detector, load_video_detector
 from mocotool.metrics.extraction import extract_statistics
@@ -28,7 +28,6 @@ from mocotool.metrics.sources import VideoSource
 from mocotool.metrics.statistics import FeatureStats, Float32
 from mocotool.training.distributed import Processes
 
-Role = Literal["real", "fake"]
 Plan = ClipPlan | FramePlan
 Progress = Callable[[int], None]
 
@@ -122,7 +121,7 @@ def feature_settings(protocol: VideoProtocol) -> dict[str, Any]:
 
 def measure_clips(
     side: Side,
-    role: Role,
+    role: SideRole,
     *,
     protocol: VideoProtocol,
     detector: Detector,
@@ -167,12 +166,12 @@ def measure_clips(
         processes=measuring.processes,
         progress=measuring.progress,
     )
-    return MeasuredSide(stats, _report(side, plan, stats.num_samples, "clips"))
+    return MeasuredSide(stats, report_input(side, plan, stats.num_samples, "clips"))
 
 
 def measure_frames(
     side: Side,
-    role: Role,
+    role: SideRole,
     *,
     protocol: FrameProtocol,
     detector: Detector,
@@ -200,7 +199,7 @@ def measure_frames(
         processes=measuring.processes,
         progress=measuring.progress,
     )
-    return MeasuredSide(stats, _report(side, plan, stats.num_samples, "frames"))
+    return MeasuredSide(stats, report_input(side, plan, stats.num_samples, "frames"))
 
 
 def compute_fid(
@@ -346,7 +345,7 @@ def describe_detector(detector: Detector, feature_dim: int) -> dict[str, Any]:
     return dataclasses.asdict(detector.record) | {"feature_dim": feature_dim} | detector.settings()
 
 
-def _roles(real: Side, fake: Side) -> tuple[tuple[Role, Side], ...]:
+def _roles(real: Side, fake: Side) -> tuple[tuple[SideRole, Side], ...]:
     return (("real", real), ("fake", fake))
 
 
@@ -395,7 +394,15 @@ def _split(stats: FeatureStats, name: str, *, seed: int) -> tuple[FeatureStats, 
     )
 
 
-def _report(side: VideoSource, plan: Plan, num_samples: int, what: str) -> dict[str, Any]:
+def report_input(side: VideoSource, plan: Plan, num_samples: int, what: str) -> dict[str, Any]:
+    """Return what a result says of videos that were measured.
+
+    Args:
+        side: The videos.
+        plan: Which parts of them.
+        num_samples: How many features came of it.
+        what: What those are of: "clips" or "frames".
+    """
     described = side.describe()
     return {
         "path": name_source(side.name),

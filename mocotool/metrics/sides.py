@@ -130,14 +130,29 @@ def save_statistics(
     """
     for role, path in targets.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        meta = {
-            "detector": result.detector,
-            "features": dict(features),
-            "source": result.inputs[role],
-            "history": [current_command()],
-            "version": tool_version(),
-        }
-        write_statistics(result.statistics[role], path, meta=meta)
+        side = MeasuredSide(result.statistics[role], result.inputs[role])
+        write_side(side, path, detector=result.detector or {}, features=features)
+
+
+def write_side(
+    side: MeasuredSide, path: Path, *, detector: Mapping[str, Any], features: Mapping[str, Any]
+) -> None:
+    """Write one side's statistics.
+
+    Args:
+        side: What was measured.
+        path: Where to; an existing file is replaced.
+        detector: What the result says of its detector.
+        features: The settings that features depend on.
+    """
+    meta = {
+        "detector": dict(detector),
+        "features": dict(features),
+        "source": side.report,
+        "history": [current_command()],
+        "version": tool_version(),
+    }
+    write_statistics(side.stats, path, meta=meta)
 
 
 def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any]]:

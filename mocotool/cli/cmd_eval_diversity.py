@@ -1,0 +1,155 @@
+"""`moco eval diversity`: how differently videos go on from one beginning."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mocotool.cli import eval_options as ev
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.configs.evaluate import DiversityProtocol, ExtractionConfig
+from mocotool.errors import ConfigError
+from mocotool.files import check_input_file, check_output_path
+
+if TYPE_CHECKING:
+    from mocotool.metrics.distances import Measuring
+    from mocotool.metrics.sources import VideoSource
+
+DIVERSITY = DiversityProtocol()
+
+
+def diversity(
+    videos: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[VIDEOS]",
+            help="Latents with several motions of each content seed, or a folder of videos of one "
+            "content; sampled if left out.",
+        ),
+    ] = None,
+    *,
+    motion: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Motion model to sample; the bundled one if left out."),
+    ] = None,
+    pca: opt.PCAOption = None,
+    num_contents: Annotated[
+        int, typer.Option(help="First latents to sample.")
+    ] = DIVERSITY.num_contents,
+    num_motions: Annotated[
+        int, typer.Option(help="Motion seeds for each of them.")
+    ] = DIVERSITY.num_motions,
+    num_frames: Annotated[
+        int, typer.Option(help="Frames of a sampled video; the last one is measured.")
+    ] = DIVERSITY.num_frames,
+    seed: opt.Seed = DIVERSITY.seed,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write mean.png, std.png and mean.mp4 of the first content there.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    force: opt.Force = False,
+    generator: ev.Generator = None,
+    device: opt.Device = "auto",
+    precision: ev.RenderPrecision = "fp32",
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure how differently videos go on from one beginning (Appendix D).
+
+    One content, many motions, no noise: the standard deviation of each pixel
+    of the last frame in [-1, 1], averaged, then over several contents.
+
+    Example: moco eval diversity --num-contents 5 --pictures diversity
+    """
+    report = Report(json=json, quiet=quiet)
+    settings = DiversityProtocol(
+        num_contents=num_contents, num_motions=num_motions, num_frames=num_frames, seed=seed
+    )
+    if videos is not None:
+        ev.check_side(videos)
+        if motion is not None:
+            raise ConfigError("--motion samples videos, and VIDEOS names them: expected one")
+    if motion is not None:
+        check_input_file(motion)
+    _check_picture_folder(pictures, force=force)
+
+    from mocotool.metrics.diversity import compute_diversity, write_pictures
+
+    config = ExtractionConfig()
+    with ev.start_measuring(report, device=device, config=config, what="videos") as measuring:
+        source = _open_videos(
+            videos,
+            motion,
+            pca,
+            measuring,
+            protocol=settings,
+            generator=generator,
+            precision=precision,
+            report=report,
+        )
+        result, spread = compute_diversity(source, progress=measuring.progress)
+        if pictures is not None and measuring.processes.is_first:
+            write_pictures(spread, pictures)
+    ev.print_result(report, result, is_first=measuring.processes.is_first)
+
+
+def _check_picture_folder(folder: Path | None, *, force: bool) -> None:
+    """Check that the pictures of `moco eval diversity` can be written.
+
+    Raises:
+        ConfigError: One exists already, or the folder is a file.
+    """
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: a file, expected the name of a folder")
+    if folder.is_dir():
+        for name in ("mean.png", "std.png", "mean.mp4"):
+            check_output_path(folder / name, force=force)
+
+
+def _open_videos(
+    videos: Path | None,
+    motion: Path | None,
+    pca: Path | None,
+    measuring: "Measuring",
+    *,
+    protocol: DiversityProtocol,
+    generator: Path | None,
+    precision: str,
+    report: Report,
+) -> "VideoSource":
+    """Open several motions of each content, or sample them."""
+    from mocotool.cli.inputs import find_generator
+    from mocotool.devices import resolve_precision
+    from mocotool.metrics.diversity import sample_contents
+    from mocotool.metrics.sides import require_videos
+    from mocotool.motion.checkpoint import load_motion
+    from mocotool.trajectory import check_motion_fits
+
+    if videos is not None:
+        sides = ev.open_sides(
+            (videos,),
+            measuring,
+            generator=generator,
+            noise="none",
+            precision=precision,
+            report=report,
+        )
+        return require_videos(sides[0])
+    walker = load_motion(motion, pca=pca, device=measuring.device)
+    assert walker.origin is not None
+    painter = find_generator(
+        generator,
+        walker.generator_record,
+        name=walker.origin.path,
+        device=measuring.device,
+        precision=resolve_precision(precision, measuring.device),
+    )
+    report.warn_if(check_motion_fits(walker, painter))
+    return sample_contents(walker, painter, protocol=protocol)

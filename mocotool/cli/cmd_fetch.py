@@ -1,0 +1,47 @@
+"""`moco fetch`: download published weights into the verified cache."""
+
+from typing import Annotated
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.downloads import PUBLISHED, cached_path, describe_weights, fetch
+
+
+def fetch_command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="What to download; nothing lists what there is."),
+    ] = None,
+    *,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Download weights of detectors into the cache, and check them.
+
+    An interrupted download goes on where it stopped. A file that is not the
+    published one is refused before anything opens it. The cache is
+    $MOCO_CACHE, else the user's cache folder.
+
+    Example: moco fetch i3d
+    """
+    report = Report(json=json, quiet=quiet)
+    wanted = [describe_weights(name) for name in names or []]
+    for weights in wanted:
+        with report.progress(weights.name, weights.size_bytes) as advance:
+            fetch(weights.name, progress=advance, note=report.note)
+    report.result(
+        {
+            weights.name: {
+                "path": str(cached_path(weights.name)),
+                "is_here": cached_path(weights.name).is_file(),
+                "purpose": weights.purpose,
+                "url": weights.url,
+                "sha256": weights.sha256,
+                "licence": weights.licence,
+            }
+            for weights in wanted or PUBLISHED.values()
+        },
+        quiet_hides=bool(wanted),
+    )

@@ -1,0 +1,210 @@
+"""Who is in the picture? Faces found, cut out and turned into vectors that tell people apart."""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mocotool.configs.evaluate import CropChoice
+from mocotool.downloads import find_weights
+from mocotool.errors import ConfigError, UnavailableError
+from mocotool.files import check_input_file, sha256_file
+from mocotool.metrics.detectors import DetectorRecord, load_weights, record_weights
+from mocotool.metrics.extraction import full_precision
+from mocotool.metrics.facenet import INPUT_SIZE, FaceNet
+from mocotool.metrics.resizing import resize_frames
+from mocotool.metrics.sources import FramesU8
+
+Embeddings = npt.NDArray[np.float32]
+
+FACE_DETECTORS = ("dlib", "facenet")
+DLIB_CHIP_SIZE = 150
+CHIP_PADDING = 0.25  # of the face's size, as dlib's own examples cut chips
+DETECTION_SIZE = 320  # dlib's finder misses faces under 80 px: frames are enlarged up to here
+MAX_ENLARGEMENTS = 3
+INSTALL_HINT = "pip install 'mocotool[faces]', or choose --detector facenet"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class FaceVectors:
+    """The faces of some frames as vectors."""
+
+    vectors: Embeddings
+    """[k, d], one a face that was found."""
+    is_found: npt.NDArray[np.bool_]
+    """Whether each frame has one, [t]; k of them are true."""
+
+
+class FaceEmbedder(Protocol):
+    """Turns frames into vectors of the face in each."""
+
+    record: DetectorRecord
+    """What it is."""
+    crop: CropChoice
+    """Whether faces are looked for, or the frame is taken whole."""
+
+    def embed(self, frames_u8: FramesU8) -> FaceVectors:
+        """Embed the largest face of each frame, uint8 [t, h, w, 3]."""
+
+
+class DlibEmbedder:
+    """dlib's face network: 128 numbers, people apart at about 0.6.
+
+    Args:
+        crop: Whether faces are looked for and set upright, or the frame is taken whole.
+
+    Raises:
+        UnavailableError: The packages dlib-bin and face_recognition_models are not installed.
+    """
+
+    def __init__(self, *, crop: CropChoice = "detect") -> None:
+        self._dlib = _import_dlib()
+        folder = find_dlib_models()
+        weights = folder / "dlib_face_recognition_resnet_model_v1.dat"
+        self._network = self._dlib.face_recognition_model_v1(str(weights))
+        self._finder = self._dlib.get_frontal_face_detector()
+        landmarks = folder / "shape_predictor_5_face_landmarks.dat"
+        self._landmarks = self._dlib.shape_predictor(str(landmarks))
+        self.crop = crop
+        self.record = DetectorRecord(
+            name="dlib", sha256=sha256_file(weights), is_published=None, title=None
+        )
+
+    def embed(self, frames_u8: FramesU8) -> FaceVectors:
+        """Embed the largest face of each frame, uint8 [t, h, w, 3]."""
+        chips = [self.cut_face(frame) for frame in frames_u8]
+        found = [chip for chip in chips if chip is not None]
+        vectors = np.zeros((len(found), 128), np.float32)
+        if found:
+            vectors[:] = np.array(self._network.compute_face_descriptor(found), np.float32)
+        return FaceVectors(vectors, np.array([chip is not None for chip in chips]))
+
+    def cut_face(self, frame_u8: FramesU8) -> FramesU8 | None:
+        """Return the largest face of uint8 [h, w, 3], upright, [150, 150, 3]; `None` without."""
+        frame = np.ascontiguousarray(frame_u8)
+        if self.crop == "whole":
+            return _resize_square(frame, DLIB_CHIP_SIZE)
+        side = min(frame.shape[:2])
+        num_doublings = max(0, min(MAX_ENLARGEMENTS, round(np.log2(DETECTION_SIZE / side))))
+        boxes = self._finder(frame, num_doublings)
+        if not boxes:
+            return None
+        largest = max(boxes, key=lambda box: box.area())
+        shape = self._landmarks(frame, largest)
+        chip: FramesU8 = self._dlib.get_face_chip(frame, shape, DLIB_CHIP_SIZE, CHIP_PADDING)
+        return chip
+
+
+class FaceNetEmbedder:
+    """FaceNet trained on VGGFace2: 512 numbers, a unit vector.
+
+    Args:
+        network: The network.
+        record: Where it came from.
+        cutter: What cuts faces out; `None` takes frames whole.
+        device: Where the network runs.
+    """
+
+    def __init__(
+        self,
+        network: FaceNet,
+        *,
+        record: DetectorRecord,
+        cutter: DlibEmbedder | None,
+        device: torch.device,
+    ) -> None:
+        self.network = network.eval().requires_grad_(False).to(device)
+        self.record = record
+        self.crop: CropChoice = "whole" if cutter is None else "detect"
+        self._cutter = cutter
+        self._device = device
+
+    def embed(self, frames_u8: FramesU8) -> FaceVectors:
+        """Embed the largest face of each frame, uint8 [t, h, w, 3]."""
+        if self._cutter is None:
+            chips: list[FramesU8 | None] = list(frames_u8)
+        else:
+            chips = [self._cutter.cut_face(frame) for frame in frames_u8]
+        is_found = np.array([chip is not None for chip in chips])
+        found = [chip for chip in chips if chip is not None]
+        if not found:
+            return FaceVectors(np.zeros((0, 512), np.float32), is_found)
+        faces = torch.from_numpy(np.stack(found)).movedim(-1, 1).float().to(self._device)
+        resized = resize_frames(faces, INPUT_SIZE, interpolation="bilinear-antialias")
+        with torch.inference_mode(), full_precision():
+            vectors = self.network(resized.sub_(127.5).div_(128.0))
+        return FaceVectors(vectors.cpu().numpy(), is_found)
+
+
+def load_face_embedder(
+    name: str = "dlib",
+    *,
+    crop: CropChoice = "detect",
+    device: torch.device | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> FaceEmbedder:
+    """Load what tells people apart.
+
+    Args:
+        name: "dlib", "facenet", or a file of FaceNet weights.
+        crop: Whether faces are looked for (by dlib) or frames are taken whole.
+        device: Where FaceNet runs; `None` is the CPU.
+        warn: Told when a file is not the one everybody uses.
+
+    Raises:
+        ConfigError: There is no such detector and no such file.
+        FileFormatError: The file holds something else.
+        UnavailableError: Weights or packages are not here.
+    """
+    if name == "dlib":
+        return DlibEmbedder(crop=crop)
+    if name != "facenet" and not Path(name).exists() and not {"/", "."} & set(name):
+        raise ConfigError(
+            f"--detector {name}: no such detector",
+            hint=f"{', '.join(FACE_DETECTORS)}, or a file of FaceNet weights",
+        )
+    own = None if name == "facenet" else check_input_file(Path(name))
+    path = find_weights("facenet", file=own)
+    network = FaceNet()
+    load_weights(network, path)
+    return FaceNetEmbedder(
+        network,
+        record=record_weights("facenet", path, warn=warn),
+        cutter=DlibEmbedder() if crop == "detect" else None,
+        device=torch.device("cpu") if device is None else device,
+    )
+
+
+def find_dlib_models() -> Path:
+    """Return the folder of dlib's networks in the package face_recognition_models.
+
+    Raises:
+        UnavailableError: The package is not installed.
+    """
+    # Found without importing: the package asks for setuptools when it is imported.
+    spec = importlib.util.find_spec("face_recognition_models")
+    if spec is None or spec.origin is None:
+        raise UnavailableError(
+            "the package face_recognition_models is not installed", hint=INSTALL_HINT
+        )
+    return Path(spec.origin).parent / "models"
+
+
+def _import_dlib() -> Any:
+    try:
+        import dlib
+    except ImportError:
+        raise UnavailableError("the package dlib is not installed", hint=INSTALL_HINT) from None
+    return dlib
+
+
+def _resize_square(frame_u8: FramesU8, size: int) -> FramesU8:
+    frame = torch.from_numpy(frame_u8).movedim(-1, 0).float()
+    resized = resize_frames(frame, size, interpolation="bilinear-antialias")
+    pixels: FramesU8 = resized.round_().clamp_(0, 255).byte().movedim(0, -1).contiguous().numpy()
+    return pixels

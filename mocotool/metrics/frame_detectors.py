@@ -1,0 +1,121 @@
+"""Which networks turn single frames into features; only the published Inception gives an FID."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mocotool.downloads import find_weights
+from mocotool.files import check_input_file
+from mocotool.metrics.detectors import (
+    TORCHSCRIPT_PREFIX,
+    Detector,
+    DetectorRecord,
+    ModuleDetector,
+    check_detector_name,
+    load_weights,
+    record_weights,
+    run_torchscript,
+)
+from mocotool.metrics.inception import INPUT_SIZE, Inception
+from mocotool.metrics.pixel_features import FRAME_SIZE, pixel_features
+from mocotool.metrics.resizing import resize_frames
+
+FRAME_DETECTORS = ("inception", "pixels")
+
+
+class InceptionDetector(ModuleDetector):
+    """Pooled Inception features of frames.
+
+    Args:
+        module: The network, from [n, 3, 299, 299] to [n, d].
+        record: Where it came from.
+    """
+
+    min_frames = 1
+    batch_size = 32
+
+    def __init__(self, module: torch.nn.Module, *, record: DetectorRecord) -> None:
+        super().__init__(module)
+        self.record = record
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn uint8 [t, h, w, 3] into float32 [t, 3, 299, 299], bytes b as (b - 128) / 128."""
+        frames = frames_u8.movedim(-1, 1).float()
+        # The graph's own resize: TensorFlow 1, without half-pixel centres, and never antialiased.
+        resized = resize_frames(frames, INPUT_SIZE, interpolation="bilinear-tf1")
+        return resized.sub_(128.0).div_(128.0)
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return pooled features, [n, 2048]."""
+        features: Tensor = self.module(batch)
+        return features
+
+    def settings(self) -> dict[str, Any]:
+        """Return nothing: everything is fixed by the network."""
+        return {}
+
+
+class PixelDetector:
+    """Plain pixel features; see `pixel_features`."""
+
+    record = DetectorRecord(name="pixels", title="pixel features")
+    min_frames = 1
+    batch_size = 64
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn uint8 [t, h, w, 3] into float32 [t, 3, 64, 64] in [0, 1]."""
+        frames = frames_u8.movedim(-1, 1).float().div_(255.0)
+        return resize_frames(frames, FRAME_SIZE, interpolation="bilinear-antialias")
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return pixel features, [n, d]."""
+        return pixel_features(batch)
+
+    def to(self, device: torch.device) -> "PixelDetector":
+        """Return itself; there is nothing to move."""
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return the version of the features."""
+        return {"version": 1}
+
+
+def load_frame_detector(
+    name: str = "inception", *, warn: Callable[[str], None] | None = None
+) -> Detector:
+    """Load what turns frames into features.
+
+    Args:
+        name: "inception" or "pixels"; a file of Inception weights; or "torchscript:FILE", a program
+            that maps float32 [n, 3, 299, 299] in [-1, 1] to features [n, d].
+        warn: Told when a file is not the one everybody uses, and before a program is run.
+
+    Raises:
+        ConfigError: There is no such detector and no such file.
+        FileFormatError: The file holds something else.
+        UnavailableError: The weights are not here.
+    """
+    if name == "pixels":
+        return PixelDetector()
+    if name.startswith(TORCHSCRIPT_PREFIX):
+        path = check_input_file(Path(name.removeprefix(TORCHSCRIPT_PREFIX)))
+        data = path.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        if warn is not None:
+            warn(
+                f"{path}: a TorchScript file is a program; this one (sha256 {sha256}) is run "
+                "because you named it"
+            )
+        record = DetectorRecord(
+            name=f"{TORCHSCRIPT_PREFIX}{path.name}", sha256=sha256, title=path.name
+        )
+        return InceptionDetector(run_torchscript(data, path), record=record)
+    check_detector_name(name, FRAME_DETECTORS)
+    path = find_weights("inception", file=None if name == "inception" else Path(name))
+    network = Inception()
+    load_weights(network, path)
+    return InceptionDetector(network, record=record_weights("inception", path, warn=warn))

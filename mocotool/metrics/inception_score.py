@@ -1,0 +1,174 @@
+"""The Inception score of videos: C3D is sure of each clip, and its classes are many over all."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mocotool.configs.evaluate import FEW_SAMPLES, ScoreProtocol
+from mocotool.downloads import find_weights
+from mocotool.errors import ConfigError
+from mocotool.metrics.c3d import INPUT_SIZE, NUM_FRAMES, load_c3d
+from mocotool.metrics.detectors import Detector, DetectorRecord, ModuleDetector, record_weights
+from mocotool.metrics.distances import Measuring, describe_detector, report_input, require_features
+from mocotool.metrics.extraction import extract_statistics
+from mocotool.metrics.results import MetricResult
+from mocotool.metrics.sampling import plan_clips
+from mocotool.metrics.sources import VideoSource
+
+
+class C3DDetector(ModuleDetector):
+    """C3D's class probabilities of clips of 16 frames.
+
+    Args:
+        module: The network, from [n, 3, 16, 112, 112] to [n, 101].
+        record: Where it came from.
+    """
+
+    min_frames = NUM_FRAMES
+    batch_size = 4
+
+    def __init__(self, module: torch.nn.Module, *, record: DetectorRecord) -> None:
+        super().__init__(module)
+        self.record = record
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn a clip, uint8 [16, h, w, 3], into float32 [1, 3, 16, 112, 112] in [-1, 1]."""
+        frames = frames_u8.movedim(-1, 1).float().div_(127.5).sub_(1.0)  # [t, 3, h, w]
+        # Chainer's resize puts the corners on the corners.
+        size = (INPUT_SIZE, INPUT_SIZE)
+        resized = F.interpolate(frames, size, mode="bilinear", align_corners=True)
+        return resized.transpose(0, 1)[None]
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return class probabilities, [n, 101]."""
+        probabilities: Tensor = self.module(batch)
+        return probabilities
+
+    def settings(self) -> dict[str, Any]:
+        """Return nothing: everything is fixed by the network."""
+        return {}
+
+
+def load_score_detector(
+    weights: Path | None = None,
+    *,
+    mean: Path | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Detector:
+    """Load C3D from TGANv2's two files.
+
+    Args:
+        weights: `conv3d_deepnetA_ucf.npz`; `None` is the one of the cache.
+        mean: `mean2.npz`; `None` is the one of the cache.
+        warn: Told when a file is not the one trusted before.
+
+    Raises:
+        FileFormatError: A file holds something else.
+        UnavailableError: The weights are not here.
+    """
+    path = find_weights("c3d", file=weights)
+    network = load_c3d(path, find_weights("c3d-mean", file=mean))
+    return C3DDetector(network, record=record_weights("c3d", path, warn=warn))
+
+
+def inception_score(
+    probabilities: npt.NDArray[Any], *, num_splits: int = 1, seed: int = 42
+) -> tuple[float, float]:
+    """Compute exp of the mean divergence of each sample's classes from the classes of all.
+
+    Args:
+        probabilities: [n, k], rows that add up to 1.
+        num_splits: Parts scored on their own, after a shuffle; more parts make it smaller.
+        seed: Of the shuffle.
+
+    Returns:
+        Mean and standard deviation over the parts, between 1 and k.
+
+    Raises:
+        ConfigError: There are fewer samples than parts.
+
+    Source:
+        Paper: Salimans et al., "Improved techniques for training GANs", 2016; Saito et al., 2017,
+        for videos.
+    """
+    n = len(probabilities)
+    if n < num_splits:
+        raise ConfigError(f"{n} clips cannot be scored in {num_splits} parts")
+    order = np.random.RandomState(seed).permutation(n)
+    scores = []
+    for part in np.array_split(probabilities.astype(np.float64)[order], num_splits):
+        marginal = part.mean(axis=0, keepdims=True)
+        # Where p is 0, p log p is 0: the tiny number only keeps the logarithm quiet.
+        tiny = np.finfo(np.float64).tiny
+        divergence = part * (np.log(part + tiny) - np.log(marginal + tiny))
+        scores.append(float(np.exp(divergence.sum(axis=1).mean())))
+    return float(np.mean(scores)), float(np.std(scores))
+
+
+def compute_is(
+    videos: VideoSource,
+    *,
+    protocol: ScoreProtocol | None = None,
+    detector: Detector,
+    measuring: Measuring | None = None,
+) -> MetricResult:
+    """Compute the Inception score of videos under C3D.
+
+    Args:
+        videos: What is scored.
+        protocol: Clips and parts; `None` is 10,000 clips in one part.
+        detector: See `load_score_detector`.
+        measuring: Device, batches, cache and progress.
+
+    Returns:
+        The score, called "IS" unless the detector is another than the one trusted before.
+
+    Raises:
+        FileFormatError: No video has 16 frames, or one cannot be measured.
+    """
+    protocol = ScoreProtocol() if protocol is None else protocol
+    measuring = Measuring() if measuring is None else measuring
+    plan = plan_clips(
+        videos.num_frames,
+        name=videos.name,
+        choice=protocol.clips,
+        num_frames=NUM_FRAMES,
+        frame_stride=protocol.frame_stride,
+        count=protocol.num_clips,
+        seed=protocol.seed,
+    )
+    stats = extract_statistics(
+        videos,
+        plan,
+        detector=detector,
+        config=measuring.config,
+        device=measuring.device,
+        processes=measuring.processes,
+        progress=measuring.progress,
+    )
+    mean, std = inception_score(
+        require_features(stats, videos.name), num_splits=protocol.num_splits, seed=protocol.seed
+    )
+    few = stats.num_samples < FEW_SAMPLES
+    return MetricResult(
+        metric=detector.record.name_metric("IS", general="inception score"),
+        value=mean,
+        std=std if protocol.num_splits > 1 else None,
+        protocol={"num_frames": NUM_FRAMES} | dataclasses.asdict(protocol),
+        detector=describe_detector(detector, stats.feature_dim),
+        inputs={"videos": report_input(videos, plan, stats.num_samples, "clips")},
+        device=str(measuring.device),
+        warnings=(
+            f"{stats.num_samples:,} clips: the score grows with their number, "
+            "compare at equal counts only",
+        )
+        if few
+        else (),
+    )
