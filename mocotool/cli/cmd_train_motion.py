@@ -1,5 +1,7 @@
 """`moco train-motion`: learn motion from videos for a frozen image generator."""
 
+import contextlib
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,7 @@ from mocotool.configs.train_motion import (
     TrainMotionConfig,
     choose_preset,
 )
+from mocotool.files import check_input_folder
 
 DEFAULTS = TrainMotionConfig()
 CLIPS = "Clips"
@@ -214,9 +217,36 @@ def train_motion_command(
     report = Report(json=json, quiet=quiet)
     check_optional_file(generator)
     check_optional_file(motion)
+    check_input_folder(videos)
+    _train(
+        asked,
+        report,
+        videos=videos,
+        out=out,
+        generator=generator,
+        pca=pca,
+        motion=motion,
+        resume=resume,
+        dry_run=dry_run,
+        device=device,
+        precision=precision,
+    )
 
-    import dataclasses
 
+def _train(
+    asked: TrainMotionConfig,
+    report: Report,
+    *,
+    videos: Path,
+    out: Path,
+    generator: Path | None,
+    pca: Path | None,
+    motion: Path | None,
+    resume: bool,
+    dry_run: bool,
+    device: str,
+    precision: str,
+) -> None:
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator
     from mocotool.motion.checkpoint import save_motion
@@ -224,6 +254,7 @@ def train_motion_command(
     from mocotool.motion.preparation import find_basis, find_start, fit_config
     from mocotool.motion.trainer import MotionTrainer
     from mocotool.motion.training import train_motion
+    from mocotool.provenance import portable_path
     from mocotool.training.distributed import joined_processes
     from mocotool.training.run_folder import RunFolder
     from mocotool.training.stopping import catch_stop_signals
@@ -233,46 +264,45 @@ def train_motion_command(
     from mocotool.video.pictures import tile_frames
     from mocotool.video.writing import write_video
 
-    with joined_processes(resolve_device(device)) as processes, catch_stop_signals() as stop:
+    with joined_processes(resolve_device(device)) as processes:
         report.quiet |= not processes.is_first
-        span = clip_span(num_frames, frame_stride)
+        run = RunFolder(out, processes=processes)
+        resume |= run.is_restarted
+        if not dry_run:
+            run.check_place(resume=resume)
+        span = clip_span(asked.num_frames, asked.frame_stride)
         listing = list_videos(videos, min_frames=span, warn=report.warn)
-        source = load_generator(
-            generator,
-            device=processes.device,
-            precision=resolve_precision(precision, processes.device),
-        )
+        dtype = resolve_precision(precision, processes.device)
+        source = load_generator(generator, device=processes.device, precision=dtype)
+        start = find_start(motion, pca)
         with report.progress("latents") as advance:
-            start = find_start(motion, pca)
             basis = find_basis(source, pca, start=start, note=report.note, progress=advance)
         config = fit_config(asked, source, basis, note=report.note)
-        trainer = MotionTrainer(
-            source,
-            basis,
-            config,
-            processes=processes,
-            initial=start,
-        )
+        trainer = MotionTrainer(source, basis, config, processes=processes, initial=start)
         if dry_run:
-            clips = {"videos": len(listing.entries), "video_frames": listing.num_frames}
-            report.result(clips | plan_training(trainer))
+            plan = {"videos": len(listing.entries), "video_frames": listing.num_frames}
+            plan |= plan_training(trainer)
+            if processes.is_first:
+                report.result(plan)
             return
-        run = RunFolder(out, processes=processes)
         run.open(
             config,
             resume=resume,
-            inputs={"generator": None if source.origin is None else source.origin.file.as_json()},
-            machine=trainer.machine(),
+            inputs={
+                "videos": {"path": portable_path(videos), "frames": listing.num_frames},
+                "generator": None if source.origin is None else source.origin.file.as_json(),
+            },
+            machine=processes.describe() | {"precision": str(dtype).removeprefix("torch.")},
             warn=report.warn,
         )
         with report.progress("frames decoded", listing.num_frames) as advance:
             batches = load_clips(
                 listing,
-                num_frames=num_frames,
-                frame_stride=frame_stride,
+                num_frames=config.num_frames,
+                frame_stride=config.frame_stride,
                 size=config.frame_size,
                 batch_size=config.batch_size,
-                seed=seed,
+                seed=config.seed,
                 rank=processes.rank,
                 world_size=processes.world_size,
                 folder=out / "frames",
@@ -282,7 +312,12 @@ def train_motion_command(
         if run.has_state:
             trainer.resume(run, batches, warn=report.warn)
         record = dataclasses.asdict(config)
-        with report.training_progress(num_steps, "steps", trainer.step_idx) as show:
+        with (
+            contextlib.closing(batches),
+            contextlib.closing(run),
+            catch_stop_signals() as stop,
+            report.training_progress(config.num_steps, "steps", trainer.step_idx) as show,
+        ):
             train_motion(
                 trainer,
                 batches,
@@ -301,6 +336,6 @@ def train_motion_command(
                 warn=report.warn,
                 stop=stop,
             )
-        report.result(
-            {"motion": out / "motion.safetensors", "steps": trainer.step_idx}, quiet_hides=True
-        )
+        if processes.is_first:
+            values = {"motion": out / "motion.safetensors", "steps": trainer.step_idx}
+            report.result(values, quiet_hides=True)

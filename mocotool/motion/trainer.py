@@ -243,15 +243,6 @@ class MotionTrainer:
         )
         return to_frames_u8(frames).cpu()
 
-    def machine(self) -> dict[str, Any]:
-        """Return what a resumed run must have in common with the first to match to the bit."""
-        return {
-            "device": self.device.type,
-            "precision": str(self.generator.synthesis.compute_dtype).removeprefix("torch."),
-            "processes": self.processes.world_size,
-            "torch": torch.__version__,
-        }
-
     def resume(self, run: RunFolder, clips: Clips, *, warn: Callable[[str], None]) -> None:
         """Go on from the newest state in a run's folder.
 

@@ -116,6 +116,12 @@ class RunFolder:
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from None
 
+    @property
+    def is_restarted(self) -> bool:
+        """Whether `torchrun` has started this run again after one of its processes died."""
+        restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        return restarts != "0" and (self.path / CONFIG_NAME).exists()
+
     def check_place(self, *, resume: bool) -> None:
         """Check early that a run can begin here, or go on.
 
