@@ -17,6 +17,7 @@ MAX_JSON_BYTES = 10_000_000
 RUN_FILES = ("motion.safetensors", "generator.safetensors")
 ZIP_MAGIC = b"PK\x03\x04"
 NPY_MAGIC = b"\x93NUMPY"
+MEDIA_MAGICS = (b"\x1aE\xdf\xa3", b"GIF8", b"\x89PNG", b"\xff\xd8\xff", b"RIFF")
 
 Facts = dict[str, Any]
 
@@ -25,8 +26,8 @@ def describe_file(path: Path) -> Facts:
     """Return what an artefact is: kind, sizes, origin.
 
     Args:
-        path: A generator, latents, PCA basis, motion model, statistics, or a folder of a run, of
-            the authors' PCA files or of BigGAN weights.
+        path: A generator, latents, PCA basis, motion model, statistics, video, or a folder of a
+            run, of the authors' PCA files or of BigGAN weights.
 
     Returns:
         Name -> value; plain JSON values, nested at most two deep.
@@ -38,7 +39,7 @@ def describe_file(path: Path) -> Facts:
         return describe_folder(path)
     check_input_file(path)
     with path.open("rb") as file:
-        head = file.read(8)
+        head = file.read(12)
     if head.startswith(ZIP_MAGIC) and is_npz(path):
         return {"file": str(path)} | describe_npz(path) | file_facts(path)
     if head.startswith(NPY_MAGIC):
@@ -46,10 +47,33 @@ def describe_file(path: Path) -> Facts:
             f"{path}: a single numpy array, which says nothing of itself",
             hint="the authors' PCA files are read by their folder",
         )
+    if is_media(head):
+        return describe_media(path)
     weights = describe_weights(path)
     if weights is not None:
         return {"file": str(path)} | weights | file_facts(path)
     return describe_generator(load_generator(path))
+
+
+def is_media(head: bytes) -> bool:
+    """Tell whether a file begins as a video or a picture."""
+    return head[4:8] == b"ftyp" or head.startswith(MEDIA_MAGICS)
+
+
+def describe_media(path: Path) -> Facts:
+    """Return what a video or a picture is."""
+    from mocotool.video.reading import open_video
+
+    entry = open_video(path)
+    facts = {
+        "file": str(path),
+        "what": "picture" if entry.kind == "image" else "video",
+        "num_frames": entry.num_frames,
+        "fps": entry.fps,
+        "width": entry.width,
+        "height": entry.height,
+    }
+    return facts | file_facts(path)
 
 
 def file_facts(path: Path) -> Facts:

@@ -28,6 +28,7 @@ BUNDLED_NAME = "people.safetensors"
 BUNDLED_PREFIX = "bundled:"
 MAX_LISTED = 6
 MEAN_SAMPLES = 10_000
+MEAN_BATCH = 1_000
 MEAN_SEED = 0
 
 FAMILIES: dict[str, Callable[..., Generator]] = {
@@ -114,9 +115,10 @@ def build_generator(weights: GeneratorWeights) -> Generator:
 def fill_latent_mean(generator: Generator) -> None:
     """Set the truncation centre to the mean over seeded samples, for files that lack it."""
     rng = torch.Generator().manual_seed(MEAN_SEED)
-    z = torch.randn(MEAN_SAMPLES, generator.z_dim, generator=rng)
-    total = sum(generator.mapping(part).double().sum(dim=0) for part in z.split(1000))
-    assert isinstance(total, Tensor)
+    total = torch.zeros(generator.latent_dim, dtype=torch.float64)
+    for _ in range(MEAN_SAMPLES // MEAN_BATCH):
+        z = torch.randn(MEAN_BATCH, generator.z_dim, generator=rng)
+        total += generator.mapping(z).double().sum(dim=0)
     assert generator.latent_mean is not None
     generator.latent_mean.copy_(total / MEAN_SAMPLES)
 

@@ -9,6 +9,7 @@ Limits = tuple[float, float]
 
 MAX_WIDTH = 1 << 16
 MAX_BLOCKS = 16
+MIN_ATTENTION_CHANNELS = 8
 
 # Family -> argument -> (lowest, highest), "flag", a tuple of texts, or "list of" limits.
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -37,8 +38,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "num_layers": (3, 64),
         "num_critical": (0, 32),
         "first_cutoff": (1e-3, 1e4),
-        "first_stopband": (1e-3, 1e4),
-        "last_stopband_rel": (1e-3, 1e4),
+        "first_stopband": (0.5, 1e4),
+        "last_stopband_rel": (0.5, 1e4),
         "margin_size": (0, 256),
         "output_scale": (1e-9, 1e9),
         "conv_kernel": (1, 15),
@@ -95,8 +96,17 @@ def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
             raise FileFormatError(
                 f"the architecture's {len(channels)} blocks do not make {resolution} pixels"
             )
-    if kind == "stylegan3" and arch["num_critical"] >= arch["num_layers"]:
-        raise FileFormatError("the architecture has more critical layers than layers")
+    if kind == "stylegan3" and (
+        arch["num_critical"] >= arch["num_layers"] or arch["channel_base"] < arch["img_resolution"]
+    ):
+        raise FileFormatError(
+            "the architecture has layers without channels, or critical ones alone"
+        )
+    if kind == "biggan" and any(
+        index + 1 >= len(arch["channels"]) or arch["channels"][index + 1] < MIN_ATTENTION_CHANNELS
+        for index in arch["attention_blocks"]
+    ):
+        raise FileFormatError("the architecture has attention where there are no channels for it")
     return arch
 
 

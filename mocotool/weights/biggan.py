@@ -110,8 +110,11 @@ def fold_spectral_norms(values: dict[str, Tensor], *, eps: float) -> dict[str, T
         if vector is None:
             folded[name] = value
             continue
-        if vector.shape != (1, value.shape[0]):
-            raise FileFormatError(f"{name} has a vector of shape {list(vector.shape)}")
+        is_pair = value.ndim >= 2 and vector.shape == (1, value.shape[0])
+        if not is_pair or not value.is_floating_point() or not vector.is_floating_point():
+            raise FileFormatError(
+                f"{name} of shape {list(value.shape)} has a vector of shape {list(vector.shape)}"
+            )
         matrix = value.flatten(1)  # [out, in]
         right = F.normalize(vector @ matrix, eps=eps)  # [1, in]
         left = F.normalize(right @ matrix.t(), eps=eps)  # [1, out]

@@ -17,6 +17,7 @@ from mocotool.weights.state_dicts import TensorReader, as_state_dict, check_filt
 MAPPING_LR_MULTIPLIER = 0.01
 """rosinality's default, which no released checkpoint departs from; the files do not say it."""
 NOISE_SEED = 0
+MAX_OCTAVES = 10
 
 
 def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
@@ -66,6 +67,8 @@ def infer_sizes(values: dict[str, Tensor]) -> dict[str, Any]:
     """
     num_layers = sum(re.fullmatch(r"style\.\d+\.weight", name) is not None for name in values)
     num_octaves = sum(re.fullmatch(r"to_rgbs\.\d+\.bias", name) is not None for name in values)
+    if num_octaves > MAX_OCTAVES:
+        raise FileFormatError(f"the checkpoint has {num_octaves} octaves, more than {MAX_OCTAVES}")
     style = _shaped(values, "style.1.weight", 2)
     widths = [_shaped(values, "conv1.conv.weight", 5).shape[1]]
     for octave in range(num_octaves):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mocotool.errors import FileFormatError
-from mocotool.weights.records import is_count
+from mocotool.weights.records import MAX_AXES, is_count
 from mocotool.weights.refusals import shown
 
 LENGTH = struct.Struct("<Q")
@@ -93,7 +93,8 @@ def _read_entry(name: str, entry: Any) -> tuple[list[int], torch.dtype, list[int
     entry = entry if isinstance(entry, dict) else {}
     dtype_name, shape, span = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     dtype = DTYPES.get(dtype_name) if isinstance(dtype_name, str) else None
-    is_shape = isinstance(shape, list) and len(shape) <= 8 and all(map(is_count, shape))
+    is_shape = isinstance(shape, list) and len(shape) <= MAX_AXES and all(map(is_count, shape))
+    is_shape = is_shape and is_count(math.prod(size or 1 for size in shape))
     is_span = isinstance(span, list) and len(span) == 2 and all(map(is_count, span))
     if dtype is None or not is_shape or not is_span:
         raise FileFormatError(f"the safetensors entry {shown(name)} is damaged or of unknown kind")

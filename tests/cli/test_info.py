@@ -112,6 +112,13 @@ def test_statistics_show_their_metadata(run_moco, tmp_path):
     assert values["arrays"]["sigma"] == "float64 [4, 4]"
 
 
+def test_a_video(run_moco):
+    values = info(run_moco, find_golden("people-1.mp4"))
+
+    assert (values["what"], values["width"], values["height"]) == ("video", 128, 128)
+    assert values["num_frames"] > 1
+
+
 def test_an_unknown_state_dict(run_moco, tmp_path):
     torch.save({"a": torch.zeros(2, 3), "b": torch.zeros(4)}, tmp_path / "x.pt")
 

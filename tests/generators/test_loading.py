@@ -290,6 +290,29 @@ def test_biggan_settings_that_the_file_lacks_are_kept_by_the_native_file(tmp_pat
     assert again.arch["bn_eps"] == 1e-2
 
 
+def test_layers_trained_without_noise_open(tmp_path):
+    generator = small_stylegan2()
+    w = torch.randn(2, 12)
+    expected = generator.synthesis(w, noise_mode="none")
+    for layer in generator.synthesis.layers():
+        del layer.noise_const
+        del layer.noise_strength
+    path = tmp_path / "g.pkl"
+    path.write_bytes(stylegan2_pickle(generator, use_noise=False))
+
+    again = load_generator(path)
+
+    assert torch.equal(again.synthesis(w, noise_mode="const"), expected)
+
+
+def test_another_activation_is_refused(tmp_path):
+    path = tmp_path / "g.pkl"
+    path.write_bytes(stylegan2_pickle(small_stylegan2(), activation="relu"))
+
+    with pytest.raises(FileFormatError, match="activation relu"):
+        load_generator(path)
+
+
 def test_missing_unexpected_and_misshapen_tensors_are_all_named(tmp_path):
     generator = small_stylegan2()
     network = generator.synthesis

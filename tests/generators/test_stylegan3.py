@@ -13,8 +13,8 @@ CONFIGS = {
 }
 SIZES = {
     "img_resolution": 32,
-    "channel_base": 256,
-    "channel_max": 12,
+    "channel_base": 128,
+    "channel_max": 6,
     "num_layers": 6,
     "num_critical": 2,
 }

@@ -131,6 +131,18 @@ def zip_tensor_pickle(key="0", count=4, shape=(4,), stride=(1,)):
     return b"\x80\x02}" + text("w") + body + integers(*stride) + b"\x89}tRs."
 
 
+def zip_tensor_table(*names):
+    """data.pkl of a table whose tensors are all the same four numbers."""
+    one = zip_tensor_pickle()[3:-2].removeprefix(text("w"))
+    return b"\x80\x02}(" + b"".join(text(name) + one for name in names) + b"u."
+
+
+def rosinality_of_octaves(count):
+    """data.pkl of a rosinality checkpoint's names for so many octaves."""
+    names = [f"to_rgbs.{i}.bias" for i in range(count)]
+    return zip_tensor_table("input.input", "style.1.weight", *names)
+
+
 def wrong_checksum():
     """A torch zip with one flipped byte in a tensor."""
     data = torch_zip(zip_tensor_pickle(), parts={"g/data/0": b"\x01" * 16})
@@ -417,6 +429,24 @@ def hostile_files():
         "a tensor of one number a billion times": (
             lambda: generator_tree(tensor(0, (1_000_000, 1_000_000), (0, 0))),
             "beyond its storage",
+        ),
+        "an empty tensor of endless axes": (
+            lambda: generator_tree(tensor(0, (0, 2**31 - 1, 2**31 - 1), (0, 0, 0))),
+            "absurdly large",
+        ),
+        "a checkpoint that wants noise of gigabytes": (
+            lambda: torch_zip(rosinality_of_octaves(14), parts={"g/data/0": b"\0" * 16}),
+            "14 octaves",
+        ),
+        "spectral norms of numbers": (
+            lambda: torch_zip(
+                zip_tensor_table(
+                    *("linear.weight", "linear.u0", "blocks.0.0.conv1.weight"),
+                    *("output_layer.2.weight", "blocks.0.0.bn1.gain.weight"),
+                ),
+                parts={"g/data/0": b"\0" * 16},
+            ),
+            "another shape",
         ),
         "a tensor of no storage": (
             lambda: proto4(call("torch._utils", "_rebuild_tensor_v2", "a", "b", "c", "d")),

@@ -93,7 +93,7 @@ def mapping_attributes(num_layers, lr_multiplier=0.01):
     return attributes
 
 
-def stylegan2_pickle(generator, *, conv_clamp=None, extra=None, is_flat=False):
+def stylegan2_pickle(generator, *, conv_clamp=None, extra=None, is_flat=False, **layer):
     """Return a pickle of one of our StyleGAN2 networks, as ada or (flat) stylegan3 writes it."""
     arch = generator.arch
     sizes = {
@@ -105,7 +105,8 @@ def stylegan2_pickle(generator, *, conv_clamp=None, extra=None, is_flat=False):
     attributes[""] = sizes | {"_init_args": (), "_init_kwargs": EasyDict(kwargs)}
     for name, _ in generator.synthesis.named_modules():
         if name.endswith(("conv0", "conv1", "torgb")):
-            attributes[f"synthesis.{name}"] = {"activation": "lrelu", "conv_clamp": conv_clamp}
+            plain = {"activation": "lrelu", "conv_clamp": conv_clamp}
+            attributes[f"synthesis.{name}"] = plain | layer
     network = to_persistent(generator, attributes)
     tree = {"G": None, "G_ema": network, "augment_pipe": None} | (extra or {})
     return dump_nvidia(EasyDict(tree) if is_flat else tree)
