@@ -185,8 +185,8 @@ def fid(
         typer.Option(help="Real frames at most, drawn at random.", show_default="all"),
     ] = FRAMES.num_real,
     num_fake: Annotated[
-        int, typer.Option(help="Generated frames at most, drawn at random.")
-    ] = 50_000,
+        int | None, typer.Option(help="Generated frames at most, drawn at random.")
+    ] = FRAMES.num_fake,
     frame_size: Annotated[
         int | None,
         typer.Option(help="Cut frames to squares of this size first.", show_default="as they are"),

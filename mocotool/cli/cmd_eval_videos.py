@@ -38,7 +38,9 @@ def inception_score(
         Path | None,
         typer.Option(metavar="FILE", help="Its mean clip.", show_default="the cache's"),
     ] = None,
-    num_clips: Annotated[int, typer.Option(help="Clips at most, drawn at random.")] = 10_000,
+    num_clips: Annotated[
+        int | None, typer.Option(help="Clips at most, drawn at random.")
+    ] = SCORE.num_clips,
     clips: Annotated[ClipChoice, typer.Option(help="Which clips of a video.")] = SCORE.clips,
     frame_stride: Annotated[
         int, typer.Option(help="Every which frame is taken.")
@@ -115,8 +117,12 @@ def acd(
     crop: Annotated[
         CropChoice, typer.Option(help="Look for faces (with dlib), or take frames whole.")
     ] = FACES.crop,
-    num_videos: Annotated[int, typer.Option(help="Videos at most, drawn at random.")] = 256,
-    num_frames: Annotated[int, typer.Option(help="Frames of a video, from its first.")] = 16,
+    num_videos: Annotated[
+        int | None, typer.Option(help="Videos at most, drawn at random.")
+    ] = FACES.num_videos,
+    num_frames: Annotated[
+        int | None, typer.Option(help="Frames of a video, from its first.")
+    ] = FACES.num_frames,
     frame_stride: Annotated[
         int, typer.Option(help="Every which frame is taken.")
     ] = FACES.frame_stride,

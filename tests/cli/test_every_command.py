@@ -46,7 +46,7 @@ def test_every_command_has_help_with_an_example(words):
 
     summary, *_, example = help_text.split("\n\n")
 
-    assert summary.endswith(".")
+    assert summary.endswith((".", "?"))
     assert len(summary) <= 80
     assert example.startswith("Example: ")
     assert f"moco {words}" in example
