@@ -323,7 +323,10 @@ def _train(
                 batches,
                 run,
                 save_motion=lambda averaged, step: save_motion(
-                    averaged, out / "motion.safetensors", config=record, notes={"steps": step}
+                    averaged,
+                    out / "motion.safetensors",
+                    config=record,
+                    notes={"steps": step, "trained_by": run.command},
                 ),
                 save_preview=lambda frames, step: write_video(
                     run.sample_path(step, ".mp4"),

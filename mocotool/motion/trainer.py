@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
@@ -209,11 +209,27 @@ class MotionTrainer:
         floats = dict(zip(values, means.tolist(), strict=True))
         wrong = [name for name, value in floats.items() if not math.isfinite(value)]
         if wrong:
-            raise DivergedError(
-                f"training diverged at step {self.step_idx}: {', '.join(wrong)} is not finite",
-                hint="resume from the last saved state with a lower --learning-rate",
-            )
+            raise self._diverged(", ".join(wrong))
         return floats
+
+    def check_weights(self) -> None:
+        """Check that no weight is broken, before they are saved.
+
+        Raises:
+            DivergedError: One is NaN or infinite.
+        """
+        networks: dict[str, nn.Module] = {"motion": self.motion}
+        networks |= {name: game.network for name, game in self.games.items()}
+        for name, network in networks.items():
+            if not all(bool(x.isfinite().all()) for x in network.parameters()):
+                raise self._diverged(f"a weight of the {name} network")
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"training diverged at step {self.step_idx}: {what} is not finite",
+            hint="start another run with a lower --learning-rate; what was saved last is good, and "
+            "--motion RUN/motion.safetensors begins with it",
+        )
 
     @torch.no_grad()
     def preview(self) -> Tensor:

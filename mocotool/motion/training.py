@@ -97,7 +97,12 @@ def train_motion(
 
 
 def save_state(trainer: MotionTrainer, clips: Clips, run: RunFolder) -> None:
-    """Write everything an exact resume needs."""
+    """Write everything an exact resume needs.
+
+    Raises:
+        DivergedError: A weight is NaN or infinite; nothing is written.
+    """
+    trainer.check_weights()
     run.save_state({"trainer": trainer.state_dict(), "clips": clips.state_dict()})
 
 

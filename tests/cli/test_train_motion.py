@@ -76,6 +76,16 @@ def test_a_run_can_be_resumed_and_lengthened(train, tmp_path):
     assert [json.loads(line)["step"] for line in steps] == [1, 2, 3]
 
 
+def test_a_run_that_torchrun_starts_again_goes_on(train, tmp_path, monkeypatch):
+    train()
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+
+    result = train("--num-steps", 3)
+
+    assert result.exit_code == 0, result.stderr
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 3
+
+
 def test_a_second_run_does_not_overwrite_the_first(train):
     train()
 

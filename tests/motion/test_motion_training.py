@@ -126,6 +126,20 @@ def test_a_diverged_run_keeps_its_last_good_state(start):
     assert state["trainer"]["step_idx"] == 2
 
 
+def test_broken_weights_are_not_saved(start):
+    session = start(save_every=1)
+
+    def break_one(step, values):
+        if step == 3:
+            session.trainer.motion.coefficient_bias.data[0] = torch.inf
+
+    with pytest.raises(DivergedError, match="a weight of the motion network"):
+        session.go(on_step=break_one)
+
+    assert session.run.load_state(warn=session.note("warned"))["trainer"]["step_idx"] == 2
+    assert session.told[-1] == ("saved", 2)
+
+
 class _Listed(ToyClips):
     def __init__(self, clips):
         super().__init__(batch_size=2)
