@@ -229,7 +229,7 @@ def render_page_help(page: Path) -> str:
 
 
 def render_commands(page: Path) -> str:
-    """Return the list of commands, each linked to its page."""
+    """Return the list of commands, each linked to its page; the README leaves out the nested."""
     folder = os.path.relpath(ROOT / "docs" / "commands", page.parent)
     prefix = "" if folder == "." else f"{folder}/"
     return render_table(
@@ -237,6 +237,7 @@ def render_commands(page: Path) -> str:
         [
             (f"[`moco {name}`]({prefix}{name.split()[0]}.md)", summary)
             for name, summary in list_commands().items()
+            if page.name != "README.md" or " " not in name
         ],
     )
 
