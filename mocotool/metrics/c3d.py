@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.errors import FileFormatError
+from mocotool.generators.shapes_only import shapes_only
 from mocotool.npz import read_npz
 
 NUM_CLASSES = 101
@@ -79,7 +80,8 @@ def load_c3d(weights: Path, mean: Path) -> C3D:
     Raises:
         FileFormatError: A file is something else, or an array is missing or of another shape.
     """
-    network = C3D()
+    with shapes_only():  # 78 million numbers need not be drawn
+        network = C3D()
     arrays = read_npz(weights, str(weights))
     tensors = {}
     for name, parameter in network.named_parameters():
@@ -92,7 +94,7 @@ def load_c3d(weights: Path, mean: Path) -> C3D:
                 f"{weights}: {key!r} is {found}, expected floats {list(parameter.shape)}"
             )
         tensors[name] = torch.from_numpy(array.astype(np.float32))
-    network.load_state_dict(tensors | {"mean": _read_mean(mean)})
+    network.load_state_dict(tensors | {"mean": _read_mean(mean)}, assign=True)
     return network
 
 

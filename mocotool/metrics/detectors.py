@@ -10,7 +10,7 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from mocotool.downloads import PUBLISHED, find_weights, is_published
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.generators.loading import check_tensors
+from mocotool.generators.shapes_only import shapes_only
 from mocotool.metrics.i3d import I3D, INPUT_SIZE, MIN_FRAMES
 from mocotool.metrics.motion_features import FRAME_SIZE, motion_features
 from mocotool.metrics.motion_features import MIN_FRAMES as MIN_MOTION_FRAMES
@@ -27,6 +28,8 @@ from mocotool.metrics.resizing import resize_frames
 from mocotool.weights.reading import read_state_dict
 
 TORCHSCRIPT_PREFIX = "torchscript:"
+Network = TypeVar("Network", bound=torch.nn.Module)
+
 VIDEO_DETECTORS = ("i3d", "i3d-torchscript", "motion")
 
 
@@ -75,7 +78,9 @@ class ModuleDetector:
     """A detector that is a module of torch."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self.module = module.eval().requires_grad_(False)
+        self.module = module.eval()
+        for parameter in module.parameters():  # TorchScript has no requires_grad_ of its own
+            parameter.requires_grad_(False)
 
     def to(self, device: torch.device) -> Any:
         """Move to a device."""
@@ -181,8 +186,7 @@ def load_video_detector(
         return _load_torchscript(find_weights("i3d-torchscript"), protocol, warn)
     check_detector_name(name, VIDEO_DETECTORS)
     path = find_weights("i3d", file=None if name == "i3d" else Path(name))
-    network = I3D()
-    load_weights(network, path)
+    network = load_weights(I3D, path)
     record = record_weights("i3d", path, warn=warn)
     return I3DDetector(network.fuse(), record=record, protocol=protocol)
 
@@ -221,22 +225,29 @@ def record_weights(
     )
 
 
-def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Read a state dict into a network, strictly; nothing in the file is run.
+def load_weights(family: Callable[[], Network], path: Path) -> Network:
+    """Build a network and read its state dict, strictly; nothing in the file is run.
+
+    Args:
+        family: Makes the network.
+        path: The file.
 
     Raises:
         FileFormatError: The file is damaged or unsafe, or its tensors do not fit.
     """
     tensors = read_state_dict(path)
+    with shapes_only():  # no time for random numbers
+        network = family()
     expected = network.state_dict()
-    for name, tensor in expected.items():  # some writers leave these counters out
+    for name in expected:  # some writers leave these counters out
         if name.endswith("num_batches_tracked"):
-            tensors.setdefault(name, tensor)
+            tensors.setdefault(name, torch.tensor(0))
     try:
         check_tensors(expected=expected, found=tensors)
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from None
-    network.load_state_dict(tensors, strict=True)
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network
 
 
 def _load_torchscript(

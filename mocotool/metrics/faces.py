@@ -170,8 +170,7 @@ def load_face_embedder(
         )
     own = None if name == "facenet" else check_input_file(Path(name))
     path = find_weights("facenet", file=own)
-    network = FaceNet()
-    load_weights(network, path)
+    network = load_weights(FaceNet, path)
     return FaceNetEmbedder(
         network,
         record=record_weights("facenet", path, warn=warn),

@@ -116,6 +116,5 @@ def load_frame_detector(
         return InceptionDetector(run_torchscript(data, path), record=record)
     check_detector_name(name, FRAME_DETECTORS)
     path = find_weights("inception", file=None if name == "inception" else Path(name))
-    network = Inception()
-    load_weights(network, path)
+    network = load_weights(Inception, path)
     return InceptionDetector(network, record=record_weights("inception", path, warn=warn))

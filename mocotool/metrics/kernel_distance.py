@@ -20,7 +20,8 @@ class KernelDistance:
     value: float
     """The estimate; may be slightly negative for equal distributions."""
     standard_error: float
-    """Its standard error, by the jackknife over samples of either side."""
+    """Its standard error, by the jackknife over samples of either side; some 1.4 times too large
+    where the two distributions are equal."""
 
 
 def kernel_distance(

@@ -1,0 +1,172 @@
+"""Features of many clips: the same for any batching, cached by content, checked."""
+
+import numpy as np
+import pytest
+import torch
+from toy_videos import BrokenDetector, ToyDetector, draw_videos
+
+from mocotool.configs.evaluate import ExtractionConfig
+from mocotool.errors import FileFormatError, MismatchError
+from mocotool.metrics.extraction import extract_statistics
+from mocotool.metrics.sampling import plan_clips
+from mocotool.metrics.sources import ClipArray
+from mocotool.metrics.statistics import FeatureStats
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("MOCO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def videos():
+    return ClipArray(draw_videos(11, seed=0, num_frames=6, size=16), name="toys")
+
+
+def plan(videos, **settings):
+    return plan_clips(
+        videos.num_frames, name="toys", **({"choice": "first", "num_frames": 4} | settings)
+    )
+
+
+NO_CACHE = {"use_cache": False}
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 64])
+def test_the_batch_size_changes_nothing(videos, batch_size):
+    whole = extract_statistics(
+        videos, plan(videos), detector=ToyDetector(), config=ExtractionConfig(**NO_CACHE)
+    )
+
+    stats = extract_statistics(
+        videos,
+        plan(videos),
+        detector=ToyDetector(),
+        config=ExtractionConfig(batch_size=batch_size, **NO_CACHE),
+    )
+
+    np.testing.assert_array_equal(stats.features, whole.features)
+    np.testing.assert_allclose(stats.scatter, whole.scatter, rtol=1e-12)
+
+
+@pytest.mark.parametrize("num_shards", [2, 3, 5])
+def test_merged_shards_equal_the_whole(videos, num_shards):
+    whole = extract_statistics(videos, plan(videos), detector=ToyDetector())
+
+    shards = [
+        extract_statistics(
+            videos,
+            plan(videos),
+            detector=ToyDetector(),
+            config=ExtractionConfig(shard=(index, num_shards)),
+        )
+        for index in range(num_shards)
+    ]
+
+    merged = FeatureStats.merge(shards)
+    np.testing.assert_array_equal(merged.features, whole.features)
+    np.testing.assert_allclose(merged.scatter, whole.scatter, rtol=1e-9)
+
+
+def test_a_shard_without_clips_is_an_error(videos):
+    with pytest.raises(MismatchError, match="nothing to measure"):
+        extract_statistics(
+            videos,
+            plan(videos, count=2),
+            detector=ToyDetector(),
+            config=ExtractionConfig(shard=(0, 20)),
+        )
+
+
+class CountingDetector(ToyDetector):
+    calls = 0
+
+    def extract(self, batch):
+        type(self).calls += 1
+        return batch
+
+
+def test_features_come_out_of_the_cache_the_second_time(videos, monkeypatch):
+    monkeypatch.setattr(CountingDetector, "calls", 0)
+    first = extract_statistics(videos, plan(videos), detector=CountingDetector())
+    calls = CountingDetector.calls
+
+    second = extract_statistics(videos, plan(videos), detector=CountingDetector())
+
+    assert CountingDetector.calls == calls > 0
+    np.testing.assert_array_equal(second.features, first.features)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"choice": "centre"},
+        {"num_frames": 3},
+        {"frame_stride": 1, "count": 5},
+    ],
+    ids=["another place", "another length", "fewer"],
+)
+def test_another_plan_is_not_found_in_the_cache(videos, change, monkeypatch):
+    monkeypatch.setattr(CountingDetector, "calls", 0)
+    extract_statistics(videos, plan(videos), detector=CountingDetector())
+    calls = CountingDetector.calls
+
+    extract_statistics(videos, plan(videos, **change), detector=CountingDetector())
+
+    assert CountingDetector.calls > calls
+
+
+def test_one_changed_pixel_is_not_found_in_the_cache(videos, monkeypatch):
+    monkeypatch.setattr(CountingDetector, "calls", 0)
+    extract_statistics(videos, plan(videos), detector=CountingDetector())
+    calls = CountingDetector.calls
+    videos.frames_u8[3, 0, 0, 0, 0] ^= 1
+
+    extract_statistics(videos, plan(videos), detector=CountingDetector())
+
+    assert CountingDetector.calls == 2 * calls
+
+
+def test_nan_features_name_the_clip(videos):
+    def spoil(batch):
+        features = batch.clone()
+        features[2, 0] = float("nan")
+        return features
+
+    with pytest.raises(FileFormatError, match="toys: video 2, frames 0 to 3: .* gives NaN"):
+        extract_statistics(videos, plan(videos), detector=BrokenDetector(spoil))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda x: x[:, :, None], lambda x: x[:2], lambda x: (x, x), lambda x: x.sum()],
+    ids=["three axes", "too few rows", "a tuple", "a number"],
+)
+def test_a_detector_with_the_wrong_output_is_an_error(videos, answer):
+    with pytest.raises(FileFormatError, match="toy: the detector gives .* expected \\[4, d\\]"):
+        extract_statistics(videos, plan(videos), detector=BrokenDetector(answer))
+
+
+def test_tf32_is_off_inside_and_back_outside(videos):
+    seen = []
+
+    def look(batch):
+        seen.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+        return batch
+
+    before = torch.get_float32_matmul_precision()
+    extract_statistics(videos, plan(videos), detector=BrokenDetector(look))
+
+    assert set(seen) == {("highest", False)}
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_frames_are_cut_to_squares_first(videos):
+    class SizeDetector(ToyDetector):
+        def prepare(self, frames_u8):
+            assert frames_u8.shape == (4, 8, 8, 3)
+            return super().prepare(frames_u8)
+
+    stats = extract_statistics(videos, plan(videos), detector=SizeDetector(), frame_size=8)
+
+    assert stats.num_samples == 11
