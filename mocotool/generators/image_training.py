@@ -21,6 +21,7 @@ from mocotool.generators.image_start import build_generator, check_start
 from mocotool.generators.loading import save_generator
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.generators.stylegan2_discriminator import StyleGAN2Discriminator
+from mocotool.generators.twice_differentiable import input_gradients_only
 from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.training.distributed import Processes
 from mocotool.training.randomness import derive_rng
@@ -190,7 +191,9 @@ class ImageTrainer:
         """Punish the slope of the score at real images (R1, Mescheder et al. 2018)."""
         self.discriminator.compute_dtype = torch.float32
         real = real.detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(self._score(real, "real").sum(), real, create_graph=True)
+        score = self._score(real, "real").sum()
+        with input_gradients_only():
+            (slope,) = torch.autograd.grad(score, real, create_graph=True)
         penalty = slope.square().sum(dim=(1, 2, 3)).mean()
         weight = self.config.effective_r1_gamma / 2 * self.config.r1_interval
         self._update(self.discriminator, self.d_optimizer, penalty * weight)

@@ -10,10 +10,10 @@ from mocotool.generators.stylegan2_layers import (
     LRELU_SLOPE,
     SQRT2,
     FullyConnectedLayer,
-    downsample_2d,
     filter_2d,
     fir_kernel,
 )
+from mocotool.generators.twice_differentiable import convolve_2d, filter_channels
 
 MBSTD_GROUP_SIZE = 4
 
@@ -49,12 +49,27 @@ class EqualizedConv2d(nn.Module):
         weight = (self.weight * (self.weight_gain * gain)).to(x.dtype)
         bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
         if not self.down:
-            x = F.conv2d(x, weight, bias, padding=k // 2)
+            x = _convolve(x, weight, bias, padding=k // 2)
         elif k == 1:
-            x = F.conv2d(downsample_2d(x, self.resample_filter), weight, bias)
+            x = _filter(x, self.resample_filter, padding=1)[:, :, ::2, ::2]  # see downsample_2d
+            x = _convolve(x, weight, bias)
         else:
-            x = F.conv2d(filter_2d(x, self.resample_filter, padding=2), weight, bias, stride=2)
+            x = _convolve(_filter(x, self.resample_filter, padding=2), weight, bias, stride=2)
         return x if bias is None else F.leaky_relu(x, LRELU_SLOPE)
+
+
+def _convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int = 1, padding: int = 0
+) -> Tensor:
+    if x.dtype == torch.float32 and weight.shape[-1] > 1:  # the gradient penalty's type
+        return convolve_2d(x, weight, bias, stride=stride, padding=padding)
+    return F.conv2d(x, weight, bias, stride=stride, padding=padding)
+
+
+def _filter(x: Tensor, kernel: Tensor, *, padding: int) -> Tensor:
+    if x.dtype == torch.float32:
+        return filter_channels(x, kernel, padding=padding)
+    return filter_2d(x, kernel, padding=padding)
 
 
 class DiscriminatorBlock(nn.Module):
