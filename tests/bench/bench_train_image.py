@@ -53,7 +53,7 @@ def make_plain():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     precision = resolve_precision("auto", torch.device("cpu"))
     shape = (CONFIG.batch_size, 3, CONFIG.resolution, CONFIG.resolution)
