@@ -1,0 +1,271 @@
+"""`moco eval` from arguments to numbers, files and sentences."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from mocotool.video.pictures import write_png
+from mocotool.video.reading import open_video, read_frames
+from mocotool.video.writing import write_video
+
+CLIPS = Path(__file__).parents[3] / "shared" / "data" / "clips"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("MOCO_CACHE", str(tmp_path / "cache"))
+
+
+def draw(seed, num_frames, size=32):
+    rng = np.random.default_rng(seed)
+    frames = np.full((num_frames, size, size, 3), 255, np.uint8)
+    x, dx = rng.uniform(0, 20), rng.normal(0, 1)
+    for frame in frames:
+        x = float(np.clip(x + dx, 0, 20))
+        frame[8:20, int(x) : int(x) + 10] = rng.integers(0, 200, 3)
+    return frames
+
+
+def write_folder(folder, seeds, num_frames=8):
+    folder.mkdir()
+    for seed in seeds:
+        write_video(folder / f"{seed:03d}.mp4", [draw(seed, num_frames)], fps=12)
+    return folder
+
+
+@pytest.fixture
+def real(tmp_path):
+    return write_folder(tmp_path / "real", range(6))
+
+
+@pytest.fixture
+def fake(tmp_path):
+    return write_folder(tmp_path / "fake", range(10, 16))
+
+
+MOTION = ("--detector", "motion", "--num-frames", "8")
+
+
+def test_a_distance_states_its_protocol(run_moco, real, fake):
+    result = run_moco("eval", "fvd", real, fake, *MOTION, "--json")
+
+    values = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert values["metric"] == "frechet distance (motion features)"
+    assert values["protocol"]["preset"] == "stylegan-v"
+    assert values["protocol"]["num_frames"] == 8
+    assert values["inputs"]["real"]["is_lossy"] is True
+    assert "compressed with loss" in result.stderr
+    assert "below 2,048" in result.stderr
+
+
+def test_people_get_a_table_and_quiet_keeps_it(run_moco, real, fake):
+    result = run_moco("eval", "fvd", real, fake, *MOTION, "-q")
+
+    assert result.stdout.startswith("frechet distance (motion features)  ")
+    assert "6 clips, 6 videos" in result.stdout
+    assert result.stderr == ""
+
+
+def test_every_preset_can_be_chosen_and_overridden(run_moco, real, fake):
+    for preset in ("stylegan-v", "unterthiner", "videogpt", "paper"):
+        args = ("--protocol", preset, "--num-repeats", "1", "--frame-size", "16")
+        result = run_moco("eval", "fvd", real, fake, *MOTION, *args, "--json")
+
+        protocol = json.loads(result.stdout)["protocol"]
+        assert (protocol["preset"], protocol["frame_size"]) == (preset, 16)
+
+
+def test_saved_statistics_give_the_same_number(run_moco, real, fake, tmp_path):
+    first = run_moco(
+        "eval", "fvd", real, fake, *MOTION, "--json", "--save-stats", tmp_path / "stats"
+    )
+    stats = tmp_path / "stats"
+
+    again = run_moco("eval", "fvd", stats / "real.npz", stats / "fake.npz", *MOTION, "--json")
+
+    assert json.loads(again.stdout)["value"] == pytest.approx(
+        json.loads(first.stdout)["value"], rel=1e-9
+    )
+
+
+def test_merged_shards_give_the_same_number(run_moco, real, fake, tmp_path):
+    for index in range(3):
+        out = tmp_path / f"part-{index}.npz"
+        args = ("--shard", f"{index}/3", "-o", out)
+        assert run_moco("eval", "stats", real, *MOTION, *args).exit_code == 0
+    parts = [tmp_path / f"part-{index}.npz" for index in range(3)]
+
+    merged = run_moco("eval", "merge", *parts, "-o", tmp_path / "real.npz", "--json")
+
+    assert json.loads(merged.stdout)["num_clips"] == 6
+    whole, sum_of_parts = (
+        json.loads(run_moco("eval", "fvd", side, fake, *MOTION, "--json").stdout)["value"]
+        for side in (real, tmp_path / "real.npz")
+    )
+    assert sum_of_parts == pytest.approx(whole, rel=1e-6)
+
+
+def test_merging_a_part_twice_is_refused(run_moco, real, tmp_path):
+    run_moco("eval", "stats", real, *MOTION, "-o", tmp_path / "part.npz")
+    shutil.copy(tmp_path / "part.npz", tmp_path / "copy.npz")
+
+    result = run_moco(
+        "eval", "merge", tmp_path / "part.npz", tmp_path / "copy.npz", "-o", tmp_path / "all.npz"
+    )
+
+    assert result.exit_code == 4
+    assert "the same statistics as" in result.stderr
+
+
+def test_latents_are_rendered_on_the_fly(run_moco, real, toy_latents_path):
+    result = run_moco(
+        "eval", "fvd", real, toy_latents_path, "--detector", "motion", "--num-frames", "5", "--json"
+    )
+
+    values = json.loads(result.stdout)
+    assert values["inputs"]["fake"]["kind"] == "latents"
+    assert values["inputs"]["fake"]["is_lossy"] is False
+    assert values["inputs"]["fake"]["sizes"] == {"16x16": 3}
+
+
+def test_the_kernel_distance_has_a_standard_error(run_moco, real, fake):
+    result = run_moco("eval", "kvd", real, fake, *MOTION, "--json")
+
+    values = json.loads(result.stdout)
+    assert values["metric"] == "kernel distance (motion features)"
+    assert values["standard_error"] > 0
+
+
+def test_frames_are_compared_without_weights(run_moco, real, fake):
+    result = run_moco("eval", "fid", real, fake, "--detector", "pixels", "--json", "--ground-truth")
+
+    values = json.loads(result.stdout)
+    assert values["metric"] == "frechet distance (pixel features)"
+    assert values["inputs"]["real"]["num_frames"] == 48
+    assert values["details"]["ground_truth"]["num_frames_each"] == 24
+
+
+def test_everything_at_hand_is_measured_and_the_rest_says_why(run_moco, real, fake):
+    result = run_moco("eval", "all", real, fake, "--num-frames", "8", "--json")
+
+    values = json.loads(result.stdout)
+    assert "frechet distance (motion features)" in {row["metric"] for row in values["results"]}
+    assert "moco fetch inception" in values["skipped"]["FID"]
+    assert "expected 16" in values["skipped"]["IS"] or "moco fetch c3d" in values["skipped"]["IS"]
+
+
+def test_diversity_of_sampled_videos(run_moco, toy_folder, tmp_path):
+    result = run_moco(
+        *("eval", "diversity", "--motion", toy_folder / "motion.safetensors"),
+        *("--num-contents", "2", "--num-motions", "3", "--num-frames", "4", "--json"),
+        *("--pictures", tmp_path / "pictures"),
+    )
+
+    values = json.loads(result.stdout)
+    assert values["value"] > 0
+    assert len(values["details"]["contents"]) == 2
+    assert values["inputs"]["videos"]["rendering"]["noise"] == "none"
+    assert (tmp_path / "pictures" / "std.png").is_file()
+
+
+def test_psnr_and_ssim_of_the_carphone_pair(run_moco):
+    paths = [CLIPS / f"carphone_{kind}.mp4" for kind in ("pristine", "distorted")]
+    if not paths[0].exists():
+        pytest.skip(f"{paths[0]} is not here")
+    a, b = (read_frames(open_video(path), range(0, 120, 30)) for path in paths)
+    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+
+    values = {}
+    for metric in ("psnr", "ssim"):
+        values[metric] = json.loads(run_moco("eval", metric, *paths, "--json").stdout)
+
+    psnr = [peak_signal_noise_ratio(x, y, data_range=255) for x, y in zip(a, b, strict=True)]
+    ssim = [
+        structural_similarity(x, y, data_range=255, channel_axis=-1, **settings)
+        for x, y in zip(a, b, strict=True)
+    ]
+    # four frames stand for 120: the deviation over frames is 0.27 dB and 0.013
+    assert values["psnr"]["value"] == pytest.approx(np.mean(psnr), abs=0.3)
+    assert values["ssim"]["value"] == pytest.approx(np.mean(ssim), abs=0.015)
+    assert values["psnr"]["value"] == pytest.approx(23.1043, abs=1e-3)
+    assert values["ssim"]["value"] == pytest.approx(0.702705, abs=1e-5)
+
+
+def test_folders_of_frames_are_compared_without_loss(run_moco, tmp_path):
+    for name, offset in (("a", 0), ("b", 10)):
+        (tmp_path / name).mkdir()
+        for number, frame in enumerate(draw(0, 3)):
+            write_png(tmp_path / name / f"{number}.png", np.clip(frame, 0, 200) + np.uint8(offset))
+
+    result = run_moco("eval", "psnr", tmp_path / "a", tmp_path / "b", "--json")
+
+    assert json.loads(result.stdout)["value"] == pytest.approx(20 * np.log10(255 / 10), rel=1e-6)
+
+
+def test_equal_videos_count_as_a_hundred_decibels_and_are_warned_of(run_moco, real):
+    result = run_moco("eval", "psnr", real, real, "--json")
+
+    values = json.loads(result.stdout)
+    assert values["value"] == 100.0
+    assert values["details"]["num_equal_frames"] == 48
+    assert "equal in every frame" in result.stderr
+
+
+BAD_INPUTS = {
+    "no such folder": ("fvd", "nowhere", "real", *MOTION, 3, "nowhere: no such file or folder"),
+    "too short": ("fvd", "real", "fake", "--detector", "motion", 3, "expected 16"),
+    "no weights": ("fvd", "real", "fake", 5, "moco fetch i3d"),
+    "no such detector": ("fvd", "real", "fake", "--detector", "vgg", 2, "no such detector"),
+    "no such preset": ("fvd", "real", "fake", "--protocol", "mine", 2, "'mine' is not one of"),
+    "few frames for i3d": ("kvd", "real", "fake", *MOTION[:2], "--num-frames", "3", 2, "needs 4"),
+    "bad stride": ("fvd", "real", "fake", *MOTION, "--frame-stride", "0", 2, "frame stride 0"),
+    "stats and repeats": (
+        *("fvd", "real", "fake", *MOTION, "--num-repeats", "2", "--save-stats", "stats"),
+        *(2, "--save-stats keeps one draw"),
+    ),
+    "not videos": ("fvd", "notes.txt", "real", *MOTION, 3, "notes.txt"),
+    "not latents": ("fvd", "other.npz", "real", *MOTION, 3, "no field 'latents'"),
+    "different counts": ("psnr", "real", "one", 4, "do not pair up"),
+    "different sizes": ("ssim", "real", "large", 4, "32x32"),
+    "different lengths": ("psnr", "real", "long", 4, "8 and 9 frames"),
+    "bad shard": ("stats", "real", *MOTION, "--shard", "3/3", "-o", "s.npz", 2, "shard 3/3"),
+    "no shard": ("stats", "real", *MOTION, "--shard", "x", "-o", "s.npz", 2, "expected I/N"),
+    "one part": ("merge", "other.npz", "-o", "s.npz", 2, "two files of statistics"),
+    "parts of something else": ("merge", *["other.npz"] * 2, "-o", "s.npz", 3, "no statistics"),
+    "even window": ("ssim", "real", "real", "--window-size", "8", 2, "odd number"),
+    "motion and videos": (*("diversity", "real", "--motion", "notes.txt", 2, "expected one"),),
+    "one video": ("diversity", "one", 4, "no content has two motions"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUTS.values(), ids=BAD_INPUTS)
+def test_bad_input_gets_a_sentence_and_a_code(run_moco, real, fake, tmp_path, case, monkeypatch):
+    *args, code, sentence = case
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("hello")
+    np.savez(tmp_path / "other.npz", other=np.zeros(3))
+    write_folder(tmp_path / "one", [0])
+    write_folder(tmp_path / "long", range(6), num_frames=9)
+    (tmp_path / "large").mkdir()
+    for seed in range(6):
+        write_video(tmp_path / "large" / f"{seed}.mp4", [draw(seed, 8, size=48)], fps=12)
+
+    result = run_moco("eval", *args)
+
+    assert result.exit_code == code, result.stderr
+    assert sentence in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_existing_statistics_are_not_overwritten(run_moco, real, tmp_path):
+    out = tmp_path / "part.npz"
+    out.write_bytes(b"precious")
+
+    result = run_moco("eval", "stats", real, *MOTION, "-o", out)
+
+    assert result.exit_code == 2
+    assert out.read_bytes() == b"precious"
