@@ -8,8 +8,10 @@ from typer.core import TyperGroup
 
 from mocotool import __version__
 from mocotool.cli.cmd_convert import convert
+from mocotool.cli.cmd_demo import demo
 from mocotool.cli.cmd_eval import eval_app
 from mocotool.cli.cmd_fetch import fetch_command
+from mocotool.cli.cmd_gallery import gallery
 from mocotool.cli.cmd_info import info
 from mocotool.cli.cmd_interpolate import interpolate
 from mocotool.cli.cmd_invert import invert
@@ -101,4 +103,6 @@ app.add_typer(eval_app)
 app.command()(convert)
 app.command()(info)
 app.command("plot-run")(plot_run)
+app.command()(gallery)
+app.command()(demo)
 app.command("fetch")(fetch_command)

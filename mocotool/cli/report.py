@@ -33,6 +33,11 @@ class Report:
         if not self.quiet:
             typer.echo(f"moco: {text}", err=True)
 
+    def echo(self, text: str) -> None:
+        """Say something on stderr as it stands, such as a command that is about to run."""
+        if not self.quiet:
+            typer.echo(text, err=True)
+
     def warn(self, text: str) -> None:
         """Say on stderr what may surprise the user."""
         if not self.quiet:

@@ -1,0 +1,46 @@
+"""`moco gallery`: one page that plays a folder of results."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.files import check_output_path
+
+
+def gallery(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of videos and pictures.")],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PAGE.html",
+            help="The page; DIR/index.html if left out.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Gallery",
+    force: opt.Force = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Make one page that plays a folder's videos and shows its pictures.
+
+    Files are grouped by name, linked and not copied: keep the page beside
+    them. It opens from disk, without a server.
+
+    Example: moco gallery results/ -o results/index.html
+    """
+    from mocotool.gallery import collect_sections, write_gallery
+
+    sections = collect_sections(folder)
+    page = check_output_path(out or folder / "index.html", force=force)
+    write_gallery(page, sections, title=title)
+    shown = sum(len(section.files) for section in sections)
+    Report(json=json, quiet=quiet).result(
+        {"page": page, "sections": len(sections), "files": shown}, quiet_hides=True
+    )
