@@ -8,9 +8,11 @@ CLIPS_FOLDER = FOLDER / "clips"
 
 
 def copy_clips(folder: Path) -> None:
-    """Copy the bundled training clips into a new folder.
+    """Copy the bundled training clips into a new folder, which the user can write and remove.
 
-    Raises:
-        OSError: The folder cannot be written.
+    Args:
+        folder: Made here.
     """
-    shutil.copytree(CLIPS_FOLDER, folder)
+    folder.mkdir(parents=True)
+    for clip in sorted(CLIPS_FOLDER.glob("*.mp4")):
+        shutil.copyfile(clip, folder / clip.name)

@@ -19,7 +19,8 @@ def gallery(
             "--out",
             "-o",
             metavar="PAGE.html",
-            help="The page; DIR/index.html if left out.",
+            help="The page.",
+            show_default="DIR/index.html",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -38,7 +39,7 @@ def gallery(
     from mocotool.gallery import collect_sections, write_gallery
 
     sections = collect_sections(folder)
-    page = check_output_path(out or folder / "index.html", force=force)
+    page = check_output_path(folder / "index.html" if out is None else out, force=force)
     write_gallery(page, sections, title=title)
     shown = sum(len(section.files) for section in sections)
     Report(json=json, quiet=quiet).result(
