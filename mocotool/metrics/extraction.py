@@ -121,28 +121,23 @@ def extract_features(
         FileFormatError: A frame cannot be decoded, a feature is NaN, or the detector gives
             something else than one row a sample.
     """
-    waiting: list[Tensor] = []
-    names: list[int] = []  # the piece each waiting sample belongs to
-
-    def run() -> Float32:
-        with torch.inference_mode():
-            features = detector.extract(torch.cat(waiting))
-        checked = _check_features(features, source, plan, names, detector)
-        waiting.clear()
-        names.clear()
-        return checked
-
+    batch: Tensor | None = None  # one buffer for all: memory stays as it is after the first batch
+    names: list[int] = []  # the piece each sample in it belongs to
     with contextlib.closing(_read_ahead(source, plan, pieces, num_readers)) as clips:
         for piece_idx, frames_u8 in clips:
             sized = frames_u8 if frame_size is None else _cut_square(frames_u8, frame_size)
             with torch.inference_mode():
                 prepared = detector.prepare(torch.from_numpy(sized).to(device))
-            waiting.append(prepared)
+                if batch is None:
+                    capacity = batch_size - 1 + plan.piece_size
+                    batch = prepared.new_empty((capacity, *prepared.shape[1:]))
+                batch[len(names) : len(names) + len(prepared)] = prepared
             names += [piece_idx] * len(prepared)
             if len(names) >= batch_size:
-                yield run()
-    if waiting:
-        yield run()
+                yield _run(detector, batch[: len(names)], source, plan, names)
+                names.clear()
+    if batch is not None and names:
+        yield _run(detector, batch[: len(names)], source, plan, names)
 
 
 def choose_batch_size(detector: Detector, device: torch.device) -> int:
@@ -221,9 +216,12 @@ def _cut_square(frames_u8: FramesU8, size: int) -> FramesU8:
     return np.ascontiguousarray(squares.transpose(0, 2, 3, 1))
 
 
-def _check_features(
-    features: Any, source: VideoSource, plan: WorkPlan, names: list[int], detector: Detector
+def _run(
+    detector: Detector, batch: Tensor, source: VideoSource, plan: WorkPlan, names: list[int]
 ) -> Float32:
+    """Return the features of a batch, whose samples belong to the pieces `names`."""
+    with torch.inference_mode():
+        features: Any = detector.extract(batch)
     shape = list(features.shape) if isinstance(features, Tensor) else type(features).__name__
     if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != len(names):
         raise FileFormatError(

@@ -26,6 +26,9 @@ class WorkPlan(Protocol):
     def __getitem__(self, piece_idx: int) -> tuple[int, Sequence[int]]:
         """Return a video and which of its frames."""
 
+    piece_size: int
+    """Features that come of one piece, at most."""
+
     @property
     def num_samples(self) -> int:
         """How many features come of it."""
@@ -47,6 +50,8 @@ class ClipPlan:
         frame_stride: Every which frame is taken.
         num_short: Videos that were too short.
     """
+
+    piece_size = 1
 
     def __init__(
         self, clips: Int64, *, num_frames: int, frame_stride: int, num_short: int = 0
@@ -88,6 +93,7 @@ class FramePlan:
     """
 
     num_short = 0
+    piece_size = FRAMES_AT_ONCE
 
     def __init__(self, frames: Int64) -> None:
         self.frames = frames
