@@ -129,9 +129,9 @@ def demo(
         Path, typer.Argument(metavar="[DIR]", help="New folder for the results.")
     ] = Path("moco-demo"),
     *,
-    device: opt.Device = "auto",
     json: opt.Json = False,
     quiet: opt.Quiet = False,
+    device: opt.Device = "auto",
 ) -> None:
     """Run the whole pipeline on the bundled default.
 
