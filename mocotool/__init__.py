@@ -59,6 +59,22 @@ _PUBLIC = {
     "compute_psnr": "mocotool.metrics.pairs",
     "compute_ssim": "mocotool.metrics.pairs",
     "compute_prediction": "mocotool.metrics.prediction",
+    "compute_fid": "mocotool.metrics.distances",
+    "compute_is": "mocotool.metrics.inception_score",
+    "compute_acd": "mocotool.metrics.face_distance",
+    "compute_diversity": "mocotool.metrics.diversity",
+    "compute_all": "mocotool.metrics.overview",
+    "frechet_distance": "mocotool.metrics.frechet",
+    "kernel_distance": "mocotool.metrics.kernel_distance",
+    "FeatureStats": "mocotool.metrics.statistics",
+    "open_side": "mocotool.metrics.sides",
+    "load_video_detector": "mocotool.metrics.detectors",
+    "load_frame_detector": "mocotool.metrics.frame_detectors",
+    "load_score_detector": "mocotool.metrics.inception_score",
+    "load_face_embedder": "mocotool.metrics.faces",
+    "motion_features": "mocotool.metrics.motion_features",
+    "pixel_features": "mocotool.metrics.pixel_features",
+    "find_weights": "mocotool.downloads",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the table above holds the names

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, SideRole, VideoProtocol
-from mocotool.errors import ConfigError, FileFormatError
+from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.metrics.detectors import Detector, load_video_detector
 from mocotool.metrics.extraction import extract_statistics
 from mocotool.metrics.frechet import frechet_distance
@@ -386,6 +386,11 @@ def require_features(stats: FeatureStats, name: str) -> Float32:
 def _split(stats: FeatureStats, name: str, *, seed: int) -> tuple[FeatureStats, FeatureStats]:
     """Return the statistics of two random halves."""
     features = require_features(stats, name)
+    if len(features) < 4:
+        raise MismatchError(
+            f"{name}: {len(features)} samples cannot be halved, a ground truth needs 4 at least",
+            hint="leave --ground-truth out, or add --real-clips all",
+        )
     order = np.random.default_rng(seed).permutation(len(features))
     half = len(features) // 2
     return (

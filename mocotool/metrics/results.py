@@ -70,12 +70,12 @@ class MetricResult:
 
 def _describe_input(report: Mapping[str, Any]) -> str:
     counts = [
-        f"{report[key]} {word}"
+        _count(report[key], word)
         for key, word in (
             ("num_clips", "clips"),
             ("num_frames", "frames"),
             ("num_videos", "videos"),
-            ("num_short", "too short"),
+            ("num_short", "videos too short"),
             ("num_unreadable", "unreadable"),
         )
         if report.get(key)
@@ -83,6 +83,12 @@ def _describe_input(report: Mapping[str, Any]) -> str:
     sizes = ", ".join(report.get("sizes") or {})
     extra = [sizes, str(report.get("decoding") or ""), "lossy" if report.get("is_lossy") else ""]
     return "; ".join(part for part in (report["path"], ", ".join(counts), *extra) if part)
+
+
+def _count(number: int, words: str) -> str:
+    return (
+        f"{number:,} {words.replace('videos', 'video').removesuffix('s') if number == 1 else words}"
+    )
 
 
 def _describe_detector(detector: Mapping[str, Any]) -> str:

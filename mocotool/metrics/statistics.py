@@ -104,9 +104,10 @@ class FeatureStats:
         Raises:
             MismatchError: There are too few samples.
         """
-        if self.num_samples <= ddof:
+        if self.num_samples < 2:
             raise MismatchError(
-                f"{self.num_samples} samples have no covariance, expected {ddof + 1} at least"
+                f"a covariance needs 2 samples at least, got {self.num_samples}",
+                hint="--real-clips all and --fake-clips all take every clip of a long video",
             )
         return self.scatter / (self.num_samples - ddof)
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -269,3 +271,30 @@ def test_existing_statistics_are_not_overwritten(run_moco, real, tmp_path):
 
     assert result.exit_code == 2
     assert out.read_bytes() == b"precious"
+
+
+@pytest.mark.slow
+def test_two_processes_give_what_one_gives(real, fake, tmp_path):
+    command = [
+        "-m",
+        "mocotool",
+        "eval",
+        "fvd",
+        str(real),
+        str(fake),
+        *MOTION,
+        "--no-cache",
+        "--json",
+    ]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+    outputs = [
+        subprocess.run(
+            [sys.executable, *launcher, *command], capture_output=True, text=True, check=True
+        ).stdout
+        for launcher in ([], torchrun)
+    ]
+
+    one, two = (json.loads(output) for output in outputs)
+    assert two["value"] == pytest.approx(one["value"], rel=1e-6)
+    assert two["inputs"] == one["inputs"]
