@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# From a folder of clips to the files in mocotool/bundled/: generator, motion model, clips.
+#
+#   docs/make-bundled.sh CLIPS WORK
+#
+# Every third clip by name stays unseen, for judging. Ctrl-C and the same line again go on.
+set -euo pipefail
+export LC_ALL=C
+clips=$(realpath "$1")
+work=$2
+bundled=$(realpath "$(dirname "$0")/../mocotool/bundled")
+
+mkdir -p "$work/seen" "$work/unseen" "$bundled/clips"
+number=0
+for clip in "$clips"/*.mp4; do
+  number=$((number + 1))
+  if [ $((number % 3)) -eq 0 ]; then part=unseen; else part=seen; fi
+  ln -sf "$clip" "$work/$part/"
+done
+
+resume() { [ ! -e "$1/config.json" ] || echo --resume; }
+
+moco train-image --videos "$work/seen" -o "$work/people" --num-images NUM_IMAGES \
+  --resolution 64 --batch-size 32 --channel-base 2048 --channel-max 128 \
+  --z-dim 128 --w-dim 128 --num-mapping-layers 4 --r1-gamma 0.3 --style-mixing 0.5 \
+  --save-every 250 --preview-every 500 $(resume "$work/people")
+moco convert "$work/people/generator.safetensors" --dtype float16 \
+  -o "$bundled/people.safetensors" --force
+
+moco pca --num-samples 1000000 -o "$work/pca.npz" --force
+moco train-motion --videos "$work/seen" --pca "$work/pca.npz" -o "$work/motion" \
+  --num-steps NUM_STEPS MOTION_FLAGS $(resume "$work/motion")
+cp "$work/motion/motion.safetensors" "$bundled/motion.safetensors"
+chmod 644 "$bundled/motion.safetensors"
+
+ls "$work/seen" | awk 'NR % 27 == 1' | while read -r clip; do
+  cp -L "$work/seen/$clip" "$bundled/clips/"
+done
