@@ -7,6 +7,7 @@ import torch
 from reference.inversion import invert_plainly
 from torch.testing import assert_close
 
+import mocotool
 from mocotool.configs.invert import InvertConfig
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.dcgan import DCGAN
@@ -349,13 +350,16 @@ def test_larger_pictures_come_in_smaller_batches():
 
 # Own samples of a real file
 
-ADA = Path(__file__).parents[2] / ".." / "shared" / "golden" / "ada-skip-64.pkl"
+ADA = Path(__file__).parents[3] / "shared" / "golden" / "ada-skip-64.pkl"
+BUNDLED = Path(mocotool.__file__).parent / "bundled" / "people.safetensors"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not ADA.exists(), reason="the golden ada-skip-64.pkl is not here")
-def test_all_samples_of_a_64_pixel_generator_come_back():
-    generator = load_generator(ADA)
+@pytest.mark.parametrize("path", [ADA, BUNDLED], ids=["ada-skip-64", "bundled"])
+def test_all_samples_of_a_64_pixel_generator_come_back(path):
+    if not path.exists():
+        pytest.skip(f"{path.name} is not here")
+    generator = load_generator(path)
 
     found = invert(generator, draw_pictures(generator, 64))
 
