@@ -59,8 +59,8 @@ def find_nearest(samples: np.ndarray, folder: Path) -> list[np.ndarray]:
     best = torch.full((len(samples),), torch.inf)
     nearest = [samples[0]] * len(samples)
     for chunk in np.array_split(decoded.array, max(1, len(decoded.array) // 2000)):
-        for frames_u8 in (chunk, chunk[..., ::-1]):  # training mirrors half of the frames
-            frames_u8 = np.ascontiguousarray(frames_u8)
+        for view in (chunk, chunk[..., ::-1]):  # training mirrors half of the frames
+            frames_u8 = np.ascontiguousarray(view)
             distances = torch.cdist(wanted, to_unit_range(torch.from_numpy(frames_u8)).flatten(1))
             values, places = distances.min(dim=1)
             for i in (values < best).nonzero().flatten().tolist():
