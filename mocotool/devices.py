@@ -2,8 +2,6 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from typing import Any
 
 import torch
 
@@ -95,13 +93,3 @@ def peak_memory_mb(device: torch.device) -> float:
         return float("nan")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, kilobytes here
-
-
-@contextlib.contextmanager
-def seeded_rng(seed: int, device: torch.device | None = None) -> Iterator[Any]:
-    """Seed torch's global generators inside the block and restore them afterwards."""
-    with torch.random.fork_rng(
-        devices=[device] if device is not None and device.type == "cuda" else []
-    ):
-        torch.manual_seed(seed)
-        yield

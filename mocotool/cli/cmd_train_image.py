@@ -156,6 +156,7 @@ def train_image_command(
             asked = [name for name in NETWORK_FIELDS if opt.is_given(ctx, name)]
             config = adopt_network(config, start, asked=asked)
         run = RunFolder(out, processes=processes)
+        resume |= run.is_restarted
         if not dry_run:
             run.check_place(resume=resume)
         listing = list_videos(videos, warn=report.warn)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mocotool.devices import peak_memory_mb
 from mocotool.motion.rendering import measure_graph_bytes
 from mocotool.motion.trainer import MotionTrainer
-from mocotool.motion.training import peak_memory_mb
 
 
 def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
         small.discriminator_step()
     d_seconds = time.monotonic() - started
     seconds = trainer.config.num_g_steps * g_seconds + d_seconds
-    return seconds, sum(saved.values()) / 2**20, peak_memory_mb(trainer)
+    return seconds, sum(saved.values()) / 2**20, peak_memory_mb(trainer.device)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -1,12 +1,11 @@
 """Learning to move: the loop around `MotionTrainer`, with saving, previews and warnings."""
 
-import sys
 import time
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
+from mocotool.devices import peak_memory_mb
 from mocotool.errors import StoppedError
 from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.trainer import Clips, MotionTrainer
@@ -74,7 +73,10 @@ def train_motion(
         values = trainer.step(next(clips))
         step = trainer.step_idx
         is_last = step == config.num_steps
-        values |= {"seconds": time.monotonic() - started, "memory_mb": peak_memory_mb(trainer)}
+        values |= {
+            "seconds": time.monotonic() - started,
+            "memory_mb": peak_memory_mb(trainer.device),
+        }
         on_step(step, values)
         warning = watch.update(step, values)
         if warning is not None:
@@ -104,15 +106,3 @@ def save_state(trainer: MotionTrainer, clips: Clips, run: RunFolder) -> None:
     """
     trainer.check_weights()
     run.save_state({"trainer": trainer.state_dict(), "clips": clips.state_dict()})
-
-
-def peak_memory_mb(trainer: MotionTrainer) -> float:
-    """Return the most memory used so far: the device's, or the whole process's on the CPU."""
-    if trainer.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(trainer.device) / 2**20
-    try:
-        import resource
-    except ImportError:  # Windows
-        return float("nan")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, kilobytes here
