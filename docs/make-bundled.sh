@@ -29,8 +29,8 @@ moco convert "$work/people/generator.safetensors" --dtype float16 \
 
 moco pca --num-samples 1000000 -o "$work/pca.npz" --force
 moco train-motion --videos "$work/seen" --pca "$work/pca.npz" -o "$work/motion" \
-  --num-steps NUM_STEPS --frame-size 32 --batch-size 8 --hidden-dim 128 --noise-dim 64 \
-  --num-components 64 --video-width 32 --pair-width 32 --num-g-steps 2 --step-size 0.5 \
+  --num-steps 301 --frame-size 32 --batch-size 8 --hidden-dim 128 --noise-dim 64 \
+  --num-components 64 --video-width 32 --pair-width 32 --num-g-steps 2 --step-size 0.5 --learning-rate 1e-4 \
   --save-every 25 --preview-every 50 $(resume "$work/motion")
 cp "$work/motion/motion.safetensors" "$bundled/motion.safetensors"
 chmod 644 "$bundled/motion.safetensors"
