@@ -19,7 +19,7 @@ class InvertConfig:
     space: SearchSpace | None = None
     """"w", "w+" (a latent for each layer) or "z" (through the mapping); `None` is the space that
     the generator's latents live in."""
-    num_steps: int = 300
+    num_steps: int = 500
     """Steps at most; an image whose loss stands still takes fewer. The paper takes 20,000."""
     learning_rate: float = 0.2
     """Peak step of Adam, in standard deviations of each latent dimension."""
@@ -29,8 +29,9 @@ class InvertConfig:
     """Per-pixel noise while searching, as `moco render` has it; "random" cannot be inverted."""
     num_starts: int = 1000
     """Latents drawn and rendered; they say where each image begins."""
-    latent_noise: float = 0.05
-    """Noise added to latents in the first three quarters, in standard deviations; it falls to 0."""
+    latent_noise: float = 0.0
+    """Noise added to latents in the first three quarters, in standard deviations; it falls to 0.
+    None by default: several starts find the way better."""
     label: int | None = None
     """Class, for a generator that has them."""
     batch_size: int | None = None
@@ -42,7 +43,7 @@ class InvertConfig:
     def __post_init__(self) -> None:
         if self.num_steps < MIN_STEPS:
             raise ConfigError(
-                f"{self.num_steps} steps, expected {MIN_STEPS} at least", hint="--num-steps 300"
+                f"{self.num_steps} steps, expected {MIN_STEPS} at least", hint="--num-steps 500"
             )
         for name in ("learning_rate", "num_starts"):
             if not getattr(self, name) > 0:

@@ -10,10 +10,10 @@ from torch import Tensor
 WARMUP_SHARE = 0.05
 DECAY_SHARE = 0.5
 LATENT_NOISE_SHARE = 0.75  # StyleGAN2's projector: noise over the first three quarters
-BETA_1, BETA_2 = 0.9, 0.999
+BETA_1, BETA_2 = 0.9, 0.99  # gradients of a search change faster than those of a training
 ADAM_EPS = 1e-8
 PATIENCE = 25  # steps over which losses are averaged before they are compared
-MIN_GAIN = 0.02  # less than this from one average to the next is standing still
+MIN_GAIN = 0.01  # less than this from one average to the next is standing still
 
 
 def learning_rates(step: int, lengths: Tensor, *, peak: float) -> Tensor:
@@ -55,23 +55,26 @@ class SearchRows:
     best_coords: Tensor
     """Where the loss was lowest, among steps without latent noise."""
     best_loss: Tensor
+    last_loss: Tensor
+    """At the last step."""
     loss_sum: Tensor
     """Of the losses since the last average."""
     last_average: Tensor
 
     @classmethod
-    def begin(cls, coords: Tensor, *, num_steps: int) -> Self:
-        """Begin searches at `coords` [n, ...]."""
+    def begin(cls, coords: Tensor, *, num_steps: int, image_idx: Tensor | None = None) -> Self:
+        """Begin searches at `coords` [n, ...], for image 0, 1, ... or those of `image_idx` [n]."""
         n, zeros = len(coords), torch.zeros_like(coords)
         endless = torch.full((n,), math.inf, device=coords.device)
         return cls(
-            image_idx=torch.arange(n, device=coords.device),
+            image_idx=torch.arange(n, device=coords.device) if image_idx is None else image_idx,
             coords=coords.clone(),
             first_moment=zeros,
             second_moment=zeros.clone(),
             lengths=torch.full((n,), float(num_steps), device=coords.device),
             best_coords=coords.clone(),
             best_loss=endless,
+            last_loss=endless.clone(),
             loss_sum=torch.zeros(n, device=coords.device),
             last_average=endless.clone(),
         )
@@ -103,11 +106,22 @@ class SearchRows:
 
     def remember(self, loss: Tensor, noise_levels: Tensor) -> None:
         """Keep where rows are now if the loss [n] was never lower and no noise blurred it."""
+        self.last_loss = loss
         better = (loss < self.best_loss) & (noise_levels == 0)
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.best_coords = torch.where(
             over_rows(better, self.coords), self.coords, self.best_coords
         )
+
+    def leads(self) -> Tensor:
+        """Return which rows [n] have the lowest last loss of all that search for their image."""
+        is_first = torch.zeros(len(self), dtype=torch.bool, device=self.image_idx.device)
+        order = self.last_loss.argsort(stable=True)
+        seen: set[int] = set()
+        for row, image in zip(order.tolist(), self.image_idx[order].tolist(), strict=True):
+            is_first[row] = image not in seen
+            seen.add(image)
+        return is_first
 
     def shorten_stalled(self, step: int, loss: Tensor) -> None:
         """Let rows whose loss stands still begin the end of their schedule now.

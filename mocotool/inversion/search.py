@@ -1,6 +1,7 @@
 """From pictures to the latents that render them."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -92,9 +93,9 @@ def invert(
 ) -> Inversion:
     """Find the latent of each image.
 
-    Each image begins where many drawn latents point to and goes down by Adam, with noise on the
-    latent at first. The objective is summed over a batch, and every image has its own schedule and
-    end, so an image comes to the same among any others.
+    Each image begins at several places that drawn latents point to and goes down by Adam; after a
+    tenth of the steps the best of them goes on alone. The objective is summed over a batch, and
+    every image has its own schedule and end, so an image comes to the same among any others.
 
     Args:
         generator: The frozen generator that shall render them.
@@ -164,6 +165,9 @@ def check_images(images: Tensor, generator: Generator) -> None:
         )
 
 
+# Every image has several starts; after this share of the steps the best of them goes on alone.
+TRIAL_SHARE = 0.1
+
 # A generator's own pictures reach beyond [-1, 1]; bytes taken for model units reach 255.
 MAX_VALUE = 32.0
 
@@ -186,15 +190,26 @@ class _Search:
         """
         with torch.no_grad():
             target_maps = self.features(target)
-            coords = self._choose_starts(target, target_maps)
+            coords = self.survey.to_units(self.survey.propose(target))  # [n, tries, d]
+        n, num_tries, _ = coords.shape
         if self.space == "w+":
-            coords = coords.unsqueeze(1).repeat(1, self.generator.num_ws, 1)  # [n, num_ws, d]
-        found = coords.clone()
-        num_steps = torch.zeros(len(target), dtype=torch.int64, device=target.device)
-        rows = SearchRows.begin(coords, num_steps=self.config.num_steps)
+            coords = coords.unsqueeze(2).repeat(1, 1, self.generator.num_ws, 1)
+        image_idx = torch.arange(n, device=target.device).repeat_interleave(num_tries)
+        found = coords[:, 0].clone()  # [n, d] or [n, num_ws, d]
+        num_steps = torch.zeros(n, dtype=torch.int64, device=target.device)
+        rows = SearchRows.begin(
+            coords.flatten(0, 1), num_steps=self.config.num_steps, image_idx=image_idx
+        )
         rng = derive_rng(self.config.seed, "latent noise")
+        num_trials = math.ceil(TRIAL_SHARE * self.config.num_steps)
         for step in range(self.config.num_steps):
             done = self._step(rows, step, target, target_maps, rng)
+            if step + 1 < num_trials:
+                progress(len(rows) // num_tries)
+                continue
+            if step + 1 == num_trials:
+                is_lead = rows.leads()
+                rows, done = rows.select(is_lead), done[is_lead]
             progress(len(rows))
             if done.any():
                 ended = rows.select(done)
@@ -205,18 +220,6 @@ class _Search:
             if not len(rows):
                 break
         return (*self._measure(found, target, target_maps), num_steps)
-
-    def _choose_starts(self, target: Tensor, target_maps: list[Tensor]) -> Tensor:
-        """Return the best of the proposed starts for each image, [n, d] in units of the search."""
-        best_loss = torch.full((len(target),), torch.inf, device=target.device)
-        best = torch.zeros_like(self.survey.mean).expand(len(target), -1)
-        for points in self.survey.propose(target):
-            coords = self.survey.to_units(points)
-            loss = self._judge(self._render(coords), target, target_maps)
-            better = loss < best_loss
-            best = torch.where(over_rows(better, coords), coords, best)
-            best_loss = torch.where(better, loss, best_loss)
-        return best
 
     def _judge(self, img: Tensor, target: Tensor, target_maps: list[Tensor]) -> Tensor:
         return inversion_loss(

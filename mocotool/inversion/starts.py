@@ -1,7 +1,7 @@
 """Where does a search begin? Near: where drawn latents and their pictures point to.
 
-A thousand drawn latents are rendered once. For each image they give the nearest of them, and a
-guess of a linear regression from pictures to latents, which for a generator's own pictures is
+A thousand drawn latents are rendered once. For each image they give the nearest of them, and
+guesses of a linear regression from pictures to latents, which for a generator's own pictures are
 several times as near.
 """
 
@@ -17,6 +17,7 @@ from mocotool.generators.base import Generator
 from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
+NUM_NEAREST = 2
 RIDGES = (0.01, 0.1)  # for pictures that the generator could have made, and for others
 RENDER_BATCH = 64
 
@@ -34,10 +35,10 @@ class LatentSurvey:
     stdev: Tensor
     """Standard deviation of the points along each dimension [d]."""
 
-    def nearest(self, images: Tensor) -> Tensor:
-        """Return the point [n, d] whose picture is nearest to each image [n, 3, h, w]."""
-        wanted = make_thumbnails(images)
-        return self.points[torch.cdist(wanted, self.thumbnails).argmin(dim=1)]
+    def nearest(self, images: Tensor, *, count: int = 1) -> Tensor:
+        """Return the points [n, count, d] whose pictures are nearest to each image [n, c, h, w]."""
+        distances = torch.cdist(make_thumbnails(images), self.thumbnails)
+        return self.points[distances.topk(count, largest=False).indices]
 
     def regress(self, images: Tensor, *, ridge: float) -> Tensor:
         """Guess the point [n, d] of each image [n, c, h, w] by linear regression on the pictures.
@@ -55,10 +56,11 @@ class LatentSurvey:
         wanted = (make_thumbnails(images) - centre) @ known.t() / energy  # [n, s]
         return self.from_units(wanted @ weights)
 
-    def propose(self, images: Tensor) -> list[Tensor]:
-        """Return several starts for each image [n, c, h, w], each [n, d]."""
+    def propose(self, images: Tensor) -> Tensor:
+        """Return the starts to try for each image [n, c, h, w]: [n, num_tries, d]."""
+        near = self.nearest(images, count=min(NUM_NEAREST, len(self.points)))
         guesses = [self.regress(images, ridge=ridge) for ridge in RIDGES]
-        return [self.nearest(images), *guesses]
+        return torch.cat([near, torch.stack(guesses, dim=1)], dim=1)
 
     def to_units(self, points: Tensor) -> Tensor:
         """Express points [..., d] in standard deviations from the mean."""

@@ -14,6 +14,8 @@ from mocotool.generators.dcgan import DCGAN
 from mocotool.generators.loading import load_generator
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.inversion.descent import (
+    BETA_1,
+    BETA_2,
     PATIENCE,
     SearchRows,
     latent_noise_levels,
@@ -210,9 +212,10 @@ def test_nothing_of_the_generator_is_changed(toy_generator):
 def test_a_picture_among_the_drawn_ones_starts_at_its_own_latent(toy_generator):
     survey = survey_latents(toy_generator, space="w", config=QUICK)
 
-    nearest = survey.nearest(toy_generator.synthesis(survey.points[10:13]))
+    nearest = survey.nearest(toy_generator.synthesis(survey.points[10:13]), count=2)
 
-    assert_close(nearest, survey.points[10:13])
+    assert nearest.shape == (3, 2, 12)
+    assert_close(nearest[:, 0], survey.points[10:13])
 
 
 def test_a_regression_points_nearer_than_the_mean(toy_generator):
@@ -227,15 +230,27 @@ def test_a_regression_points_nearer_than_the_mean(toy_generator):
     assert (guess - w).square().mean() < 0.5 * (survey.mean - w).square().mean()
 
 
-def test_of_the_proposed_starts_the_best_is_taken(toy_generator):
+def test_an_image_comes_nearer_than_any_of_its_starts(toy_generator):
     survey = survey_latents(toy_generator, space="w", config=QUICK)
     images = draw_pictures(toy_generator)
 
     found = invert(toy_generator, images, config=QUICK)
 
-    for points in survey.propose(images):
+    starts = survey.propose(images)
+    assert starts.shape == (2, 4, 12)
+    for points in starts.unbind(dim=1):
         started = (toy_generator.synthesis(points) - images).square().mean(dim=(1, 2, 3))
         assert (found.pixel_mse < started).all()
+
+
+def test_the_start_with_the_lowest_loss_leads_its_image():
+    rows = SearchRows.begin(
+        torch.zeros(5, 2), num_steps=10, image_idx=torch.tensor([0, 0, 1, 1, 1])
+    )
+
+    rows.remember(torch.tensor([3.0, 2.0, 1.0, 5.0, 1.0]), torch.zeros(5))
+
+    assert rows.leads().tolist() == [False, True, True, False, False]
 
 
 def test_units_are_standard_deviations_from_the_mean(toy_generator):
@@ -313,7 +328,7 @@ def test_what_noise_blurred_is_not_remembered():
 def test_adam_is_torchs(toy_generator):
     grads = torch.randn(20, 4, 5, generator=torch.Generator().manual_seed(0))
     theirs = torch.zeros(4, 5, requires_grad=True)
-    adam = torch.optim.Adam([theirs], lr=0.1)
+    adam = torch.optim.Adam([theirs], lr=0.1, betas=(BETA_1, BETA_2))
     rows = SearchRows.begin(torch.zeros(4, 5), num_steps=20)
 
     for step, grad in enumerate(grads):
