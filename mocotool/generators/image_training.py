@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
+from mocotool.devices import check_training_precision
 from mocotool.errors import DivergedError, FileFormatError, StoppedError
 from mocotool.generators.image_augment import AdaptiveProbability, augment_images, flip_half
 from mocotool.generators.image_start import build_generator, check_start
@@ -62,6 +63,7 @@ class ImageTrainer:
 
     Raises:
         MismatchError: `initial` is not the network that the settings describe.
+        ConfigError: The precision is float16.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ImageTrainer:
         processes: Processes | None = None,
         initial: StyleGAN2 | None = None,
     ) -> None:
+        check_training_precision(precision)
         if initial is not None:
             check_start(config, initial)
         self.config = config

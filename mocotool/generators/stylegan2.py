@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from mocotool.errors import MismatchError
 from mocotool.generators.base import Generator, NoiseMode, Space, expand_ws
+from mocotool.generators.resampling import fir_kernel, upsample_2d
 from mocotool.generators.stylegan2_layers import (
     FullyConnectedLayer,
     SynthesisLayer,
     ToRGBLayer,
     UpsamplingShortcut,
-    fir_kernel,
     normalize_2nd_moment,
-    upsample_2d,
 )
 
 Architecture = Literal["skip", "resnet", "orig"]

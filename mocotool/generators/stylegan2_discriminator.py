@@ -6,14 +6,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
-from mocotool.generators.stylegan2_layers import (
-    LRELU_SLOPE,
-    SQRT2,
-    FullyConnectedLayer,
-    filter_2d,
-    fir_kernel,
-)
-from mocotool.generators.twice_differentiable import convolve_2d, filter_channels
+from mocotool.generators.resampling import downsample_2d, filter_2d, fir_kernel
+from mocotool.generators.stylegan2_layers import LRELU_SLOPE, SQRT2, FullyConnectedLayer
+from mocotool.generators.twice_differentiable import convolve_2d
 
 MBSTD_GROUP_SIZE = 4
 
@@ -51,10 +46,9 @@ class EqualizedConv2d(nn.Module):
         if not self.down:
             x = _convolve(x, weight, bias, padding=k // 2)
         elif k == 1:
-            x = _filter(x, self.resample_filter, padding=1)[:, :, ::2, ::2]  # see downsample_2d
-            x = _convolve(x, weight, bias)
+            x = _convolve(downsample_2d(x, self.resample_filter), weight, bias)
         else:
-            x = _convolve(_filter(x, self.resample_filter, padding=2), weight, bias, stride=2)
+            x = _convolve(filter_2d(x, self.resample_filter, padding=2), weight, bias, stride=2)
         return x if bias is None else F.leaky_relu(x, LRELU_SLOPE)
 
 
@@ -64,12 +58,6 @@ def _convolve(
     if x.dtype == torch.float32 and weight.shape[-1] > 1:  # the gradient penalty's type
         return convolve_2d(x, weight, bias, stride=stride, padding=padding)
     return F.conv2d(x, weight, bias, stride=stride, padding=padding)
-
-
-def _filter(x: Tensor, kernel: Tensor, *, padding: int) -> Tensor:
-    if x.dtype == torch.float32:
-        return filter_channels(x, kernel, padding=padding)
-    return filter_2d(x, kernel, padding=padding)
 
 
 class DiscriminatorBlock(nn.Module):

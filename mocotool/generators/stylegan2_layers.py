@@ -12,41 +12,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
+from mocotool.generators.resampling import filter_2d, fir_kernel, upsample_2d
+
 LRELU_SLOPE = 0.2
 SQRT2 = math.sqrt(2.0)
-RESAMPLE_TAPS = (1, 3, 3, 1)
 DEMODULATION_EPS = 1e-8
-
-
-def fir_kernel(gain: float = 1.0) -> Tensor:
-    """Return the [1, 3, 3, 1] low-pass filter as a [4, 4] kernel whose sum is `gain`."""
-    taps = torch.tensor(RESAMPLE_TAPS, dtype=torch.float32)
-    kernel = torch.outer(taps, taps)
-    return kernel * (gain / kernel.sum())
-
-
-def filter_2d(x: Tensor, kernel: Tensor, *, padding: int) -> Tensor:
-    """Filter each channel of [n, c, h, w] with one symmetric [k, k] kernel."""
-    channels = x.shape[1]
-    weight = kernel.to(x.dtype).expand(channels, 1, -1, -1)
-    return F.conv2d(x, weight, padding=padding, groups=channels)
-
-
-def upsample_2d(x: Tensor, kernel: Tensor) -> Tensor:
-    """Double height and width with the FIR `kernel` [4, 4] (sum 1).
-
-    The transposed convolution does what zero stuffing and filtering would, without the zeros.
-    """
-    channels = x.shape[1]
-    weight = (kernel * 4.0).to(x.dtype).expand(channels, 1, -1, -1)
-    return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=channels)
-
-
-def downsample_2d(x: Tensor, kernel: Tensor) -> Tensor:
-    """Halve height and width with the FIR `kernel` [4, 4] (sum 1)."""
-    # Filtering everything and keeping every second pixel beats a strided depthwise convolution,
-    # whose gradient oneDNN computes about ten times slower.
-    return filter_2d(x, kernel, padding=1)[:, :, ::2, ::2]
 
 
 class FullyConnectedLayer(nn.Module):

@@ -36,12 +36,6 @@ def convolve_2d(
     return y
 
 
-def filter_channels(x: Tensor, kernel: Tensor, *, padding: int) -> Tensor:
-    """Filter each channel of [n, c, h, w] with one fixed, symmetric [k, k] kernel."""
-    y: Tensor = _FilterChannels.apply(x, kernel, padding)
-    return y
-
-
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0917 - torch passes them by position
@@ -80,20 +74,3 @@ class _Convolve(torch.autograd.Function):
                 [False, True, ctx.has_bias],
             )
         return x_grad, weight_grad, bias_grad, None, None
-
-
-class _FilterChannels(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-        ctx.save_for_backward(kernel)
-        ctx.padding = padding
-        channels = x.shape[1]
-        weight = kernel.to(x.dtype).expand(channels, 1, -1, -1)
-        return F.conv2d(x, weight, padding=padding, groups=channels)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (kernel,) = ctx.saved_tensors
-        # The kernel is its own mirror image, so the way back is the same filter.
-        padding = kernel.shape[-1] - 1 - ctx.padding
-        return filter_channels(grads[0], kernel, padding=padding), None, None

@@ -6,12 +6,7 @@ import torch.nn.functional as F
 from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.testing import assert_close
 
-from mocotool.generators.stylegan2_layers import fir_kernel
-from mocotool.generators.twice_differentiable import (
-    convolve_2d,
-    filter_channels,
-    input_gradients_only,
-)
+from mocotool.generators.twice_differentiable import convolve_2d, input_gradients_only
 
 
 def draw(*shape):
@@ -32,19 +27,6 @@ def test_a_convolution_is_torchs_twice_differentiated(stride, padding, size, has
     assert_close(convolve(x, weight, bias), F.conv2d(x, weight, bias, stride, padding))
     assert gradcheck(convolve, (x, weight, bias))
     assert gradgradcheck(convolve, (x, weight, bias))
-
-
-@pytest.mark.parametrize("padding", [1, 2])
-def test_a_filter_is_torchs_twice_differentiated(padding):
-    x, kernel = draw(1, 2, 4, 5), fir_kernel().double()
-
-    def apply(x):
-        return filter_channels(x, kernel, padding=padding)
-
-    expected = F.conv2d(x, kernel.expand(2, 1, 4, 4), padding=padding, groups=2)
-    assert_close(apply(x), expected)
-    assert gradcheck(apply, (x,))
-    assert gradgradcheck(apply, (x,))
 
 
 def test_sparing_weight_gradients_changes_no_second_gradient():
