@@ -80,6 +80,30 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         raise ConfigError(f"--precision {name}: expected auto, fp32, bf16 or fp16") from None
 
 
+def resolve_training_precision(name: str, device: torch.device) -> torch.dtype:
+    """Turn a precision's name into the dtype to train in; see `resolve_precision`.
+
+    Raises:
+        ConfigError: The name is unknown, or fp16, which training does not know.
+    """
+    if name == "fp16":
+        check_training_precision(torch.float16)
+    return resolve_precision(name, device)
+
+
+def check_training_precision(dtype: torch.dtype) -> None:
+    """Check that gradients survive a dtype.
+
+    Raises:
+        ConfigError: It is float16, in which small gradients vanish unless losses are scaled.
+    """
+    if dtype is torch.float16:
+        raise ConfigError(
+            "--precision fp16: training would lose small gradients",
+            hint="use --precision bf16 or fp32",
+        )
+
+
 def peak_memory_mb(device: torch.device) -> float:
     """Return the most memory used so far: the device's, or the whole process's on the CPU.
 

@@ -103,7 +103,7 @@ def train_image_command(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
+    precision: opt.TrainingPrecision = "auto",
 ) -> None:
     """Train a StyleGAN2 on images or on the frames of videos.
 
@@ -136,7 +136,7 @@ def train_image_command(
     if generator is not None:
         check_input_file(generator)
 
-    from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.devices import resolve_device, resolve_training_precision
     from mocotool.generators.image_planning import plan_training
     from mocotool.generators.image_start import adopt_network, load_start
     from mocotool.generators.image_training import GENERATOR_NAME, ImageTrainer, train_image
@@ -150,7 +150,7 @@ def train_image_command(
 
     with joined_processes(resolve_device(device)) as processes:
         report.quiet |= not processes.is_first
-        dtype = resolve_precision(precision, processes.device)
+        dtype = resolve_training_precision(precision, processes.device)
         start = None if generator is None else load_start(generator)
         if start is not None:
             asked = [name for name in NETWORK_FIELDS if opt.is_given(ctx, name)]

@@ -171,7 +171,7 @@ def train_motion_command(
         ),
     ] = DEFAULTS.graph_mb,
     device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
+    precision: opt.TrainingPrecision = "auto",
 ) -> None:
     """Learn motion from videos for a frozen image generator.
 
@@ -247,7 +247,7 @@ def _train(
     device: str,
     precision: str,
 ) -> None:
-    from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.devices import resolve_device, resolve_training_precision
     from mocotool.generators.loading import load_generator
     from mocotool.motion.checkpoint import save_motion
     from mocotool.motion.plan import plan_training
@@ -272,7 +272,7 @@ def _train(
             run.check_place(resume=resume)
         span = clip_span(asked.num_frames, asked.frame_stride)
         listing = list_videos(videos, min_frames=span, warn=report.warn)
-        dtype = resolve_precision(precision, processes.device)
+        dtype = resolve_training_precision(precision, processes.device)
         source = load_generator(generator, device=processes.device, precision=dtype)
         start = find_start(motion, pca)
         with report.progress("latents") as advance:

@@ -17,6 +17,13 @@ Precision = Annotated[
         rich_help_panel="Computing",
     ),
 ]
+TrainingPrecision = Annotated[
+    str,
+    typer.Option(
+        help="auto, fp32 or bf16; auto is bf16 where the hardware has it.",
+        rich_help_panel="Computing",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel="Output")

@@ -37,7 +37,7 @@ class Setting:
     Args:
         config: Settings.
         device: Where to compute.
-        precision: What discriminators compute in; float16 is taken as float32 here.
+        precision: What discriminators compute in; weights, scores and losses stay float32.
         processes: This process among those that train together.
     """
 
@@ -51,7 +51,7 @@ class Setting:
     ) -> None:
         self.config = config
         self.device = device
-        self.precision = torch.float32 if precision is torch.float16 else precision
+        self.precision = precision
         self.processes = processes
         self.rows = processes.rows(config.batch_size)
 

@@ -133,7 +133,6 @@ class _RenderAgain(torch.autograd.Function):
         (latents,) = ctx.saved_tensors
         renderer, video_idxs, noise, labels = ctx.rest
         grad, size = grads[0], renderer.chunk_size
-        scale = half_precision_scale(grad, renderer.generator)
         latent_grads = []
         for part, idxs, part_grad in zip(
             latents.split(size), video_idxs.split(size), grad.split(size), strict=True
@@ -141,16 +140,8 @@ class _RenderAgain(torch.autograd.Function):
             leaf = part.detach().requires_grad_()
             with torch.enable_grad():
                 frames = renderer.render_chunk(leaf, idxs, noise, labels)
-            (latent_grad,) = torch.autograd.grad(frames, leaf, part_grad * scale)
-            latent_grads.append(latent_grad / scale)
+            latent_grads += torch.autograd.grad(frames, leaf, part_grad)
         return torch.cat(latent_grads), None, None, None, None
-
-
-def half_precision_scale(grad: Tensor, generator: Generator) -> Tensor:
-    """Return what to multiply a gradient by so that it survives float16; one in other types."""
-    if generator.synthesis.compute_dtype is not torch.float16:
-        return grad.new_ones(())
-    return 1.0 / grad.abs().max().clamp(min=1e-30)
 
 
 def shrink(img: Tensor, size: int) -> Tensor:

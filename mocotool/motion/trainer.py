@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.devices import check_training_precision
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8
@@ -64,7 +65,7 @@ class MotionTrainer:
         initial: A motion model to start from, or `None` for random weights.
 
     Raises:
-        ConfigError: A size does not fit the generator.
+        ConfigError: A size does not fit the generator, or it computes in float16.
         MismatchError: `initial` is of another size.
     """
 
@@ -77,6 +78,7 @@ class MotionTrainer:
         processes: Processes | None = None,
         initial: MotionGenerator | None = None,
     ) -> None:
+        check_training_precision(generator.synthesis.compute_dtype)
         check_frame_size(config.frame_size, generator.resolution)
         self.generator = generator
         self.basis = basis
