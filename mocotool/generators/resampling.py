@@ -23,24 +23,52 @@ def fir_kernel() -> Tensor:
 
 def filter_2d(x: Tensor, kernel: Tensor, *, padding: int) -> Tensor:
     """Filter each channel of [n, c, h, w] with one fixed, symmetric [4, 4] kernel."""
+    if not _asks_for_gradient(x):
+        return _filter(x, kernel, padding)
     y: Tensor = _Filter.apply(x, kernel, padding)
     return y
 
 
 def upsample_2d(x: Tensor, kernel: Tensor) -> Tensor:
     """Double height and width of [n, c, h, w] with the FIR `kernel` [4, 4] (sum 1)."""
+    if not _asks_for_gradient(x):
+        return _double(x, kernel * 4.0)
     y: Tensor = _Double.apply(x, kernel * 4.0)
     return y
 
 
 def downsample_2d(x: Tensor, kernel: Tensor) -> Tensor:
     """Halve the even height and width of [n, c, h, w] with the FIR `kernel` [4, 4] (sum 1)."""
+    if not _asks_for_gradient(x):
+        return _halve(x, kernel)
     y: Tensor = _Halve.apply(x, kernel)
     return y
 
 
+def _asks_for_gradient(x: Tensor) -> bool:
+    """Tell whether an autograd function is needed; each leaves Python memory for the collector."""
+    return torch.is_grad_enabled() and x.requires_grad
+
+
 def _one_a_channel(kernel: Tensor, x: Tensor) -> Tensor:
     return kernel.to(x.dtype).expand(x.shape[1], 1, -1, -1)
+
+
+def _filter(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    return F.conv2d(x, _one_a_channel(kernel, x), padding=padding, groups=x.shape[1])
+
+
+def _halve(x: Tensor, kernel: Tensor) -> Tensor:
+    return F.conv2d(x, _one_a_channel(kernel, x), stride=2, padding=1, groups=x.shape[1])
+
+
+def _double(x: Tensor, kernel: Tensor) -> Tensor:
+    # In float32, because oneDNN's transposed convolution of single channels has no quick bfloat16
+    # kernel. What zero stuffing and filtering would give, without the zeros.
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    kernel = _one_a_channel(kernel, wide)
+    y = F.conv_transpose2d(wide, kernel, stride=2, padding=1, groups=x.shape[1])
+    return y.to(x.dtype)
 
 
 class _Filter(torch.autograd.Function):
@@ -48,7 +76,7 @@ class _Filter(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, kernel: Tensor, padding: int) -> Tensor:
         ctx.save_for_backward(kernel)
         ctx.padding = padding
-        return F.conv2d(x, _one_a_channel(kernel, x), padding=padding, groups=x.shape[1])
+        return _filter(x, kernel, padding)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -62,7 +90,7 @@ class _Halve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
         ctx.save_for_backward(kernel)
-        return F.conv2d(x, _one_a_channel(kernel, x), stride=2, padding=1, groups=x.shape[1])
+        return _halve(x, kernel)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -73,12 +101,7 @@ class _Double(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
         ctx.save_for_backward(kernel)
-        # In float32, because oneDNN's transposed convolution of single channels has no quick
-        # bfloat16 kernel. What zero stuffing and filtering would give, without the zeros.
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        kernel = _one_a_channel(kernel, wide)
-        y = F.conv_transpose2d(wide, kernel, stride=2, padding=1, groups=x.shape[1])
-        return y.to(x.dtype)
+        return _double(x, kernel)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
