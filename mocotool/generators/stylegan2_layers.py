@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
+from mocotool.generators.frozen_layer import run_frozen_layer
 from mocotool.generators.resampling import filter_2d, fir_kernel, upsample_2d
 
 LRELU_SLOPE = 0.2
@@ -69,15 +70,18 @@ def modulated_conv2d(
         The convolution [n, c_out, h', w'], and the demodulation factors [n, c_out] that are still
         to be multiplied in (so that the caller can fuse them with bias and gain).
     """
-    factors = None
-    if demodulate:
-        energy = weight.to(torch.float32).square().sum(dim=(2, 3))  # [c_out, c_in]
-        factors = (styles.square() @ energy.t() + DEMODULATION_EPS).rsqrt()
+    factors = demodulation_factors(weight, styles) if demodulate else None
     x = x * styles.to(x.dtype)[:, :, None, None]
     weight = weight.to(x.dtype)
     if up:
         return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), factors
     return F.conv2d(x, weight, padding=weight.shape[-1] // 2), factors
+
+
+def demodulation_factors(weight: Tensor, styles: Tensor) -> Tensor:
+    """Return what scales each sample's output channels to unit weight norm, [n, c_out]."""
+    energy = weight.to(torch.float32).square().sum(dim=(2, 3))  # [c_out, c_in]
+    return (styles.square() @ energy.t() + DEMODULATION_EPS).rsqrt()
 
 
 class SynthesisLayer(nn.Module):
@@ -117,21 +121,34 @@ class SynthesisLayer(nn.Module):
             gain: Factor on the output.
         """
         styles = self.affine(w)
+        # A leaky ReLU commutes with positive factors, so its gain goes in with the demodulation.
+        gain *= SQRT2
+        bias = self.bias * gain
+        if noise is not None:
+            noise = noise * (self.noise_strength * gain)
+        limit = None if self.conv_clamp is None else self.conv_clamp * gain / SQRT2
+        if not self.weight.requires_grad:
+            return run_frozen_layer(
+                x,
+                styles,
+                demodulation_factors(self.weight, styles) * gain,
+                weight=self.weight,
+                bias=bias,
+                noise=noise,
+                kernel=self.resample_filter * 4.0 if self.up else None,
+                slope=LRELU_SLOPE,
+                limit=limit,
+            )
         x, factors = modulated_conv2d(x, self.weight, styles, up=self.up)
         if self.up:
             x = filter_2d(x, self.resample_filter * 4.0, padding=1)
-        # A leaky ReLU commutes with positive factors, so its gain goes in with the demodulation.
         assert factors is not None
-        gain *= SQRT2
-        bias = (self.bias * gain).to(x.dtype)[None, :, None, None]
+        bias = bias.to(x.dtype)[None, :, None, None]
         x = torch.addcmul(bias, x, (factors * gain).to(x.dtype)[:, :, None, None])
         if noise is not None:
-            x = x + (noise * (self.noise_strength * gain)).to(x.dtype)
+            x = x + noise.to(x.dtype)
         x = F.leaky_relu(x, LRELU_SLOPE, inplace=True)
-        if self.conv_clamp is not None:
-            limit = self.conv_clamp * gain / SQRT2
-            x = x.clamp(-limit, limit)
-        return x
+        return x if limit is None else x.clamp(-limit, limit)
 
 
 class ToRGBLayer(nn.Module):
