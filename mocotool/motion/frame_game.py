@@ -100,15 +100,16 @@ class FrameGame:
     def _losses_of_one_frame(self, fake: Tensor, *path: int | str) -> Metrics:
         frame_idx = self.setting.later_frame("frame", *path)
         later_view = self.change(fake[:, frame_idx], "later", *path)
-        later = self.judge(later_view)
-        losses = {"image": self._adversarial([], [later.scores], for_generator=True)}
         with torch.no_grad():
             first_view = self.change(fake[:, 0], "first", *path)
-            if self.config.has_feature_matching:
-                first = self.judge(first_view).embedding
-        if self.config.has_feature_matching:
+        # One pass for both, because reading the weights takes longer than one more picture.
+        n = len(fake)
+        matches = self.config.has_feature_matching
+        judged = self.judge(torch.cat([later_view, first_view]) if matches else later_view)
+        losses = {"image": self._adversarial([], [judged.scores[:n]], for_generator=True)}
+        if matches:
             losses["feature"] = feature_matching_loss(
-                first=first, later=later.embedding.unsqueeze(1)
+                first=judged.embedding[n:].detach(), later=judged.embedding[:n, None]
             )
         if self.config.bank_on_g_steps:
             self._push({"first": first_view, "later": later_view.detach()})

@@ -6,11 +6,12 @@ iteration runs when told to, in float32, so that two passes over the same input 
 
 import copy
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from mocotool.errors import ConfigError
 
@@ -40,10 +41,9 @@ class SpectralConv2d(nn.Conv2d):
         self.register_buffer("u", F.normalize(torch.randn(out_channels), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [n, c_in, h, w] to [n, c_out, h, w]."""
-        assert self.bias is not None
-        weight = spectral_weight(self.weight, self.u).to(x.dtype)
-        return F.conv2d(x, weight, self.bias.to(x.dtype), padding=self.kernel_size[0] // 2)
+        """Map [n, c_in, h, w] to [n, c_out, h, w], in the type of `x`."""
+        y: Tensor = _ConvolveSpectral.apply(x, self.weight, self.bias, self.u)
+        return y
 
 
 class SpectralLinear(nn.Linear):
@@ -63,11 +63,77 @@ class SpectralLinear(nn.Linear):
 
 def spectral_weight(weight: Tensor, u: Tensor) -> Tensor:
     """Divide a weight by its largest singular value, whose left vector is about `u` [c_out]."""
-    matrix = weight.flatten(1)
+    matrix = to_matrix(weight)
     with torch.no_grad():
-        v = F.normalize(matrix.t() @ u, dim=0, eps=SPECTRAL_EPS)
-        u = F.normalize(matrix @ v, dim=0, eps=SPECTRAL_EPS)
-    return weight / (u @ matrix @ v)
+        left, right, _ = refine_singular(matrix, u)
+    return weight / (left @ matrix @ right)
+
+
+def refine_singular(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the left and right singular vectors that follow from `u`, and their value."""
+    v = F.normalize(matrix.t() @ u, dim=0, eps=SPECTRAL_EPS)
+    image = matrix @ v
+    value = image.norm().clamp(min=SPECTRAL_EPS)
+    return image / value, v, value
+
+
+def to_matrix(weight: Tensor) -> Tensor:
+    """View a weight as a matrix [c_out, ...], columns in the order they have in memory."""
+    if weight.ndim == 4 and not weight.is_contiguous():
+        weight = weight.permute(0, 2, 3, 1)
+    return weight.flatten(1)
+
+
+def _copy_like(weight: Tensor, values: Tensor) -> Tensor:
+    """Give `values` the type and layout of `weight`."""
+    if values.dtype == weight.dtype and values.stride() == weight.stride():
+        return values
+    return torch.empty_like(weight).copy_(values)
+
+
+class _ConvolveSpectral(torch.autograd.Function):
+    """Convolve with a weight divided by its largest singular value.
+
+    The result is divided in its place: the weights are many and the pictures few.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, u: Tensor) -> Tensor:
+        left, right, value = refine_singular(to_matrix(weight), u)
+        cast = weight.to(x.dtype)
+        y = F.conv2d(x, cast, padding=weight.shape[-1] // 2)
+        y.div_(value).add_(bias.to(x.dtype)[:, None, None])
+        ctx.save_for_backward(x, weight, cast, left, right, value)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, cast, left, right, value = ctx.saved_tensors
+        asked = [*ctx.needs_input_grad[:2], False]
+        x_grad, weight_grad, _ = torch.ops.aten.convolution_backward(
+            grads[0] / value,
+            x,
+            cast,
+            None,
+            [1, 1],
+            [weight.shape[-1] // 2] * 2,
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            asked,
+        )
+        bias_grad = None
+        if ctx.needs_input_grad[1]:
+            # The value itself depends on the weight: a slope along left and right vector.
+            weight_grad = _copy_like(weight, weight_grad)
+            matrix = to_matrix(weight_grad)
+            slope = torch.dot(matrix.flatten(), to_matrix(weight).flatten()) / value
+            matrix.addr_(left * -slope, right)
+        if ctx.needs_input_grad[2]:
+            bias_grad = grads[0].sum(dim=(0, 2, 3)).to(weight.dtype)
+        return x_grad, weight_grad, bias_grad, None
 
 
 class DiscriminatorBlock(nn.Module):
@@ -165,9 +231,8 @@ class ImageDiscriminator(nn.Module):
         """Refine every layer's singular vector by one power iteration."""
         for layer in self.modules():
             if isinstance(layer, (SpectralConv2d, SpectralLinear)):
-                matrix = layer.weight.flatten(1)
-                v = F.normalize(matrix.t() @ layer.u, dim=0, eps=SPECTRAL_EPS)
-                layer.u.copy_(F.normalize(matrix @ v, dim=0, eps=SPECTRAL_EPS))
+                left, _, _ = refine_singular(to_matrix(layer.weight), layer.u)
+                layer.u.copy_(left)
 
 
 def copy_frozen(network: nn.Module) -> nn.Module:

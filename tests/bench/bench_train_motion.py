@@ -41,6 +41,8 @@ def parse_arguments():
     parser.add_argument("--channel-base", type=int, default=32768)
     parser.add_argument("--frame-size", type=int, default=128)
     parser.add_argument("--num-frames", type=int, default=16)
+    parser.add_argument("--chunk-size", type=int, default=TrainMotionConfig().chunk_size)
+    parser.add_argument("--graph-mb", type=int, default=TrainMotionConfig().graph_mb)
     parser.add_argument("--warm-up", action="store_true", help="G and D once before, uncounted")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -57,6 +59,8 @@ def make_trainer(args, *, program, domain, batch_size):
         cross_domain=domain == "cross",
         batch_size=batch_size,
         num_frames=args.num_frames,
+        chunk_size=args.chunk_size,
+        graph_mb=args.graph_mb,
         frame_size=min(args.frame_size, args.resolution),
     )
     size = config.frame_size
