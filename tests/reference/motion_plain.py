@@ -23,10 +23,10 @@ def walk(motion, latent, noise):
     """Return the trajectory [n, t, d] and the guessed noise [n, t-1, noise_dim]."""
     hidden, cell = motion.encoder(latent)
     trajectory, guesses = [latent], []
+    rows = torch.diag(motion.stdev) @ motion.components
     for t in range(noise.shape[1]):
         hidden, cell = motion.decoder(noise[:, t], (hidden, cell))
         coeffs = torch.tanh(hidden @ motion.coefficient_weight + motion.coefficient_bias)
-        rows = torch.diag(motion.stdev) @ motion.components
         trajectory.append(trajectory[-1] + motion.step_size * coeffs @ rows)
         guesses.append(motion.noise_head(torch.cat([hidden, cell], dim=1)))
     return torch.stack(trajectory, dim=1), torch.stack(guesses, dim=1)

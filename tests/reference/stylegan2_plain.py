@@ -17,7 +17,7 @@ def upfirdn(x, *, up=1, down=1, pad=(0, 0), gain=1.0):
     x = x.reshape(n, c, h, 1, w, 1)
     x = F.pad(x, (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
     x = F.pad(x, (*pad, *pad))
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device) / 8.0
     kernel = (torch.outer(taps, taps) * gain).expand(c, 1, 4, 4)
     return F.conv2d(x, kernel, groups=c)[:, :, ::down, ::down]
 
