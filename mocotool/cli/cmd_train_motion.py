@@ -309,7 +309,7 @@ def _train(
                 warn=report.warn,
                 advance=advance,
             )
-        if run.has_state:
+        if resume:
             trainer.resume(run, batches, warn=report.warn)
         record = dataclasses.asdict(config)
         with (

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.devices import check_training_precision
-from mocotool.errors import ConfigError, DivergedError, MismatchError
+from mocotool.errors import ConfigError, DivergedError, FileFormatError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8
 from mocotool.motion.frame_game import FrameGame
@@ -262,20 +262,27 @@ class MotionTrainer:
         return to_frames_u8(frames).cpu()
 
     def resume(self, run: RunFolder, clips: Clips, *, warn: Callable[[str], None]) -> None:
-        """Go on from the newest state in a run's folder.
+        """Go on from the newest state in a run's folder, or begin anew where none was saved.
 
         Args:
             run: The folder.
             clips: Put back to where it was.
-            warn: Told of a damaged state that was skipped.
+            warn: Told of a damaged state that was skipped, or that the run begins anew.
 
         Raises:
-            FileFormatError: There is no state to go on from.
+            FileFormatError: There are states, but none can be read.
             MismatchError: The clips are not those the run began with.
         """
-        state = run.load_state(warn=warn)
-        clips.load_state_dict(state["clips"])
-        self.load_state_dict(state["trainer"])
+        if run.has_state:
+            state = run.load_state(warn=warn)
+            try:
+                clips.load_state_dict(state["clips"])
+                self.load_state_dict(state["trainer"])
+            except (KeyError, RuntimeError, ValueError) as error:
+                problem = str(error).splitlines()[0]
+                raise FileFormatError(f"{run.path}: not a state of this run: {problem}") from None
+        else:
+            warn(f"{run.path}: nothing was saved yet, the run begins anew")
         run.drop_log_after(self.step_idx)
 
     def state_dict(self) -> dict[str, Any]:

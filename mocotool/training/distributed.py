@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from mocotool.errors import ConfigError, UnavailableError
 
@@ -170,8 +171,16 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
             f"--device {device.type}: several processes cannot train on it together",
             hint="use --device cpu, or one process",
         )
+    store, rank, world_size = next(rendezvous("env://"))
+    # Torch keeps one store over restarts, where a new process can read the address of one that
+    # died (seen with torch 2.13: "Gloo connectFullMesh failed ... Connection refused"). Remove when
+    # torch tells them apart itself.
+    restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
+        store=dist.PrefixStore(f"restart {restart}", store),  # type: ignore[attr-defined]
+        rank=rank,
+        world_size=world_size,
         device_id=device if device.type == "cuda" else None,
     )
     try:

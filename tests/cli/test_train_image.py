@@ -1,15 +1,13 @@
 """`moco train-image`: from a folder of pictures to a generator, through kills and restarts."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import torch
+from real_runs import TORCHRUN, Launcher, finish, wait_for_steps
 from safetensors.torch import load_file
 
 from mocotool.generators.loading import load_generator
@@ -229,52 +227,19 @@ def test_resuming_without_the_file_it_began_with_is_refused(train, fine_tune):
 # Real processes
 
 LONG = ["--num-images", "120", "--save-every", "4", "--preview-every", "10", "--log-every", "1"]
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 @pytest.fixture
 def start(pictures):
     """Start the real command in a process; whatever still runs at the end of the test is killed."""
-    processes = []
+    launcher = Launcher()
 
-    def run(out, *args, launcher=()):
-        process = subprocess.Popen(
-            [
-                *(sys.executable, *launcher, "-m", "mocotool", "train-image"),
-                *("--videos", str(pictures), "-o", str(out), "--device", "cpu"),
-                *(*SIZES, *LONG, *args),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        processes.append(process)
-        return process
+    def run(out, *args, **options):
+        inputs = ("--videos", pictures, "-o", out, "--device", "cpu")
+        return launcher.start("train-image", *inputs, *SIZES, *LONG, *args, **options)
 
     yield run
-    for process in processes:
-        if process.poll() is None:
-            process.terminate()
-            process.communicate(timeout=60)
-        process.stdout.close()
-        process.stderr.close()
-
-
-def finish(process):
-    """Wait for a process that must end well; return its stdout and stderr."""
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    return output, errors
-
-
-def wait_for_steps(out, number, process, *, timeout_s=120):
-    """Return once some steps are logged; fail if the process ends before."""
-    log, deadline = out / "metrics.jsonl", time.monotonic() + timeout_s
-    while not log.exists() or len(log.read_bytes().splitlines()) < number:
-        assert process.poll() is None, "the run ended early"
-        assert time.monotonic() < deadline, "no step was logged in time"
-        time.sleep(0.002)
+    launcher.close()
 
 
 def assert_same_run(first, second, *, rtol=0.0, atol=0.0):

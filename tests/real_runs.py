@@ -1,0 +1,57 @@
+"""Training commands as real processes, to be killed at any moment."""
+
+import os
+import subprocess
+import sys
+import time
+
+import torch
+
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+class Launcher:
+    """Starts processes, and at the end of a test stops whatever still runs."""
+
+    def __init__(self):
+        self.processes = []
+
+    def start(self, *args, launcher=()):
+        """Start `python LAUNCHER -m mocotool ARGS` on one thread."""
+        process = subprocess.Popen(
+            [sys.executable, *launcher, "-m", "mocotool", *map(str, args)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        self.processes.append(process)
+        return process
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=60)
+            process.stdout.close()
+            process.stderr.close()
+
+
+def finish(process):
+    """Wait for a process that must end well; return its stdout and stderr."""
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    return output, errors
+
+
+def wait_for_steps(out, number, process, *, timeout_s=300):
+    """Return once some steps are logged; fail if the process ends before."""
+    log, deadline = out / "metrics.jsonl", time.monotonic() + timeout_s
+    while not log.exists() or len(log.read_bytes().splitlines()) < number:
+        assert process.poll() is None, "the run ended early"
+        assert time.monotonic() < deadline, "no step was logged in time"
+        time.sleep(0.002)
+
+
+def load_state(out):
+    return torch.load(out / "state.pt", weights_only=True)
