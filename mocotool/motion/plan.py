@@ -20,7 +20,8 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
     parameters = {"motion": count_parameters(trainer.motion)}
     parameters |= {name: count_parameters(game.network) for name, game in trainer.games.items()}
     seconds, saved_mb, peak_mb = _try_one_clip(trainer)
-    kept_frames = num_clips * (config.num_frames - 1) if trainer.renderer.keep_graph else 0
+    is_kept = trainer.renderer.keep_graph
+    kept_mb = frame_mb * (config.num_frames - 1) if is_kept else 0.0
     step_s = num_clips * seconds
     return {
         "recipe": config.recipe,
@@ -30,13 +31,13 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
         "components": config.num_components,
         "clips_a_step": config.batch_size,
         "rendered_frames_a_step": config.batch_size * config.num_frames * (config.num_g_steps + 1),
-        "graph": "kept" if trainer.renderer.keep_graph else "rendered again in chunks",
+        "graph": "kept" if is_kept else "rendered again in chunks",
         "graph_mb_a_frame": frame_mb,
         "steps": config.num_steps,
         "device": str(trainer.device),
         "precision": str(trainer.setting.precision).removeprefix("torch."),
         "processes": processes.world_size,
-        "estimated_memory_mb": peak_mb + (num_clips - 1) * saved_mb + kept_frames * frame_mb,
+        "estimated_memory_mb": peak_mb + (num_clips - 1) * (saved_mb + kept_mb),
         "estimated_seconds_a_step": step_s,
         "estimated_hours": step_s * config.num_steps / 3600,
     }
@@ -44,8 +45,9 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
 
 def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
     """Return seconds a clip and step, megabytes a further clip, and the peak so far."""
-    config = dataclasses.replace(trainer.config, batch_size=1, num_g_steps=1, graph_mb=0)
+    config = dataclasses.replace(trainer.config, batch_size=1, num_g_steps=1)
     small = MotionTrainer(trainer.generator, trainer.basis, config)
+    small.renderer = trainer.renderer
     size = config.frame_size
     real = torch.rand(1, config.num_frames, 3, size, size, device=trainer.device) * 2 - 1
     for game in small.games.values():

@@ -164,23 +164,24 @@ def check_frame_size(frame_size: int, resolution: int) -> None:
 
 
 def measure_graph_bytes(renderer: ClipRenderer, *, latent_dim: int) -> int:
-    """Return how many bytes the graph of one rendered frame keeps."""
+    """Return how many bytes the graph of one more rendered frame keeps."""
+    return _weigh_graph(renderer, 2, latent_dim) - _weigh_graph(renderer, 1, latent_dim)
+
+
+def _weigh_graph(renderer: ClipRenderer, num_frames: int, latent_dim: int) -> int:
     seen: dict[int, int] = {}
-    weights = {
-        x.untyped_storage().data_ptr()
-        for x in (*renderer.generator.parameters(), *renderer.generator.buffers())
-    }
 
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            seen[storage.data_ptr()] = storage.nbytes()
+        seen[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    latent = torch.zeros(1, latent_dim, device=renderer.generator.device, requires_grad=True)
-    labels = torch.zeros(1, dtype=torch.int64, device=latent.device)
+    device = renderer.generator.device
+    latents = torch.zeros(num_frames, latent_dim, device=device, requires_grad=True)
+    labels = torch.zeros(1, dtype=torch.int64, device=device)
+    video_idxs = torch.zeros(num_frames, dtype=torch.int64)
     noise = renderer.draw_noise([0])
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        frames = renderer.render_chunk(latent, torch.zeros(1, dtype=torch.int64), noise, labels)
+        frames = renderer.render_chunk(latents, video_idxs, noise, labels)
     del frames
     return sum(seen.values())

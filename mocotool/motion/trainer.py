@@ -31,6 +31,7 @@ from mocotool.training.run_folder import RunFolder
 
 PREVIEW_CONTENTS = 4
 PREVIEW_MOTIONS = 2
+CPU_CHUNK_SHARE = 2  # a CPU needs few frames at once: one chunk's graph may be half of a batch's
 
 
 class Clips(Iterator[Tensor], Protocol):
@@ -369,16 +370,21 @@ def build_games(setting: Setting) -> dict[str, Game]:
 def build_renderer(
     generator: Generator, config: TrainMotionConfig, *, num_clips: int
 ) -> ClipRenderer:
-    """Return what renders training clips; whether it keeps graphs follows from their size."""
+    """Return what renders training clips; what it keeps and renders at once follows from sizes."""
     renderer = ClipRenderer(
         generator=generator,
         frame_size=config.frame_size,
         chunk_size=config.chunk_size,
         noise_mode=config.noise_mode,
     )
-    graph_bytes = measure_graph_bytes(renderer, latent_dim=generator.latent_dim)
-    fits = graph_bytes * num_clips * (config.num_frames - 1) <= config.graph_mb * 2**20
-    return dataclasses.replace(renderer, keep_graph=fits)
+    frame_bytes = measure_graph_bytes(renderer, latent_dim=generator.latent_dim)
+    budget = config.graph_mb * 2**20
+    fits = frame_bytes * num_clips * (config.num_frames - 1) <= budget
+    chunk_budget = budget // CPU_CHUNK_SHARE if generator.device.type == "cpu" else budget
+    num_at_once = config.chunk_size
+    if config.graph_mb > 0 and frame_bytes > 0:
+        num_at_once = min(num_at_once, max(1, chunk_budget // frame_bytes))
+    return dataclasses.replace(renderer, keep_graph=fits, chunk_size=num_at_once)
 
 
 @torch.no_grad()

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.errors import ConfigError
 from mocotool.motion.rendering import ClipRenderer, measure_graph_bytes
+from mocotool.motion.trainer import build_renderer
 
 
 @pytest.fixture
@@ -96,3 +98,18 @@ def test_frames_that_do_not_fit_are_refused(toy_generator, frame_size):
 
 def test_the_graph_of_a_frame_is_weighed(renderer):
     assert 1_000 < measure_graph_bytes(renderer, latent_dim=12) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("graph_mb", "chunk_size", "is_kept"), [(0, 16, False), (1, 13, False), (1000, 16, True)]
+)
+def test_memory_decides_what_is_kept_and_how_much_is_rendered_at_once(
+    toy_generator, monkeypatch, graph_mb, chunk_size, is_kept
+):
+    monkeypatch.setattr("mocotool.motion.trainer.measure_graph_bytes", lambda *_, **__: 40_000)
+    config = TrainMotionConfig(frame_size=16, num_frames=31, graph_mb=graph_mb)
+
+    renderer = build_renderer(toy_generator, config, num_clips=1)
+
+    assert renderer.chunk_size == chunk_size
+    assert renderer.keep_graph == is_kept
