@@ -1,0 +1,202 @@
+"""Train motion with parts left out, and by both recipes, and compare: docs/ablations.md.
+
+    python docs/ablations.py UNSEEN_CLIPS SEEN_CLIPS [--rows ablations|recipes] [--log FILE]
+
+Every row is trained anew from each seed, on the seen clips, with the settings below and nothing
+chosen; figures are means over seeds, and half the range from the lowest to the highest. With --log,
+each run's figures are added to a file of JSON lines, and runs that it already holds are not
+repeated.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from identity import measure_identity
+from motion_quality import NUM_FRAMES, measure_std, read_clips, render, statistics
+from torch import Tensor
+
+import mocotool as moco
+from mocotool.basis import PCABasis
+from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.generators.base import Generator
+from mocotool.metrics.pixel_features import pixel_features
+from mocotool.motion.generator import MotionGenerator
+from mocotool.motion.preparation import find_basis, fit_config
+from mocotool.motion.trainer import MotionTrainer
+from mocotool.trajectory import draw_latents
+from mocotool.video.clips import clip_span
+from mocotool.video.loading import BatchLoader
+
+SETTINGS: dict[str, Any] = {
+    "batch_size": 4,
+    "frame_size": 32,
+    "hidden_dim": 128,
+    "noise_dim": 64,
+    "num_components": 128,
+    "video_width": 16,
+    "pair_width": 16,
+    "image_width": 16,
+    "bank_size": 512,
+    "step_size": 0.25,  # untrained models move about as much as real clips
+    "learning_rate": 1e-3,
+}
+NUM_G_UPDATES = 100
+NUM_CLIPS = 161
+
+ROWS: dict[str, dict[str, dict[str, Any]]] = {
+    "ablations": {
+        "whole": {},
+        "without Eq. 2": {"ablate": "residual"},
+        "without D_I": {"ablate": "image-disc"},
+        "without D_V": {"ablate": "video-disc"},
+        "without L_contr": {"ablate": "contrastive"},
+        "without L_m": {"ablate": "mutual-info"},
+    },
+    "recipes": {
+        "paper": {"recipe": "paper"},
+        "reference": {"recipe": "reference", "step_size": 0.5},
+        "reference, 2 G steps": {"recipe": "reference", "step_size": 0.5, "num_g_steps": 2},
+    },
+}
+COLUMNS = {
+    "distance": "motion distance",
+    "step": "consecutive",
+    "jump": "first step",
+    "identity": "identity drift",
+    "own": "own nearest",
+    "pictures": "last pictures",
+    "std": "std over motions",
+    "seconds": "seconds",
+}
+
+
+def main() -> None:
+    """Train what is not in the log, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("unseen", type=Path)
+    parser.add_argument("seen", type=Path)
+    parser.add_argument("--generator", type=Path, default=None)
+    parser.add_argument("--pca", type=Path, default=None)
+    parser.add_argument("--rows", choices=ROWS, default="ablations")
+    parser.add_argument("--num-g-updates", type=int, default=NUM_G_UPDATES)
+    parser.add_argument("--seeds", type=int, default=2, help="seeds 0 to N-1")
+    parser.add_argument("--log", type=Path, default=None)
+    args = parser.parse_args()
+    generator = moco.load_generator(args.generator, precision=torch.bfloat16)
+    basis = find_basis(generator, args.pca, note=tell)
+    clips = load_seen(args.seen)
+    reference = statistics(read_clips(args.unseen, generator.resolution, NUM_CLIPS))
+    done = read_log(args.log)
+    for seed in range(args.seeds):
+        for name, changes in ROWS[args.rows].items():
+            if (name, seed) in done:
+                continue
+            config = choose_config(generator, basis, changes, args.num_g_updates, seed=seed)
+            motion, seconds = train(generator, basis, clips, config)
+            figures = measure(generator, motion, reference) | {"seconds": seconds}
+            done[name, seed] = figures
+            line = json.dumps({"row": name, "seed": seed, "figures": figures})
+            tell(line)
+            if args.log is not None:
+                with args.log.open("a") as log:
+                    log.write(line + "\n")
+    print_table(done, list(ROWS[args.rows]), args.seeds)
+
+
+def choose_config(
+    generator: Generator, basis: PCABasis, changes: dict[str, Any], num_g_updates: int, *, seed: int
+) -> TrainMotionConfig:
+    """Return the settings of a row, the paper's recipe unless it says otherwise."""
+    settings = {"recipe": "paper", "seed": seed} | SETTINGS | changes
+    config = TrainMotionConfig.from_recipe(**settings)
+    num_steps = num_g_updates // config.num_g_steps
+    config = TrainMotionConfig.from_recipe(**settings, num_steps=num_steps)
+    return fit_config(config, generator, basis, note=lambda _: None)
+
+
+def load_seen(folder: Path) -> BatchLoader:
+    """Decode the training clips once for all runs."""
+    listing = moco.list_videos(folder, min_frames=clip_span(NUM_FRAMES, 2))
+    return moco.load_clips(
+        listing,
+        num_frames=NUM_FRAMES,
+        size=SETTINGS["frame_size"],
+        batch_size=SETTINGS["batch_size"],
+    )
+
+
+def train(
+    generator: Generator, basis: PCABasis, clips: BatchLoader, config: TrainMotionConfig
+) -> tuple[MotionGenerator, float]:
+    """Return the averaged motion model, and the processor's seconds it took."""
+    position = config.seed * config.num_steps * config.batch_size
+    clips.load_state_dict(clips.state_dict() | {"position": position})
+    trainer = MotionTrainer(generator, basis, config)
+    started = time.process_time()
+    for _ in range(config.num_steps):
+        trainer.step(next(clips))
+    return trainer.averaged, time.process_time() - started
+
+
+@torch.inference_mode()
+def measure(
+    generator: Generator, motion: MotionGenerator, reference: moco.FeatureStats
+) -> dict[str, float]:
+    """Return a motion model's figures; content seeds from 0, one seed for all noise."""
+    latent = draw_latents(generator, list(range(NUM_CLIPS)))
+    noise = motion.draw_noise(NUM_CLIPS, NUM_FRAMES, rng=torch.Generator().manual_seed(0))
+    clips = render(generator, motion(latent, noise))
+    steps = clips.diff(dim=1).abs().mean(dim=(0, 2, 3, 4))
+    identity, own = measure_identity(clips)
+    return {
+        "distance": moco.frechet_distance(reference, statistics(clips)),
+        "step": float(steps.mean()),
+        "jump": float(steps[0]),
+        "identity": identity,
+        "own": own,
+        "pictures": compare_pictures(clips[:, 0], clips[:, -1]),
+        "std": measure_std(generator, motion),
+    }
+
+
+def compare_pictures(first: Tensor, last: Tensor) -> float:
+    """Return the Frechet distance of pixel features of last to first frames, [n, 3, h, w]."""
+    a, b = (
+        moco.FeatureStats.from_features(pixel_features(img / 2 + 0.5).numpy())
+        for img in (first, last)
+    )
+    return moco.frechet_distance(a, b)
+
+
+def print_table(done: dict[tuple[str, int], dict[str, float]], rows: list[str], num: int) -> None:
+    """Print the means over seeds, and half the range."""
+    print("| |", " | ".join(COLUMNS.values()), "|")  # noqa: T201
+    print("|---" * (len(COLUMNS) + 1) + "|")  # noqa: T201
+    for row in rows:
+        cells = []
+        for column in COLUMNS:
+            values = [done[row, seed][column] for seed in range(num)]
+            middle, half = sum(values) / num, (max(values) - min(values)) / 2
+            cells.append(f"{middle:.3g} ± {half:.1g}")
+        print(f"| {row} |", " | ".join(cells), "|")  # noqa: T201
+
+
+def read_log(path: Path | None) -> dict[tuple[str, int], dict[str, float]]:
+    """Return the figures of the runs in a log, by row and seed."""
+    lines = path.read_text().splitlines() if path is not None and path.exists() else []
+    entries = [json.loads(line) for line in lines]
+    return {(entry["row"], entry["seed"]): entry["figures"] for entry in entries}
+
+
+def tell(message: str) -> None:
+    """Say how it goes, beside the table."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
