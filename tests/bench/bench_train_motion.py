@@ -6,15 +6,13 @@
 
 The plain program (tests/reference/motion_plain.py) does what the authors' does, in float32. Each
 row is a process of its own, on random weights: StyleGAN2 config F, discriminators of the authors'
-sizes. An iteration is five steps of the motion generator (G) and one of the discriminators (D).
-Ours is measured over one of each kind of step that the iteration has, after a first iteration's
-allocations (`--warm-up`); the plain program's G step is measured once and counted five times.
-Peak memory is the process's own, with torch itself in it.
+sizes. An iteration is five steps of the motion generator (G) and one of the discriminators (D);
+the plain program's G step is measured once and counted five times, ours `--num-g-steps` times.
+Peak memory is the whole process's, with torch itself in it.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -43,6 +41,7 @@ def parse_arguments():
     parser.add_argument("--num-frames", type=int, default=16)
     parser.add_argument("--chunk-size", type=int, default=TrainMotionConfig().chunk_size)
     parser.add_argument("--graph-mb", type=int, default=TrainMotionConfig().graph_mb)
+    parser.add_argument("--num-g-steps", type=int, default=5, help="of ours to measure")
     parser.add_argument("--warm-up", action="store_true", help="G and D once before, uncounted")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -71,7 +70,6 @@ def make_trainer(args, *, program, domain, batch_size):
 def measure_row(args, *, program, domain, batch_size):
     """Return seconds of an iteration's steps and the process's peak memory."""
     trainer, real = make_trainer(args, program=program, domain=domain, batch_size=batch_size)
-    start_mb = peak_memory_mb(torch.device("cpu"))
     num_g_steps = trainer.config.num_g_steps
     if program == "plain":
         from reference.motion_plain import PlainMotionTrainer
@@ -82,7 +80,7 @@ def measure_row(args, *, program, domain, batch_size):
     else:
         for game in trainer.games.values():
             game.begin(real)
-        g_steps = [lambda i=i: trainer.generator_step(i) for i in range(num_g_steps)]
+        g_steps = [lambda i=i: trainer.generator_step(i) for i in range(args.num_g_steps)]
         d_step = trainer.discriminator_step
     if args.warm_up:
         g_steps[0]()
@@ -97,10 +95,8 @@ def measure_row(args, *, program, domain, batch_size):
         "d": d_wall,
         "iteration": num_g_steps * g_wall + d_wall,
         "cpu": num_g_steps * g_cpu + d_cpu,
-        "start_mb": start_mb,
         "peak_mb": peak_memory_mb(torch.device("cpu")),
         "graph_kept": trainer.renderer.keep_graph,
-        "faults": resource.getrusage(resource.RUSAGE_SELF).ru_minflt,
     }
 
 
