@@ -170,6 +170,14 @@ def train_motion_command(
             rich_help_panel="Computing",
         ),
     ] = DEFAULTS.graph_mb,
+    compile: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Compile networks with torch.compile: slow to begin, then quicker.",
+            rich_help_panel="Computing",
+        ),
+    ] = False,
     device: opt.Device = "auto",
     precision: opt.TrainingPrecision = "auto",
 ) -> None:
@@ -228,6 +236,7 @@ def train_motion_command(
         motion=motion,
         resume=resume,
         dry_run=dry_run,
+        compile=compile,
         device=device,
         precision=precision,
     )
@@ -244,12 +253,14 @@ def _train(
     motion: Path | None,
     resume: bool,
     dry_run: bool,
+    compile: bool,
     device: str,
     precision: str,
 ) -> None:
     from mocotool.devices import resolve_device, resolve_training_precision
     from mocotool.generators.loading import load_generator
     from mocotool.motion.checkpoint import save_motion
+    from mocotool.motion.compilation import compile_failures_named, compile_networks
     from mocotool.motion.plan import plan_training
     from mocotool.motion.preparation import find_basis, find_start, fit_config
     from mocotool.motion.trainer import MotionTrainer
@@ -285,6 +296,8 @@ def _train(
             if processes.is_first:
                 report.result(plan)
             return
+        if compile:
+            compile_networks(trainer)
         run.open(
             config,
             resume=resume,
@@ -292,7 +305,8 @@ def _train(
                 "videos": {"path": portable_path(videos), "frames": listing.num_frames},
                 "generator": None if source.origin is None else source.origin.file.as_json(),
             },
-            machine=processes.describe() | {"precision": str(dtype).removeprefix("torch.")},
+            machine=processes.describe()
+            | {"precision": str(dtype).removeprefix("torch."), "compiled": compile},
             warn=report.warn,
         )
         with report.progress("frames decoded", listing.num_frames) as advance:
@@ -316,6 +330,7 @@ def _train(
             contextlib.closing(batches),
             contextlib.closing(run),
             catch_stop_signals() as stop,
+            compile_failures_named(trainer.device) if compile else contextlib.nullcontext(),
             report.training_progress(config.num_steps, "steps", trainer.step_idx) as show,
         ):
             train_motion(

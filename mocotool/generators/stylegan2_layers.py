@@ -127,7 +127,8 @@ class SynthesisLayer(nn.Module):
         if noise is not None:
             noise = noise * (self.noise_strength * gain)
         limit = None if self.conv_clamp is None else self.conv_clamp * gain / SQRT2
-        if not self.weight.requires_grad:
+        # A compiler fuses by itself, and cannot trace what is written into memory used before.
+        if not self.weight.requires_grad and not torch.compiler.is_compiling():
             return run_frozen_layer(
                 x,
                 styles,

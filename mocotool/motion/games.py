@@ -165,6 +165,11 @@ class PatchGame:
         scores: list[Tensor] = self.network(x.contiguous(memory_format=self.layout))
         return scores
 
+    def score_twice_differentiable(self, x: Tensor) -> list[Tensor]:
+        """Return what `score` does, past whatever is compiled: that can be differentiated once."""
+        scores: list[Tensor] = self.network.forward(x.contiguous(memory_format=self.layout))
+        return scores
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs."""
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -228,7 +233,8 @@ class VideoGame(PatchGame):
         mix = torch.rand(self.config.batch_size, 1, 1, 1, 1, generator=rng)[self.setting.rows]
         video = self._input(self.real, False).lerp(self._input(fake, False), mix.to(fake.device))
         video = video.contiguous(memory_format=self.layout).requires_grad_()
-        penalty = gradient_penalty(self.score(video), video, norm=self.config.penalty_norm)
+        scores = self.score_twice_differentiable(video)
+        penalty = gradient_penalty(scores, video, norm=self.config.penalty_norm)
         (self.config.penalty_weight * penalty).backward(inputs=list(self.network.parameters()))
         return penalty.detach()
 

@@ -186,6 +186,37 @@ def test_a_basis_of_another_generator_is_refused(train, tmp_path):
     assert "9 dimensions, the generator's latents 12" in result.stderr
 
 
+def test_without_a_compiler_nothing_is_written(train, tmp_path, monkeypatch):
+    import torch
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    def fail(*_args, **_options):
+        raise BackendCompilerFailed("inductor", RuntimeError("No working C++ compiler found"), None)
+
+    monkeypatch.setattr(torch, "compile", fail)
+
+    result = train("--compile")
+
+    assert result.exit_code == 5
+    assert "cannot compile for cpu here: No working C++ compiler found" in result.stderr
+    assert "leave --compile out" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_compiled_run_may_go_on_without_compiling(train, tmp_path, monkeypatch):
+    from mocotool.motion import compilation
+
+    asked = []
+    monkeypatch.setattr(compilation, "compile_networks", asked.append)
+    train("--compile")
+
+    result = train("--num-steps", 3, "--resume")
+
+    assert result.exit_code == 0, result.stderr
+    assert "compiled was True, is False" in result.stderr
+    assert len(asked) == 1
+
+
 def test_a_missing_folder_of_videos_is_named(run_moco, tmp_path):
     result = run_moco("train-motion", "--videos", tmp_path / "nowhere", "-o", tmp_path / "run")
 
