@@ -174,7 +174,7 @@ def train_motion_command(
         bool,
         typer.Option(
             "--compile",
-            help="Compile networks with torch.compile: slow to begin, then quicker.",
+            help="Compile networks with torch.compile: slow to begin; no gain on the CPU.",
             rich_help_panel="Computing",
         ),
     ] = False,
