@@ -138,7 +138,7 @@ def acd(
     """Measure the average content distance: does a video keep to one person?
 
     The mean distance between the faces of a video, smaller is steadier. dlib
-    and its networks come with pip install 'mocotool[faces]' and need no
+    and its networks come with mocotool's pip extra faces and need no
     download; numbers of different networks do not compare.
 
     Example: moco eval acd walk.npz --ground-truth faces/train
