@@ -370,14 +370,12 @@ BUNDLED = Path(mocotool.__file__).parent / "bundled" / "people.safetensors"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("path", "num_back"), [(ADA, 64), (BUNDLED, 60)], ids=["ada-skip-64", "bundled"]
-)
-def test_a_64_pixel_generators_own_samples_come_back(path, num_back):
+@pytest.mark.parametrize("path", [ADA, BUNDLED], ids=["ada-skip-64", "bundled"])
+def test_all_samples_of_a_64_pixel_generator_come_back(path):
     if not path.exists():
         pytest.skip(f"{path.name} is not here")
     generator = load_generator(path)
 
     found = invert(generator, draw_pictures(generator, 64))
 
-    assert (found.psnr >= 35).sum() >= num_back
+    assert (found.psnr >= 35).sum() == 64
