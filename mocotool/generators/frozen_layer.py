@@ -55,7 +55,7 @@ def run_frozen_layer(
     return y
 
 
-def _run(  # noqa: PLR0917 - in the order of `_FrozenLayer.forward`
+def _run(  # noqa: PLR0917 - in the order that torch passes on
     x: Tensor,
     styles: Tensor,
     factors: Tensor,
@@ -82,21 +82,10 @@ def _run(  # noqa: PLR0917 - in the order of `_FrozenLayer.forward`
 
 class _FrozenLayer(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: PLR0917 - torch passes them by position
-        ctx: Any,
-        x: Tensor,
-        styles: Tensor,
-        factors: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        noise: Tensor | None,
-        kernel: Tensor | None,
-        slope: float,
-        limit: float | None,
-    ) -> Tensor:
-        y = _run(x, styles, factors, weight, bias, noise, kernel, slope, limit)
+    def forward(ctx: Any, *args: Any) -> Tensor:
+        y = _run(*args)
+        x, styles, factors, weight, bias, noise, kernel, ctx.slope, ctx.limit = args
         ctx.save_for_backward(x, y, styles, factors, weight, bias, noise, kernel)
-        ctx.slope, ctx.limit = slope, limit
         return y
 
     @staticmethod
