@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from mocotool.devices import peak_memory_mb
-from mocotool.generators.image_training import ImageTrainer, count_parameters
+from mocotool.generators.image_training import ImageTrainer
+from mocotool.training.networks import count_parameters
 
 
 def plan_training(trainer: ImageTrainer) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from mocotool.generators.image_start import build_generator, check_start
 from mocotool.generators.loading import save_generator
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.generators.stylegan2_discriminator import StyleGAN2Discriminator
-from mocotool.generators.twice_differentiable import input_gradients_only
 from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.training.distributed import Processes
+from mocotool.training.networks import input_gradients_only
 from mocotool.training.randomness import derive_rng
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
@@ -285,11 +285,6 @@ class ImageTrainer:
         self.augment.p = state["augment_p"]
         for name in ("generator", "averaged", "discriminator", "g_optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return the number of trained values."""
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _adam(network: nn.Module, learning_rate: float, ratio: float = 1.0) -> torch.optim.Adam:

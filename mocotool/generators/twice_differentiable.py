@@ -6,26 +6,13 @@ of fixed filters that nobody asked for. Here the first derivative is an ordinary
 whose derivative torch computes as quickly as any.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor
 
-_inputs_only = False
-
-
-@contextlib.contextmanager
-def input_gradients_only() -> Iterator[None]:
-    """Spare the gradients of weights in the block, where only that of the input is asked for."""
-    global _inputs_only  # noqa: PLW0603 - autograd gives a backward pass no other way to know
-    _inputs_only = True
-    try:
-        yield
-    finally:
-        _inputs_only = False
+from mocotool.training.networks import wants_weight_gradients
 
 
 def convolve_2d(
@@ -59,7 +46,7 @@ class _Convolve(torch.autograd.Function):
                 padding=padding,
                 output_padding=[x.shape[axis] - reached[axis] for axis in (2, 3)],
             )
-        if ctx.needs_input_grad[1] and not _inputs_only:
+        if ctx.needs_input_grad[1] and wants_weight_gradients():
             _, weight_grad, bias_grad = torch.ops.aten.convolution_backward(
                 grad,
                 x,

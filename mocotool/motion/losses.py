@@ -12,8 +12,8 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor
 
 from mocotool.errors import MismatchError
-from mocotool.motion.twice_differentiable import input_gradients_only
 from mocotool.training.distributed import Processes
+from mocotool.training.networks import input_gradients_only
 
 AdversarialLoss = Literal["ralsgan", "log", "hinge"]
 Denominator = Literal["reference", "paper"]

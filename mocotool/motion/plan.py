@@ -5,11 +5,12 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mocotool.devices import peak_memory_mb
 from mocotool.motion.rendering import measure_graph_bytes
 from mocotool.motion.trainer import MotionTrainer
+from mocotool.training.networks import count_parameters
 
 
 def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
@@ -68,8 +69,3 @@ def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
     d_seconds = time.monotonic() - started
     seconds = trainer.config.num_g_steps * g_seconds + d_seconds
     return seconds, sum(saved.values()) / 2**20, peak_memory_mb(trainer.device)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return how many trained numbers a network has."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -6,26 +6,13 @@ the gradient with respect to the input is an ordinary transposed convolution, wh
 computes as quickly as any.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
-_inputs_only = False
-
-
-@contextlib.contextmanager
-def input_gradients_only() -> Iterator[None]:
-    """Spare the gradients of weights in the block, where only that of the input is asked for."""
-    global _inputs_only  # noqa: PLW0603 - autograd gives a backward pass no other way to know
-    _inputs_only = True
-    try:
-        yield
-    finally:
-        _inputs_only = False
+from mocotool.training.networks import wants_weight_gradients
 
 
 class TwiceDifferentiableConv3d(nn.Conv3d):
@@ -61,7 +48,7 @@ class _Convolve(torch.autograd.Function):
         x_grad = weight_grad = bias_grad = None
         if ctx.needs_input_grad[0]:
             x_grad = _spread(grad, weight, list(x.shape[2:]), stride, padding)
-        if ctx.needs_input_grad[1] and not _inputs_only:
+        if ctx.needs_input_grad[1] and wants_weight_gradients():
             _, weight_grad, bias_grad = torch.ops.aten.convolution_backward(
                 grad,
                 x,

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch.autograd import grad, gradcheck, gradgradcheck
 from torch.testing import assert_close
 
-from mocotool.generators.twice_differentiable import convolve_2d, input_gradients_only
+from mocotool.generators.twice_differentiable import convolve_2d
+from mocotool.training.networks import input_gradients_only
 
 
 def draw(*shape):

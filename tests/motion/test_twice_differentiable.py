@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch.autograd import gradcheck, gradgradcheck
 from torch.testing import assert_close
 
-from mocotool.motion.twice_differentiable import TwiceDifferentiableConv3d, input_gradients_only
+from mocotool.motion.twice_differentiable import TwiceDifferentiableConv3d
+from mocotool.training.networks import input_gradients_only
 
 
 def make_conv(in_channels, out_channels, stride):
