@@ -26,6 +26,7 @@ from mocotool.motion.patch_discriminator import (
     to_video_input,
 )
 from mocotool.training.distributed import Processes
+from mocotool.training.optimizers import SecondMomentAdam
 from mocotool.training.randomness import derive_rng
 
 Metrics = dict[str, Tensor]
@@ -98,8 +99,12 @@ class Setting:
 
     def adam(
         self, network: nn.Module, *, beta1: float = 0.5, eps: float = 1e-8
-    ) -> torch.optim.Adam:
+    ) -> torch.optim.Optimizer:
         """Return the optimiser of a network."""
+        if beta1 == 0.0:
+            return SecondMomentAdam(
+                network.parameters(), lr=self.config.learning_rate, beta2=0.999, eps=eps
+            )
         return torch.optim.Adam(
             network.parameters(),
             lr=self.config.learning_rate,
