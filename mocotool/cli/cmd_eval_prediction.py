@@ -114,7 +114,7 @@ def prediction(
     )
     report.warn_if(check_motion_fits(walker, painter))
     count = min(num_videos or len(listing.entries), len(listing.entries))
-    with report.progress("steps", count * num_steps) as advance:
+    with report.progress("steps", count * config.invert.num_steps_in_all) as advance:
         result = compute_prediction(
             walker,
             painter,

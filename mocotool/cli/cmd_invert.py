@@ -51,6 +51,10 @@ def invert(
         int,
         typer.Option(help="Steps at most; an image whose loss stands still takes fewer."),
     ] = DEFAULTS.num_steps,
+    num_polish_steps: Annotated[
+        int,
+        typer.Option(help="Gauss-Newton steps after those at most, each worth about 25 of them."),
+    ] = DEFAULTS.num_polish_steps,
     learning_rate: Annotated[
         float, typer.Option(help="Peak step, in standard deviations of the latents.")
     ] = DEFAULTS.learning_rate,
@@ -132,6 +136,7 @@ def invert(
     config = InvertConfig(
         space=space,
         num_steps=num_steps,
+        num_polish_steps=num_polish_steps,
         learning_rate=learning_rate,
         perceptual_weight=perceptual_weight,
         noise=noise,
@@ -163,7 +168,7 @@ def invert(
     _say_what_is_done(report, stills, painter, config, weights)
     wanted_u8 = stills.read(painter.resolution).transpose(0, 2, 3, 1)  # [n, h, w, 3]
     began = time.perf_counter()
-    with report.progress("steps", len(wanted_u8) * num_steps) as advance:
+    with report.progress("steps", len(wanted_u8) * config.num_steps_in_all) as advance:
         found = invert_images(
             painter, from_frames_u8(wanted_u8), config=config, features=features, progress=advance
         )

@@ -21,6 +21,9 @@ class InvertConfig:
     the generator's latents live in."""
     num_steps: int = 500
     """Steps at most; an image whose loss stands still takes fewer. The paper takes 20,000."""
+    num_polish_steps: int = 20
+    """Gauss-Newton steps after that at most, each worth about 25 of the others; 0 for none. They
+    are taken while the loss falls, and not for images that are exact already."""
     learning_rate: float = 0.2
     """Peak step of Adam, in standard deviations of each latent dimension."""
     perceptual_weight: float = 1.0
@@ -45,6 +48,8 @@ class InvertConfig:
             raise ConfigError(
                 f"{self.num_steps} steps, expected {MIN_STEPS} at least", hint="--num-steps 500"
             )
+        if self.num_polish_steps < 0:
+            raise ConfigError(f"{self.num_polish_steps} polish steps, expected 0 or more")
         for name in ("learning_rate", "num_starts"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected more than 0")
@@ -58,6 +63,11 @@ class InvertConfig:
             )
         if self.batch_size is not None and self.batch_size < 1:
             raise ConfigError(f"a batch of {self.batch_size} images, expected 1 at least")
+
+    @property
+    def num_steps_in_all(self) -> int:
+        """Steps of both kinds, at most."""
+        return self.num_steps + self.num_polish_steps
 
     def choose_batch_size(self, resolution: int) -> int:
         """Return how many images are searched for at once."""

@@ -1,8 +1,10 @@
 """How far is a rendering from the picture that is looked for?"""
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
+import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor
 
@@ -76,6 +78,21 @@ def inversion_loss(
         Follows: the paper, with means in place of sums, so that lambda means the same at any size.
     """
     return pixel_distance(img, target) + perceptual_weight * feature_distance(maps, target_maps)
+
+
+def inversion_residuals(
+    *,
+    img: Tensor,
+    target: Tensor,
+    maps: Sequence[Tensor],
+    target_maps: Sequence[Tensor],
+    perceptual_weight: float = 1.0,
+) -> Tensor:
+    """Return what `inversion_loss` is the sum of squares of, [n, p]; the arguments are its own."""
+    parts = [(img - target).flatten(1) / math.sqrt(img[0].numel())]
+    for a, b in zip(maps, target_maps, strict=True):
+        parts.append((a - b).flatten(1) * math.sqrt(perceptual_weight / a[0].numel()))
+    return torch.cat(parts, dim=1)
 
 
 def pixel_distance(img: Tensor, target: Tensor) -> Tensor:

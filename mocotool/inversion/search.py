@@ -1,8 +1,9 @@
 """From pictures to the latents that render them."""
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -17,11 +18,13 @@ from mocotool.inversion.descent import (
     learning_rates,
     over_rows,
 )
+from mocotool.inversion.gauss_newton import GaussNewtonRows
 from mocotool.inversion.objective import (
     ImageFeatures,
     PyramidFeatures,
     feature_distance,
     inversion_loss,
+    inversion_residuals,
     pixel_distance,
 )
 from mocotool.inversion.quality import measure_quality
@@ -94,7 +97,8 @@ def invert(
     """Find the latent of each image.
 
     Each image begins at several places that drawn latents point to and goes down by Adam; after a
-    tenth of the steps the best of them goes on alone. The objective is summed over a batch, and
+    tenth of the steps the best of them goes on alone, and where Adam ends Gauss-Newton steps go on,
+    in float32. The objective is summed over a batch, and
     every image has its own schedule and end, so an image comes to the same among any others.
 
     Args:
@@ -103,7 +107,8 @@ def invert(
         config: Space, steps, weights; `None` is the defaults.
         features: The perceptual network, such as `load_vgg16` gives; `None` is the stand-in
             without weights, `PyramidFeatures`.
-        progress: Called with the number of steps done since the last call, n * `num_steps` in all.
+        progress: Called with the number of steps done since the last call, polishing ones included:
+            n * (`num_steps` + `num_polish_steps`) in all.
 
     Returns:
         Latents, renderings and distances, in the order of `images`.
@@ -168,6 +173,9 @@ def check_images(images: Tensor, generator: Generator) -> None:
 # Every image has several starts; after this share of the steps the best of them goes on alone.
 TRIAL_SHARE = 0.1
 
+# Less than this from one polishing step to the next is standing still.
+MIN_POLISH_GAIN = 0.01
+
 # A generator's own pictures reach beyond [-1, 1]; bytes taken for model units reach 255.
 MAX_VALUE = 32.0
 
@@ -219,7 +227,47 @@ class _Search:
                 rows = rows.select(~done)
             if not len(rows):
                 break
+        found = self._polish(found, target, target_maps, progress)
         return (*self._measure(found, target, target_maps), num_steps)
+
+    def _polish(
+        self,
+        coords: Tensor,
+        target: Tensor,
+        target_maps: list[Tensor],
+        progress: Callable[[int], None],
+    ) -> Tensor:
+        """Take the last steps of all searches, from `coords` to those returned [n, ...]."""
+        shape = coords.shape[1:]
+        left = torch.arange(len(coords), device=coords.device)
+
+        def residuals(flat: Tensor) -> Tensor:
+            img = self._render(flat.unflatten(1, shape))
+            maps = [maps[left] for maps in target_maps]
+            return inversion_residuals(
+                img=img,
+                target=target[left],
+                maps=self.features(img),
+                target_maps=maps,
+                perceptual_weight=self.config.perceptual_weight,
+            )
+
+        with _in_float32(self.generator):
+            rows = GaussNewtonRows.begin(coords.flatten(1), residuals)
+            found = rows.coords.clone()
+            ended = rows.loss < ROUNDING_MSE
+            for step in range(self.config.num_polish_steps):
+                progress(int(ended.sum()) * (self.config.num_polish_steps - step))
+                left, rows = left[~ended], rows.select(~ended)
+                if not len(left):
+                    break
+                loss = rows.loss
+                rows.step(residuals)
+                found[left] = rows.coords
+                ended = (rows.loss < ROUNDING_MSE) | (rows.loss > (1.0 - MIN_POLISH_GAIN) * loss)
+                progress(len(left))
+        polished: Tensor = found.unflatten(1, shape)
+        return polished
 
     def _judge(self, img: Tensor, target: Tensor, target_maps: list[Tensor]) -> Tensor:
         return inversion_loss(
@@ -276,3 +324,14 @@ class _Search:
         img = render_latents(self.generator, latents, self.config)
         distance = feature_distance(self.features(img), target_maps)
         return latents, img, pixel_distance(img, target), distance
+
+
+@contextlib.contextmanager
+def _in_float32(generator: Generator) -> Iterator[None]:
+    """Render in float32 in the block: differences of bfloat16 pictures are mostly rounding."""
+    precision = generator.synthesis.compute_dtype
+    generator.set_precision(torch.float32)
+    try:
+        yield
+    finally:
+        generator.set_precision(precision)

@@ -170,6 +170,7 @@ def _describe_protocol(
         "data_range": 255,
         "space": found.space,
         "num_steps": config.invert.num_steps,
+        "num_polish_steps": config.invert.num_polish_steps,
         "perceptual": found.perceptual_name,
         "noise": config.invert.noise,
         "seed": config.seed,

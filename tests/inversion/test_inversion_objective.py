@@ -10,7 +10,12 @@ from reference.inversion import (
 from torch.testing import assert_close
 
 from mocotool.errors import FileFormatError, MismatchError
-from mocotool.inversion.objective import PyramidFeatures, feature_distance, inversion_loss
+from mocotool.inversion.objective import (
+    PyramidFeatures,
+    feature_distance,
+    inversion_loss,
+    inversion_residuals,
+)
 from mocotool.inversion.quality import measure_quality
 from mocotool.inversion.vgg16 import VGG16Features, load_vgg16
 
@@ -142,6 +147,22 @@ def test_what_is_no_state_dict_is_refused(tmp_path, content):
 
     with pytest.raises(FileFormatError, match="not a state dict of plain tensors"):
         load_vgg16(tmp_path / "file.pth")
+
+
+def test_the_residuals_are_what_the_loss_adds_the_squares_of():
+    img, target = pictures(3), pictures(3, seed=5)
+    features = PyramidFeatures()
+    arguments = {
+        "img": img,
+        "target": target,
+        "maps": features(img),
+        "target_maps": features(target),
+        "perceptual_weight": 0.7,
+    }
+
+    residuals = inversion_residuals(**arguments)
+
+    assert_close(residuals.square().sum(dim=1), inversion_loss(**arguments))
 
 
 # Quality

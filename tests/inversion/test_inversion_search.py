@@ -53,6 +53,38 @@ def test_own_pictures_come_back(toy_generator):
     assert found.latents.shape == (3, 12)
 
 
+def test_polishing_goes_on_where_adam_ends(toy_generator):
+    images = draw_pictures(toy_generator, 3)
+    short = InvertConfig(num_steps=10, num_starts=50)
+
+    rough = invert(toy_generator, images, config=dataclasses.replace(short, num_polish_steps=0))
+    polished = invert(toy_generator, images, config=short)
+
+    assert rough.psnr.max() < 50
+    assert polished.psnr.min() > 50
+
+
+@pytest.mark.parametrize("space", ["w+", "z"])
+def test_polishing_lowers_the_loss_in_every_space(toy_generator, space):
+    images = draw_pictures(toy_generator, 3) + 0.1
+    short = InvertConfig(num_steps=20, num_starts=50, space=space)
+
+    rough = invert(toy_generator, images, config=dataclasses.replace(short, num_polish_steps=0))
+    polished = invert(toy_generator, images, config=short)
+
+    assert (polished.pixel_mse + polished.perceptual < rough.pixel_mse + rough.perceptual).all()
+
+
+def test_polishing_leaves_the_precision_as_it_was(toy_generator):
+    toy_generator.set_precision(torch.bfloat16)
+    try:
+        found = invert(toy_generator, draw_pictures(toy_generator), config=QUICK)
+        assert toy_generator.synthesis.compute_dtype == torch.bfloat16
+        assert_close(found.img, toy_generator.synthesis(found.latents))
+    finally:
+        toy_generator.set_precision(torch.float32)
+
+
 def test_the_rendering_and_distances_belong_to_the_latents(toy_generator):
     images = draw_pictures(toy_generator)
 
@@ -174,7 +206,7 @@ def test_progress_counts_every_step_of_every_image(toy_generator):
         progress=steps.append,
     )
 
-    assert sum(steps) == 3 * QUICK.num_steps
+    assert sum(steps) == 3 * (QUICK.num_steps + QUICK.num_polish_steps)
 
 
 def test_images_become_starts_and_frames_become_one_video(toy_generator):
@@ -343,6 +375,7 @@ def test_adam_is_torchs(toy_generator):
     "values",
     [
         {"num_steps": 1},
+        {"num_polish_steps": -1},
         {"learning_rate": 0.0},
         {"num_starts": 0},
         {"latent_noise": -1.0},
