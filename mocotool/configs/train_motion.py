@@ -117,7 +117,7 @@ class TrainMotionConfig:
     """Of the averaged motion weights that are saved; warms up over the first steps."""
     chunk_size: int = 16
     """Frames rendered at once."""
-    graph_mb: int = 1024
+    graph_mb: int = 768
     """Megabytes a batch's graph may take to be kept; else frames are rendered again in chunks."""
 
     save_every: int = 250

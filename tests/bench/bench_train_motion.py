@@ -8,7 +8,8 @@ The plain program (tests/reference/motion_plain.py) does what the authors' does,
 row is a process of its own, on random weights: StyleGAN2 config F, discriminators of the authors'
 sizes. An iteration is five steps of the motion generator (G) and one of the discriminators (D);
 the plain program's G step is measured once and counted five times, ours `--num-g-steps` times.
-Peak memory is the whole process's, with torch itself in it.
+Peak memory is the whole process's, with torch itself in it, and the optimisers' averages, which are
+there before the first step as they are from the second on.
 """
 
 import argparse
@@ -75,9 +76,11 @@ def measure_row(args, *, program, domain, batch_size):
         from reference.motion_plain import PlainMotionTrainer
 
         plain = PlainMotionTrainer(trainer)
+        fill_averages(plain.optimizer, plain.video_optimizer, plain.image_optimizer)
         g_steps = [lambda: plain.generator_step(real, 0)]
         d_step = lambda: plain.discriminator_step(real)  # noqa: E731
     else:
+        fill_averages(trainer.optimizer, *(game.optimizer for game in trainer.games.values()))
         for game in trainer.games.values():
             game.begin(real)
         g_steps = [lambda i=i: trainer.generator_step(i) for i in range(args.num_g_steps)]
@@ -98,6 +101,16 @@ def measure_row(args, *, program, domain, batch_size):
         "peak_mb": peak_memory_mb(torch.device("cpu")),
         "graph_kept": trainer.renderer.keep_graph,
     }
+
+
+def fill_averages(*optimizers):
+    """Let optimisers allocate what they keep, by a step that changes nothing."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for param in group["params"]:
+                param.grad = torch.zeros_like(param)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
 
 def timed(work):
