@@ -49,6 +49,7 @@ NUM_G_UPDATES = 100
 NUM_CLIPS = 161
 
 REFERENCE: dict[str, Any] = {"recipe": "reference", "step_size": 0.5, "num_g_steps": 2}
+CROSS: dict[str, Any] = REFERENCE | {"cross_domain": True, "feature_weight": 5.0}
 
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "ablations": {
@@ -65,6 +66,10 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "without D_I": REFERENCE | {"ablate": "image-disc"},
         "without D_V": REFERENCE | {"ablate": "video-disc"},
         "without L_m": REFERENCE | {"ablate": "mutual-info"},
+    },
+    "cross": {
+        "whole": CROSS,
+        "without L_contr": CROSS | {"ablate": "contrastive"},
     },
     "recipes": {
         "paper": {"recipe": "paper"},
