@@ -70,6 +70,7 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "cross": {
         "whole": CROSS,
         "without L_contr": CROSS | {"ablate": "contrastive"},
+        "without L_m": CROSS | {"ablate": "mutual-info"},
     },
     "recipes": {
         "paper": {"recipe": "paper"},
