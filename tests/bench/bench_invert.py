@@ -55,7 +55,9 @@ def main() -> None:
     ):
         generator.set_precision(dtype)
         began = time.perf_counter()
-        found = invert(generator, images, config=InvertConfig(num_steps=args.num_steps))
+        found = invert(
+            generator, images, config=InvertConfig(num_steps=args.num_steps, num_polish_steps=0)
+        )
         seconds = (time.perf_counter() - began) / args.num_images
         report(name, seconds, found.pixel_mse, plain)
 
