@@ -228,10 +228,13 @@ class MotionTrainer:
                 raise self._diverged(f"a weight of the {name} network")
 
     def _diverged(self, what: str) -> DivergedError:
+        hint = "start another run with a lower --learning-rate"
+        if self.step_idx > self.config.save_every:  # something was saved
+            hint += (
+                "; what was saved last is good, and --motion RUN/motion.safetensors begins with it"
+            )
         return DivergedError(
-            f"training diverged at step {self.step_idx}: {what} is not finite",
-            hint="start another run with a lower --learning-rate; what was saved last is good, and "
-            "--motion RUN/motion.safetensors begins with it",
+            f"training diverged at step {self.step_idx}: {what} is not finite", hint=hint
         )
 
     @torch.no_grad()

@@ -220,8 +220,10 @@ def test_previews_repeat_their_seeds(make_trainer):
 def test_broken_clips_end_the_run(make_trainer):
     clips = torch.full((2, 4, 3, 16, 16), torch.nan)
 
-    with pytest.raises(DivergedError, match="diverged at step 1"):
+    with pytest.raises(DivergedError, match="diverged at step 1") as error:
         make_trainer().step(clips)
+
+    assert "motion.safetensors" not in error.value.hint  # nothing was saved yet
 
 
 def test_clips_of_another_size_are_refused(make_trainer):

@@ -119,9 +119,10 @@ def test_a_diverged_run_keeps_its_last_good_state(start):
     good = next(ToyClips(batch_size=2))
     session.clips = _Listed([good, good, good.float() * torch.nan])
 
-    with pytest.raises(DivergedError, match="step 3"):
+    with pytest.raises(DivergedError, match="step 3") as error:
         session.go()
 
+    assert "motion.safetensors" in error.value.hint
     state = session.run.load_state(warn=session.note("warned"))
     assert state["trainer"]["step_idx"] == 2
 
