@@ -69,6 +69,7 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "cross": {
         "whole": CROSS,
+        "without D_I": CROSS | {"ablate": "image-disc"},
         "without L_contr": CROSS | {"ablate": "contrastive"},
         "without L_m": CROSS | {"ablate": "mutual-info"},
     },

@@ -66,7 +66,7 @@ def test_the_result_says_what_it_depends_on(toy_motion, toy_generator, stills_fo
     assert result.inputs["videos"]["num_videos"] == 2
     assert len(result.details["videos"]) == 2
     assert result.details["generator"]["sha256"] == toy_generator.origin.file.sha256
-    assert sum(steps) == 2 * 100
+    assert sum(steps) == 2 * QUICK.invert.num_steps_in_all
 
 
 def test_videos_are_chosen_evenly():
