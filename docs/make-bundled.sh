@@ -20,7 +20,7 @@ done
 
 resume() { [ ! -e "$1/config.json" ] || echo --resume; }
 
-moco train-image --videos "$work/seen" -o "$work/people" --num-images 527008 \
+moco train-image --videos "$work/seen" -o "$work/people" --num-images 849216 \
   --resolution 64 --batch-size 32 --channel-base 2048 --channel-max 128 \
   --z-dim 128 --w-dim 128 --num-mapping-layers 4 --r1-gamma 0.3 --style-mixing 0.5 \
   --save-every 250 --preview-every 500 $(resume "$work/people")
@@ -28,10 +28,12 @@ moco convert "$work/people/generator.safetensors" --dtype float16 \
   -o "$bundled/people.safetensors" --force
 
 moco pca --num-samples 1000000 -o "$work/pca.npz" --force
+# --cross-domain for its D_I: it holds motion to the first frame's person (docs/quality.md).
 moco train-motion --videos "$work/seen" --pca "$work/pca.npz" -o "$work/motion" \
-  --num-steps 44 --frame-size 32 --batch-size 8 --hidden-dim 128 --noise-dim 64 \
-  --num-components 128 --video-width 32 --pair-width 32 --num-g-steps 2 --step-size 0.5 \
-  --learning-rate 1e-3 --save-every 11 --preview-every 50 $(resume "$work/motion")
+  --cross-domain --feature-weight 10 --num-steps 66 --frame-size 32 --batch-size 8 \
+  --hidden-dim 128 --noise-dim 64 --num-components 128 --video-width 32 --image-width 16 \
+  --bank-size 512 --num-g-steps 2 --step-size 0.5 --learning-rate 1e-3 \
+  --save-every 11 --preview-every 50 $(resume "$work/motion")
 cp "$work/motion/motion.safetensors" "$bundled/motion.safetensors"
 chmod 644 "$bundled/motion.safetensors"
 
