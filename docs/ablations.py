@@ -73,6 +73,10 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "without L_contr": CROSS | {"ablate": "contrastive"},
         "without L_m": CROSS | {"ablate": "mutual-info"},
     },
+    "mutual-info": {  # to be trained for longer
+        "whole": REFERENCE,
+        "without L_m": REFERENCE | {"ablate": "mutual-info"},
+    },
     "recipes": {
         "paper": {"recipe": "paper"},
         "reference": REFERENCE | {"num_g_steps": 5},
