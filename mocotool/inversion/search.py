@@ -227,7 +227,8 @@ class _Search:
                 rows = rows.select(~done)
             if not len(rows):
                 break
-        found = self._polish(found, target, target_maps, progress)
+        polished = self._polish(found, target, target_maps, progress)
+        found = self._choose(found, polished, target, target_maps)
         return (*self._measure(found, target, target_maps), num_steps)
 
     def _polish(
@@ -268,6 +269,12 @@ class _Search:
                 progress(len(left))
         polished: Tensor = found.unflatten(1, shape)
         return polished
+
+    @torch.no_grad()
+    def _choose(self, a: Tensor, b: Tensor, target: Tensor, target_maps: list[Tensor]) -> Tensor:
+        """Return the better of two coordinates for each image, rendered as they will be."""
+        losses = [self._judge(self._render(coords), target, target_maps) for coords in (a, b)]
+        return torch.where(over_rows(losses[1] < losses[0], a), b, a)
 
     def _judge(self, img: Tensor, target: Tensor, target_maps: list[Tensor]) -> Tensor:
         return inversion_loss(

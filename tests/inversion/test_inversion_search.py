@@ -75,10 +75,13 @@ def test_polishing_lowers_the_loss_in_every_space(toy_generator, space):
     assert (polished.pixel_mse + polished.perceptual < rough.pixel_mse + rough.perceptual).all()
 
 
-def test_polishing_leaves_the_precision_as_it_was(toy_generator):
+def test_polishing_serves_the_precision_and_leaves_it_as_it_was(toy_generator):
     toy_generator.set_precision(torch.bfloat16)
     try:
-        found = invert(toy_generator, draw_pictures(toy_generator), config=QUICK)
+        images = draw_pictures(toy_generator)
+        rough = invert(toy_generator, images, config=dataclasses.replace(QUICK, num_polish_steps=0))
+        found = invert(toy_generator, images, config=QUICK)
+        assert (found.pixel_mse + found.perceptual <= rough.pixel_mse + rough.perceptual).all()
         assert toy_generator.synthesis.compute_dtype == torch.bfloat16
         assert_close(found.img, toy_generator.synthesis(found.latents))
     finally:
