@@ -126,9 +126,10 @@ class Generator(nn.Module):
                 raise MismatchError("class labels were given, but the generator has no classes")
             return None
         if labels is None:
+            last = self.c_dim - 1
             raise ConfigError(
                 f"the generator has {self.c_dim} classes and none was chosen",
-                hint=f"add --labels with numbers from 0 to {self.c_dim - 1}",
+                hint=f"choose from 0 to {last}: --labels for `moco sample`, --label elsewhere",
             )
         if len(labels) != n:
             raise MismatchError(f"{len(labels)} class labels for {n} latents")

@@ -204,7 +204,7 @@ class BigGANSynthesis(nn.Module):
         if labels is None:
             raise ConfigError(
                 f"the generator has {self.num_classes} classes and none was chosen",
-                hint=f"add --labels with numbers from 0 to {last}",
+                hint=f"choose from 0 to {last}: --labels for `moco sample`, --label elsewhere",
             )
         if labels.shape != latent.shape[:1]:
             raise MismatchError(f"{list(labels.shape)} class labels for {len(latent)} latents")
