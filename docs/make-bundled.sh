@@ -28,7 +28,7 @@ moco convert "$work/people/generator.safetensors" --dtype float16 \
   -o "$bundled/people.safetensors" --force
 
 moco pca --num-samples 1000000 -o "$work/pca.npz" --force
-# --cross-domain for its D_I: it holds motion to the first frame's person (docs/quality.md).
+# --cross-domain for its D_I: it holds motion to the first frame's person (docs/decisions.md).
 moco train-motion --videos "$work/seen" --pca "$work/pca.npz" -o "$work/motion" \
   --cross-domain --feature-weight 10 --num-steps 66 --frame-size 32 --batch-size 8 \
   --hidden-dim 128 --noise-dim 64 --num-components 128 --video-width 32 --image-width 16 \

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 def upfirdn(x, *, up=1, down=1, pad=(0, 0), gain=1.0):
     """Stuff zeros, pad, filter with [1, 3, 3, 1], keep every `down`-th pixel of [n, c, h, w].
 
-    As in the authors' program where no CUDA extension is compiled, each channel is filtered as a
-    picture of its own, which costs the CPU sixteen times the memory of its pixels for a while.
+    Each channel is filtered as a picture of its own, as by the fallback without CUDA that lies
+    unused in the authors' program. It costs the CPU sixteen times the memory of the pixels.
     """
     n, c, h, w = x.shape
     x = x.reshape(n * c, 1, h, 1, w, 1)
