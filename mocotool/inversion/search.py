@@ -227,8 +227,9 @@ class _Search:
                 rows = rows.select(~done)
             if not len(rows):
                 break
-        polished = self._polish(found, target, target_maps, progress)
-        found = self._choose(found, polished, target, target_maps)
+        if self.config.num_polish_steps:
+            polished = self._polish(found, target, target_maps, progress)
+            found = self._choose(found, polished, target, target_maps)
         return (*self._measure(found, target, target_maps), num_steps)
 
     def _polish(
