@@ -1,7 +1,7 @@
 """Every way to fail that is the user's to mend, each with its exit code.
 
-The command line turns these into one sentence on stderr; see `mocotool.cli.app`. Anything else that
-escapes is a bug and shows its traceback (exit code 1).
+The command line turns these into one sentence on stderr; see `mocotool.cli.group`. Anything else
+that escapes is a bug and shows its traceback (exit code 1).
 """
 
 
@@ -40,7 +40,7 @@ class MismatchError(MocoError):
 
 
 class UnavailableError(MocoError):
-    """A device, codec, detector or optional package is not there (exit code 5)."""
+    """A device, codec, detector, optional package or enough memory is not there (exit code 5)."""
 
     exit_code = 5
 

@@ -50,11 +50,13 @@ def check_output_path(path: Path, *, force: bool) -> Path:
     """Return `path` if a file can be written there, so that nothing is computed in vain.
 
     Raises:
-        ConfigError: Something is there already and `force` is off, it is a folder, or the folder it
-            would go to is missing or cannot be written.
+        ConfigError: Something is there already and `force` is off, it is no ordinary file, or the
+            folder it would go to is missing or cannot be written.
     """
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder, expected the name of a file to write")
+    if path.exists() and not path.is_file():  # a file put in its place would break the system
+        raise ConfigError(f"{path}: is a device or a pipe, expected the name of a file to write")
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already", hint="choose another name, or add --force")
     folder = path.parent

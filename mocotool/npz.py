@@ -50,7 +50,7 @@ def read_npz(source: Path | BinaryIO, name: str) -> dict[str, Array]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise FileFormatError(
             f"{name}: not a readable .npz file ({error})",
-            hint=f"`moco info {name}` says what it is",
+            hint=f"`moco info {name}` says what it is" if Path(name).exists() else None,
         ) from None
     except OSError as error:
         raise FileFormatError(f"{name}: cannot be read: {error.strerror or error}") from error

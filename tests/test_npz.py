@@ -85,6 +85,19 @@ def test_damaged_files_are_named(data, said):
         read_npz(io.BytesIO(data), "x.npz")
 
 
+def test_only_a_file_can_be_looked_at_again(tmp_path):
+    path = tmp_path / "picture.gif"
+    path.write_bytes(b"GIF89a")
+
+    with pytest.raises(FileFormatError) as of_file:
+        read_npz(path, str(path))
+    with pytest.raises(FileFormatError) as of_pipe:
+        read_npz(io.BytesIO(b"GIF89a"), "<stdin>")
+
+    assert of_file.value.hint == f"`moco info {path}` says what it is"
+    assert of_pipe.value.hint is None
+
+
 def test_a_changed_byte_is_noticed():
     data = bytearray(packed({"a": np.arange(1000)}))
     data[len(data) // 2] ^= 1

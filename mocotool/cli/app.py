@@ -1,10 +1,8 @@
-"""The list of commands and the one place where errors become sentences and exit codes."""
+"""The list of commands."""
 
-import inspect
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from mocotool import __version__
 from mocotool.cli.cmd_convert import convert
@@ -22,43 +20,7 @@ from mocotool.cli.cmd_sample import sample
 from mocotool.cli.cmd_train_image import train_image_command
 from mocotool.cli.cmd_train_motion import train_motion_command
 from mocotool.cli.cmd_traverse import traverse
-from mocotool.cli.streams import silence_stdout
-from mocotool.errors import MocoError
-
-
-class MocoGroup(TyperGroup):
-    """The group of all commands; turns the library's errors into one sentence and an exit code."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command, its help's paragraphs free of the line breaks of the source."""
-        command = super().get_command(ctx, cmd_name)
-        _flow_help(command)
-        return command
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except MocoError as error:
-            typer.echo(f"moco: error: {error}", err=True)  # echo, not rich: shapes survive
-            if error.hint:
-                typer.echo(f"moco: hint: {error.hint}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            typer.echo("moco: interrupted", err=True)
-            raise typer.Exit(130) from None
-        except BrokenPipeError:
-            silence_stdout()
-            raise typer.Exit(0) from None
-
-
-def _flow_help(command: Any) -> None:
-    if command is not None and command.help:
-        paragraphs = inspect.cleandoc(command.help).split("\n\n")
-        command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
-    for nested in getattr(command, "commands", {}).values():
-        _flow_help(nested)
-
+from mocotool.cli.group import MocoGroup
 
 app = typer.Typer(
     name="moco",

@@ -9,9 +9,11 @@ from mocotool.cli.cmd_eval_pairs import psnr, ssim
 from mocotool.cli.cmd_eval_prediction import prediction
 from mocotool.cli.cmd_eval_statistics import merge, stats
 from mocotool.cli.cmd_eval_videos import acd, inception_score
+from mocotool.cli.group import MocoGroup
 
 eval_app = typer.Typer(
     name="eval",
+    cls=MocoGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from mocotool.cli.streams import is_terminal
+
 Advance = Callable[[int], None]
 ShowStep = Callable[[int, Mapping[str, float]], None]
 
@@ -59,7 +61,7 @@ class Report:
         Yields:
             A function to call with the number of things done since the last call.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not is_terminal(sys.stderr):
             yield lambda _: None
             return
         from rich.console import Console
@@ -82,7 +84,7 @@ class Report:
         Yields:
             A function to call with the units done so far and the newest losses.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not is_terminal(sys.stderr):
             yield lambda _done, _values: None
             return
         from rich.console import Console

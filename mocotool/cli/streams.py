@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file, check_output_path
 
 STDIN_NAME = "<stdin>"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether one of the three standard streams is a terminal; a closed one (`>&-`) is not."""
+    return stream is not None and stream.isatty()
 
 
 def choose_input(source: str | None, *, what: str) -> str | None:
@@ -25,9 +30,9 @@ def choose_input(source: str | None, *, what: str) -> str | None:
         A path, or "-" for stdin; `None` if it was left out and stdin is a terminal.
     """
     if source is None:
-        return None if sys.stdin is None or sys.stdin.isatty() else "-"
+        return None if sys.stdin is None or is_terminal(sys.stdin) else "-"
     if source == "-":
-        if sys.stdin is not None and sys.stdin.isatty():
+        if is_terminal(sys.stdin):
             raise ConfigError(
                 f"-: stdin is a terminal, expected {what} from a pipe or a file",
                 hint="moco sample | moco interpolate -o clip.mp4",
@@ -79,7 +84,9 @@ def choose_output(
         raise ConfigError(
             "--json needs stdout for its object, and so does the data", hint="add -o FILE"
         )
-    if sys.stdout.isatty():
+    if sys.stdout is None:
+        raise ConfigError("stdout is closed", hint="add -o FILE")
+    if is_terminal(sys.stdout):
         raise ConfigError(
             f"stdout is a terminal, and {what} are binary",
             hint="add -o FILE, or pipe into the next command",

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 import mocotool
-from mocotool.cli.app import MocoGroup
+from mocotool.cli.group import MocoGroup
 from mocotool.errors import (
     ConfigError,
     DivergedError,

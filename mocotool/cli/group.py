@@ -1,0 +1,57 @@
+"""The one place where errors become sentences and exit codes."""
+
+import inspect
+from typing import Any, Never
+
+import typer
+from typer.core import TyperGroup
+
+from mocotool.cli.shortages import describe_shortage
+from mocotool.cli.streams import silence_stdout
+from mocotool.errors import MocoError
+
+
+class MocoGroup(TyperGroup):
+    """A group of commands; turns the library's errors into one sentence and an exit code."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, its help's paragraphs free of the line breaks of the source."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            paragraphs = inspect.cleandoc(command.help).split("\n\n")
+            command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except MocoError as error:
+            fail(error)
+        except KeyboardInterrupt:
+            typer.echo("moco: interrupted", err=True)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            silence_stdout()
+            raise typer.Exit(0) from None
+        except (MemoryError, OSError, RuntimeError) as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand)
+            shortage = describe_shortage(error, list_options(command))
+            if shortage is None:
+                raise
+            if isinstance(error, OSError):
+                silence_stdout()  # what it still holds cannot be written either
+            fail(shortage)
+
+
+def fail(error: MocoError) -> Never:
+    """Say an error on stderr, and end with its exit code."""
+    typer.echo(f"moco: error: {error}", err=True)  # echo, not rich: shapes survive
+    if error.hint:
+        typer.echo(f"moco: hint: {error.hint}", err=True)
+    raise typer.Exit(error.exit_code) from None
+
+
+def list_options(command: Any) -> list[str]:
+    """Return a command's long options as they are typed."""
+    return [name for param in command.params for name in param.opts if name.startswith("--")]

@@ -1,0 +1,42 @@
+"""Memory and disk space that ran out, as errors for the user.
+
+They come up anywhere, as exceptions of Python, NumPy and PyTorch, and none of them is a bug.
+"""
+
+import errno
+import re
+from collections.abc import Sequence
+
+from mocotool.errors import ConfigError, MocoError, UnavailableError
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+# The CPU's allocator has a plain RuntimeError for it; CUDA's has a class, and words of its own.
+OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
+AMOUNT = re.compile(r"allocate ([\d.]+) ?([KMGTP]?i?B|bytes)")
+LEAN_OPTIONS = ("--batch-size", "--chunk-size", "--graph-mb", "--num-videos", "--num-frames")
+
+
+def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | None:
+    """Return an error for the user if memory or disk space ran out, else `None`.
+
+    Args:
+        error: What was raised.
+        options: The command's options, of which those are named that need less when smaller.
+    """
+    if isinstance(error, OSError):
+        if error.errno not in FULL_DISK:
+            return None
+        where = f"{error.filename}: " if error.filename else ""
+        return ConfigError(f"{where}cannot be written: {error.strerror}", hint="free some space")
+    if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
+        return None
+    amount = AMOUNT.search(str(error))
+    asked = f": {_to_text(amount)} more were asked for" if amount else ""
+    lean = [name for name in LEAN_OPTIONS if name in options]
+    hint = f"less is needed with a smaller {' or '.join(lean)}" if lean else None
+    return UnavailableError(f"out of memory{asked}", hint=hint)
+
+
+def _to_text(amount: re.Match[str]) -> str:
+    number, unit = amount.groups()
+    return f"{float(number) / 2**30:.1f} GiB" if unit == "bytes" else f"{float(number):g} {unit}"
