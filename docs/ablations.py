@@ -3,15 +3,16 @@
     python docs/ablations.py UNSEEN_CLIPS SEEN_CLIPS [--rows ablations] [--log FILE]
 
 Every row is trained anew from each seed, on the seen clips, with the settings below and nothing
-chosen; figures are means over seeds, and half the range from the lowest to the highest. With --log,
-each run's figures are added to a file of JSON lines, and runs that it already holds are not
-repeated.
+chosen; figures are means over seeds, and half the range from the lowest to the highest. With
+--every, models are measured on their way too. With --log, each run's figures are added to a file of
+JSON lines, and runs that it already holds are not repeated.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,11 @@ SETTINGS: dict[str, Any] = {
 }
 NUM_G_UPDATES = 100
 NUM_CLIPS = 161
+NUM_WALKS = 1024  # that are not rendered
 
 REFERENCE: dict[str, Any] = {"recipe": "reference", "step_size": 0.5, "num_g_steps": 2}
 CROSS: dict[str, Any] = REFERENCE | {"cross_domain": True, "feature_weight": 5.0}
+LONG: dict[str, Any] = {"noise_dim": 512, "learning_rate": 3e-4}  # to be trained for longer
 
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "ablations": {
@@ -73,9 +76,9 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "without L_contr": CROSS | {"ablate": "contrastive"},
         "without L_m": CROSS | {"ablate": "mutual-info"},
     },
-    "mutual-info": {  # to be trained for longer
-        "whole": REFERENCE,
-        "without L_m": REFERENCE | {"ablate": "mutual-info"},
+    "mutual-info": {
+        "whole": REFERENCE | LONG,
+        "without L_m": REFERENCE | LONG | {"ablate": "mutual-info"},
     },
     "recipes": {
         "paper": {"recipe": "paper"},
@@ -91,8 +94,12 @@ COLUMNS = {
     "own": "own nearest",
     "pictures": "last pictures",
     "std": "std over motions",
+    "recovered": "noise recovered",
     "seconds": "seconds",
 }
+
+Figures = dict[tuple[str, int, int], dict[str, float]]
+"""What was measured, by row, seed and steps of the motion generator."""
 
 
 def main() -> None:
@@ -104,6 +111,7 @@ def main() -> None:
     parser.add_argument("--pca", type=Path, default=None)
     parser.add_argument("--rows", choices=ROWS, default="ablations")
     parser.add_argument("--num-g-updates", type=int, default=NUM_G_UPDATES)
+    parser.add_argument("--every", type=int, default=None, help="motion steps between figures")
     parser.add_argument("--seeds", type=int, default=2, help="seeds 0 to N-1")
     parser.add_argument("--log", type=Path, default=None)
     args = parser.parse_args()
@@ -112,20 +120,22 @@ def main() -> None:
     clips = load_seen(args.seen)
     reference = statistics(read_clips(args.unseen, generator.resolution, NUM_CLIPS))
     done = read_log(args.log)
+    every = args.every or args.num_g_updates
     for seed in range(args.seeds):
         for name, changes in ROWS[args.rows].items():
-            if (name, seed) in done:
+            if (name, seed, args.num_g_updates) in done:
                 continue
             config = choose_config(generator, basis, changes, args.num_g_updates, seed=seed)
-            motion, seconds = train(generator, basis, clips, config)
-            figures = measure(generator, motion, reference) | {"seconds": seconds}
-            done[name, seed] = figures
-            line = json.dumps({"row": name, "seed": seed, "figures": figures})
-            tell(line)
-            if args.log is not None:
-                with args.log.open("a") as log:
-                    log.write(line + "\n")
-    print_table(done, list(ROWS[args.rows]), args.seeds)
+            for num, motion, seconds in train(generator, basis, clips, config, every=every):
+                figures = measure(generator, motion, reference) | {"seconds": seconds}
+                done[name, seed, num] = figures
+                line = json.dumps({"row": name, "seed": seed, "steps": num, "figures": figures})
+                tell(line)
+                if args.log is not None:
+                    with args.log.open("a") as log:
+                        log.write(line + "\n")
+    for num in range(every, args.num_g_updates + 1, every):
+        print_table(done, list(ROWS[args.rows]), args.seeds, num)
 
 
 def choose_config(
@@ -151,16 +161,30 @@ def load_seen(folder: Path) -> BatchLoader:
 
 
 def train(
-    generator: Generator, basis: PCABasis, clips: BatchLoader, config: TrainMotionConfig
-) -> tuple[MotionGenerator, float]:
-    """Return the averaged motion model, and the processor's seconds it took."""
+    generator: Generator,
+    basis: PCABasis,
+    clips: BatchLoader,
+    config: TrainMotionConfig,
+    *,
+    every: int,
+) -> Iterator[tuple[int, MotionGenerator, float]]:
+    """Train a row's motion model.
+
+    Yields:
+        After every so many of its steps their number, the averaged model, and the processor's
+        seconds that training took.
+    """
     position = config.seed * config.num_steps * config.batch_size
     clips.load_state_dict(clips.state_dict() | {"position": position})
     trainer = MotionTrainer(generator, basis, config)
-    started = time.process_time()
-    for _ in range(config.num_steps):
+    seconds, steps_between = 0.0, every // config.num_g_steps
+    for step_idx in range(config.num_steps):
+        started = time.process_time()
         trainer.step(next(clips))
-    return trainer.averaged, time.process_time() - started
+        seconds += time.process_time() - started
+        times, rest = divmod(step_idx + 1, steps_between)
+        if rest == 0:
+            yield times * every, trainer.averaged, seconds
 
 
 @torch.inference_mode()
@@ -181,7 +205,22 @@ def measure(
         "own": own,
         "pictures": compare_pictures(clips[:, 0], clips[:, -1]),
         "std": measure_std(generator, motion),
+        "recovered": measure_recovery(motion, draw_latents(generator, list(range(NUM_WALKS)))),
     }
+
+
+def measure_recovery(motion: MotionGenerator, latent: Tensor) -> float:
+    """Return how much of its noise a motion model lets through to its steps, 0 to 1.
+
+    It is the mean cosine of the noise and of its least-squares guess from the steps, fitted to one
+    half of the walks and tried on the other.
+    """
+    noise = motion.draw_noise(len(latent), NUM_FRAMES, rng=torch.Generator().manual_seed(0))
+    steps = motion(latent, noise).diff(dim=1)
+    fitted, tried = (steps - steps.mean(dim=(0, 1))).chunk(2)
+    noise, expected = noise.chunk(2)
+    guess = torch.linalg.lstsq(fitted.flatten(0, 1), noise.flatten(0, 1)).solution
+    return float(torch.cosine_similarity(tried @ guess, expected, dim=-1).mean())
 
 
 def compare_pictures(first: Tensor, last: Tensor) -> float:
@@ -193,24 +232,24 @@ def compare_pictures(first: Tensor, last: Tensor) -> float:
     return moco.frechet_distance(a, b)
 
 
-def print_table(done: dict[tuple[str, int], dict[str, float]], rows: list[str], num: int) -> None:
+def print_table(done: Figures, rows: list[str], num_seeds: int, num_g_updates: int) -> None:
     """Print the means over seeds, and half the range."""
-    print("| |", " | ".join(COLUMNS.values()), "|")  # noqa: T201
+    print(f"| {num_g_updates} steps |", " | ".join(COLUMNS.values()), "|")  # noqa: T201
     print("|---" * (len(COLUMNS) + 1) + "|")  # noqa: T201
     for row in rows:
         cells = []
         for column in COLUMNS:
-            values = [done[row, seed][column] for seed in range(num)]
-            middle, half = sum(values) / num, (max(values) - min(values)) / 2
+            values = [done[row, seed, num_g_updates][column] for seed in range(num_seeds)]
+            middle, half = sum(values) / num_seeds, (max(values) - min(values)) / 2
             cells.append(f"{middle:.3g} ± {half:.1g}")
         print(f"| {row} |", " | ".join(cells), "|")  # noqa: T201
 
 
-def read_log(path: Path | None) -> dict[tuple[str, int], dict[str, float]]:
-    """Return the figures of the runs in a log, by row and seed."""
+def read_log(path: Path | None) -> Figures:
+    """Return the figures of the runs in a log."""
     lines = path.read_text().splitlines() if path is not None and path.exists() else []
     entries = [json.loads(line) for line in lines]
-    return {(entry["row"], entry["seed"]): entry["figures"] for entry in entries}
+    return {(entry["row"], entry["seed"], entry["steps"]): entry["figures"] for entry in entries}
 
 
 def tell(message: str) -> None:
