@@ -24,7 +24,7 @@ from mocotool.errors import (
 def make_app(error):
     """An application whose commands, one of them nested, raise `error`."""
     failing = typer.Typer(cls=MocoGroup, pretty_exceptions_enable=False)
-    nested = typer.Typer()
+    nested = typer.Typer(cls=MocoGroup)
 
     @failing.callback()
     def group():
