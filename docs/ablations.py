@@ -115,12 +115,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="seeds 0 to N-1")
     parser.add_argument("--log", type=Path, default=None)
     args = parser.parse_args()
+    every = args.every or args.num_g_updates
+    if args.num_g_updates % every:
+        parser.error(f"--every {every}: expected a divisor of {args.num_g_updates} steps")
     generator = moco.load_generator(args.generator, precision=torch.bfloat16)
     basis = find_basis(generator, args.pca, note=tell)
     clips = load_seen(args.seen)
     reference = statistics(read_clips(args.unseen, generator.resolution, NUM_CLIPS))
     done = read_log(args.log)
-    every = args.every or args.num_g_updates
     for seed in range(args.seeds):
         for name, changes in ROWS[args.rows].items():
             if (name, seed, args.num_g_updates) in done:
