@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import check_training_precision
-from mocotool.errors import DivergedError, FileFormatError, StoppedError
+from mocotool.errors import DivergedError, StoppedError
 from mocotool.generators.image_augment import AdaptiveProbability, augment_images, flip_half
 from mocotool.generators.image_start import build_generator, check_start
 from mocotool.generators.loading import save_generator
@@ -257,12 +257,9 @@ class ImageTrainer:
         """
         if run.has_state:
             state = run.load_state(warn=warn)
-            try:
+            with run.expected_state():
                 images.load_state_dict(state["images"])
                 self.load_state_dict(state)
-            except (KeyError, RuntimeError, ValueError) as error:
-                problem = str(error).splitlines()[0]
-                raise FileFormatError(f"{run.path}: not a state of this run: {problem}") from None
         else:
             warn(f"{run.path}: nothing was saved yet, the run begins anew")
         run.drop_log_after(self.step_idx)

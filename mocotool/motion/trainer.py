@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.devices import check_training_precision
-from mocotool.errors import ConfigError, DivergedError, FileFormatError, MismatchError
+from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8
 from mocotool.motion.frame_game import FrameGame
@@ -279,12 +279,9 @@ class MotionTrainer:
         """
         if run.has_state:
             state = run.load_state(warn=warn)
-            try:
+            with run.expected_state():
                 clips.load_state_dict(state["clips"])
                 self.load_state_dict(state["trainer"])
-            except (KeyError, RuntimeError, ValueError) as error:
-                problem = str(error).splitlines()[0]
-                raise FileFormatError(f"{run.path}: not a state of this run: {problem}") from None
         else:
             warn(f"{run.path}: nothing was saved yet, the run begins anew")
         run.drop_log_after(self.step_idx)

@@ -12,6 +12,7 @@
 A kill at any moment leaves a folder that --resume goes on from.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -21,7 +22,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,21 @@ class RunFolder:
                     shutil.copyfile(newest, link)
                 link.replace(previous)
                 link.unlink(missing_ok=True)  # renaming onto the same file does nothing
+
+    @contextlib.contextmanager
+    def expected_state(self) -> Iterator[None]:
+        """Name this folder where the block, which goes on from its state, finds something else.
+
+        Raises:
+            FileFormatError: The state lacks something, or something in it does not fit.
+        """
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise  # which says nothing against the state
+        except (KeyError, RuntimeError, ValueError) as error:
+            problem = str(error).splitlines()[0]
+            raise FileFormatError(f"{self.path}: not a state of this run: {problem}") from None
 
     def load_state(self, *, warn: Callable[[str], None]) -> dict[str, Any]:
         """Return the newest state that can be read.

@@ -382,3 +382,14 @@ def test_only_the_first_process_writes(tmp_path):
     run.log(1, {})
 
     assert not run.path.exists()
+
+
+@pytest.mark.parametrize("error", [KeyError("step_idx"), RuntimeError("size mismatch")], ids=repr)
+def test_a_state_of_something_else_is_named(run, error):
+    with pytest.raises(FileFormatError, match="run: not a state of this run"), run.expected_state():
+        raise error
+
+
+def test_too_little_memory_says_nothing_against_the_state(run):
+    with pytest.raises(torch.OutOfMemoryError), run.expected_state():
+        raise torch.OutOfMemoryError("CUDA out of memory")
