@@ -26,8 +26,8 @@ def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | N
     if isinstance(error, OSError):
         if error.errno not in FULL_DISK:
             return None
-        where = f"{error.filename}: " if error.filename else ""
-        return ConfigError(f"{where}cannot be written: {error.strerror}", hint="free some space")
+        where = error.filename or "output"  # streams have no name
+        return ConfigError(f"{where}: cannot be written: {error.strerror}", hint="free some space")
     if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
         return None
     amount = AMOUNT.search(str(error))

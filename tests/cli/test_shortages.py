@@ -104,9 +104,19 @@ def test_the_hint_names_options_that_the_command_has(words):
 @pytest.mark.parametrize(
     ("words", "stream", "code", "says"),
     [
-        (["info"], "> /dev/full", 2, "cannot be written: No space left on device"),
-        (["render", "--format", "npz"], "> /dev/full", 2, "cannot be written: No space left"),
-        (["render", "--format", "gif"], "> /dev/full", 2, "cannot be written: No space left"),
+        (["info"], "> /dev/full", 2, "output: cannot be written: No space left on device"),
+        (
+            ["render", "--format", "npz"],
+            "> /dev/full",
+            2,
+            "output: cannot be written: No space left",
+        ),
+        (
+            ["render", "--format", "gif"],
+            "> /dev/full",
+            2,
+            "output: cannot be written: No space left",
+        ),
         (["render"], ">&-", 2, "stdout is closed"),
         (["render", "-o", "clip.gif"], "2>&-", 0, ""),
     ],
