@@ -224,7 +224,7 @@ def choose_perceptual_weights(
 def load_features(weights: Path | None, device: "torch.device") -> "ImageFeatures":
     """Load the perceptual network, or its stand-in."""
     from mocotool.inversion.objective import PyramidFeatures
-    from mocotool.inversion.vgg16 import load_vgg16
+    from mocotool.networks.vgg16 import load_vgg16
 
     return PyramidFeatures() if weights is None else load_vgg16(weights, device=device)
 

@@ -137,9 +137,9 @@ def train_image_command(
         check_input_file(generator)
 
     from mocotool.devices import resolve_device, resolve_training_precision
-    from mocotool.generators.image_planning import plan_training
-    from mocotool.generators.image_start import adopt_network, load_start
-    from mocotool.generators.image_training import GENERATOR_NAME, ImageTrainer, train_image
+    from mocotool.image_training.plan import plan_training
+    from mocotool.image_training.start import adopt_network, load_start
+    from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer, train_image
     from mocotool.provenance import portable_path
     from mocotool.training.distributed import joined_processes
     from mocotool.training.run_folder import RunFolder

@@ -14,9 +14,9 @@ from mocotool.files import atomic_path
 from mocotool.generators.base import Generator, GeneratorOrigin
 from mocotool.generators.biggan import BigGAN
 from mocotool.generators.dcgan import DCGAN
-from mocotool.generators.shapes_only import shapes_only
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
+from mocotool.networks.shapes_only import shapes_only
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights import GeneratorWeights, read_generator_weights
 from mocotool.weights.architectures import check_arch

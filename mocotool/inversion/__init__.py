@@ -2,5 +2,4 @@
 
 `objective` says how far off a rendering is, `starts` where to begin, `descent` how to go down,
 `gauss_newton` how to end, and `search` is the whole of it: pictures in model units to latents.
-`vgg16` is the perceptual network.
 """

@@ -20,11 +20,11 @@ from mocotool.downloads import PUBLISHED, find_weights, is_published
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.generators.loading import check_tensors
-from mocotool.generators.shapes_only import shapes_only
-from mocotool.metrics.i3d import I3D, INPUT_SIZE, MIN_FRAMES
 from mocotool.metrics.motion_features import FRAME_SIZE, motion_features
 from mocotool.metrics.motion_features import MIN_FRAMES as MIN_MOTION_FRAMES
 from mocotool.metrics.resizing import resize_frames
+from mocotool.networks.i3d import I3D, INPUT_SIZE, MIN_FRAMES
+from mocotool.networks.shapes_only import shapes_only
 from mocotool.weights.reading import read_state_dict
 
 TORCHSCRIPT_PREFIX = "torchscript:"

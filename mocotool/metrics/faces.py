@@ -16,9 +16,9 @@ from mocotool.errors import ConfigError, UnavailableError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.metrics.detectors import DetectorRecord, load_weights, record_weights
 from mocotool.metrics.extraction import full_precision
-from mocotool.metrics.facenet import INPUT_SIZE, FaceNet
 from mocotool.metrics.resizing import resize_frames
 from mocotool.metrics.sources import FramesU8
+from mocotool.networks.facenet import INPUT_SIZE, FaceNet
 
 Embeddings = npt.NDArray[np.float32]
 

@@ -20,9 +20,9 @@ from mocotool.metrics.detectors import (
     record_weights,
     run_torchscript,
 )
-from mocotool.metrics.inception import INPUT_SIZE, Inception
 from mocotool.metrics.pixel_features import FRAME_SIZE, pixel_features
 from mocotool.metrics.resizing import resize_frames
+from mocotool.networks.inception import INPUT_SIZE, Inception
 
 FRAME_DETECTORS = ("inception", "pixels")
 

@@ -14,13 +14,13 @@ from torch import Tensor
 from mocotool.configs.evaluate import FEW_SAMPLES, ScoreProtocol
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError
-from mocotool.metrics.c3d import INPUT_SIZE, NUM_FRAMES, load_c3d
 from mocotool.metrics.detectors import Detector, DetectorRecord, ModuleDetector, record_weights
 from mocotool.metrics.distances import Measuring, describe_detector, report_input, require_features
 from mocotool.metrics.extraction import extract_statistics
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sampling import plan_clips
 from mocotool.metrics.sources import VideoSource
+from mocotool.networks.c3d import INPUT_SIZE, NUM_FRAMES, load_c3d
 
 
 class C3DDetector(ModuleDetector):

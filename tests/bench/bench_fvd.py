@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from mocotool.configs.evaluate import ExtractionConfig, VideoProtocol
 from mocotool.metrics.detectors import DetectorRecord, I3DDetector
 from mocotool.metrics.extraction import extract_statistics
-from mocotool.metrics.i3d import I3D, MaxPoolSame, pad_same
 from mocotool.metrics.sampling import ClipPlan, plan_clips
 from mocotool.metrics.sources import open_videos
+from mocotool.networks.i3d import I3D, MaxPoolSame, pad_same
 from mocotool.video.reading import open_video, read_frames
 
 DEFAULT_VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "people" / "train"

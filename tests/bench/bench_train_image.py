@@ -18,7 +18,7 @@ from reference.stylegan2_plain import PlainTrainer
 
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import resolve_precision
-from mocotool.generators.image_training import ImageTrainer
+from mocotool.image_training.trainer import ImageTrainer
 from mocotool.layouts import to_unit_range
 
 CONFIG = TrainImageConfig(

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from mocotool.inversion.vgg16 import VGG16Features
 from mocotool.latents import read_latents
 from mocotool.layouts import to_frames_u8
+from mocotool.networks.vgg16 import VGG16Features
 from mocotool.video.pictures import read_image, write_png
 from mocotool.video.writing import write_video
 

@@ -17,7 +17,7 @@ from mocotool.inversion.objective import (
     inversion_residuals,
 )
 from mocotool.inversion.quality import measure_quality
-from mocotool.inversion.vgg16 import VGG16Features, load_vgg16
+from mocotool.networks.vgg16 import VGG16Features, load_vgg16
 
 
 def pictures(n=2, size=16, seed=0):

@@ -9,14 +9,14 @@ import torch
 from mocotool import downloads
 from mocotool.configs.evaluate import VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, UnavailableError
-from mocotool.generators.shapes_only import shapes_only
-from mocotool.metrics import c3d
-from mocotool.metrics.c3d import C3D
 from mocotool.metrics.detectors import MotionDetector, load_video_detector
-from mocotool.metrics.facenet import FaceNet
 from mocotool.metrics.frame_detectors import PixelDetector, load_frame_detector
-from mocotool.metrics.inception import Inception
 from mocotool.metrics.inception_score import load_score_detector
+from mocotool.networks import c3d
+from mocotool.networks.c3d import C3D
+from mocotool.networks.facenet import FaceNet
+from mocotool.networks.inception import Inception
+from mocotool.networks.shapes_only import shapes_only
 
 PROTOCOL = VideoProtocol()
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from mocotool.devices import peak_memory_mb
-from mocotool.generators.image_training import ImageTrainer
+from mocotool.image_training.trainer import ImageTrainer
 from mocotool.training.networks import count_parameters
 
 

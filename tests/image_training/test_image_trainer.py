@@ -17,11 +17,11 @@ from mocotool.errors import (
     MismatchError,
     StoppedError,
 )
-from mocotool.generators.image_planning import plan_training
-from mocotool.generators.image_start import adopt_network, load_start
-from mocotool.generators.image_training import ImageTrainer, train_image
 from mocotool.generators.loading import load_generator
 from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.image_training.plan import plan_training
+from mocotool.image_training.start import adopt_network, load_start
+from mocotool.image_training.trainer import ImageTrainer, train_image
 from mocotool.training.distributed import Processes
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest

@@ -10,8 +10,8 @@ import torch
 from reference.i3d import conv3d_same, max_pool3d_same
 from torch.testing import assert_close
 
-from mocotool.metrics.i3d import I3D, MaxPoolSame, Unit3D, pad_same
 from mocotool.metrics.resizing import resize_frames
+from mocotool.networks.i3d import I3D, MaxPoolSame, Unit3D, pad_same
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

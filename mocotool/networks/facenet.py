@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mocotool.metrics.inception import BATCH_NORM_EPS, BasicConv2d, Size2
+from mocotool.networks.inception import BATCH_NORM_EPS, BasicConv2d, Size2
 
 INPUT_SIZE = 160
 EMBEDDING_DIM = 512

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mocotool.generators.shapes_only import shapes_only
+from mocotool.networks.shapes_only import shapes_only
 
 # TensorFlow's own I3D has 1e-3; the programs that read i3d_pretrained_400.pt compute with 1e-5.
 BATCH_NORM_EPS = 1e-5

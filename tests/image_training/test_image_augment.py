@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mocotool.generators.image_augment import (
+from mocotool.image_training.augment import (
     MAX_PROBABILITY,
     TRANSLATION,
     AdaptiveProbability,
@@ -63,7 +63,7 @@ def test_the_gradient_reaches_the_images(img):
 
 def test_shifts_are_whole_pixels_within_reach_and_repeat_the_border():
     # A ramp to the right tells how far each row was moved.
-    from mocotool.generators.image_augment import _translate
+    from mocotool.image_training.augment import _translate
 
     ramp = torch.arange(16.0).expand(64, 1, 16, 16).clone()
     out = _translate(ramp, torch.ones(64, dtype=torch.bool), torch.rand(64, 2, generator=rng()))

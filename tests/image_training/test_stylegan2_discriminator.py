@@ -5,7 +5,7 @@ import torch
 from reference.stylegan2_plain import append_deviation, discriminate
 from torch.testing import assert_close
 
-from mocotool.generators.stylegan2_discriminator import (
+from mocotool.image_training.stylegan2_discriminator import (
     StyleGAN2Discriminator,
     minibatch_deviation,
 )

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import check_training_precision
 from mocotool.errors import DivergedError, StoppedError
-from mocotool.generators.image_augment import AdaptiveProbability, augment_images, flip_half
-from mocotool.generators.image_start import build_generator, check_start
 from mocotool.generators.loading import save_generator
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
-from mocotool.generators.stylegan2_discriminator import StyleGAN2Discriminator
+from mocotool.image_training.augment import AdaptiveProbability, augment_images, flip_half
+from mocotool.image_training.start import build_generator, check_start
+from mocotool.image_training.stylegan2_discriminator import StyleGAN2Discriminator
 from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.training.distributed import Processes
 from mocotool.training.networks import input_gradients_only

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.errors import FileFormatError
-from mocotool.generators.shapes_only import shapes_only
+from mocotool.networks.shapes_only import shapes_only
 from mocotool.npz import read_npz
 
 NUM_CLASSES = 101

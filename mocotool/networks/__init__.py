@@ -1,0 +1,1 @@
+"""Networks made elsewhere, rebuilt: what detectors and perceptual distances compute with."""
