@@ -30,7 +30,8 @@ VideoDetector = Annotated[
 FrameDetector = Annotated[
     str,
     typer.Option(
-        help="inception (FID proper), pixels, a file of Inception weights, or torchscript:FILE."
+        help="inception (FID proper), squeezenet, pixels, a file of Inception weights, or "
+        "torchscript:FILE."
     ),
 ]
 
@@ -209,10 +210,10 @@ def fid(
 ) -> None:
     """Measure the Frechet Inception distance of single frames.
 
-    With --detector pixels it needs no weights: a distance of plain layout,
-    colour and texture features, and named so.
+    With --detector squeezenet it needs no download: a distance of ImageNet
+    features that come along, and named so. With pixels it needs no network.
 
-    Example: moco eval fid people/train walk.npz --detector pixels
+    Example: moco eval fid people/train walk.npz --detector squeezenet
     """
     report = Report(json=json, quiet=quiet)
     settings = FrameProtocol(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mocotool.downloads import find_weights
-from mocotool.files import check_input_file
+from mocotool.files import check_input_file, sha256_file
 from mocotool.metrics.detectors import (
     TORCHSCRIPT_PREFIX,
     Detector,
@@ -22,9 +22,13 @@ from mocotool.metrics.detectors import (
 )
 from mocotool.metrics.pixel_features import FRAME_SIZE, pixel_features
 from mocotool.metrics.resizing import resize_frames
+from mocotool.networks import squeezenet
 from mocotool.networks.inception import INPUT_SIZE, Inception
 
-FRAME_DETECTORS = ("inception", "pixels")
+FRAME_DETECTORS = ("inception", "squeezenet", "pixels")
+SQUEEZENET_SIZE = 224
+# Brings features of pictures to a mean square of about one, as polynomial kernels expect them.
+SQUEEZENET_SCALE = 0.25
 
 
 class InceptionDetector(ModuleDetector):
@@ -59,6 +63,36 @@ class InceptionDetector(ModuleDetector):
         return {}
 
 
+class SqueezeNetDetector(ModuleDetector):
+    """Pooled SqueezeNet features of frames, with the bundled weights."""
+
+    min_frames = 1
+    batch_size = 8  # on a CPU 1.6 times as quick as 32, whose activations leave the cache
+
+    def __init__(self) -> None:
+        self.network = squeezenet.load_squeezenet()
+        super().__init__(self.network)
+        self.record = DetectorRecord(
+            name="squeezenet",
+            sha256=sha256_file(squeezenet.WEIGHTS_FILE),
+            title="squeezenet features",
+        )
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn uint8 [t, h, w, 3] into float32 [t, 3, 224, 224] in [-1, 1]."""
+        frames = frames_u8.movedim(-1, 1).float()
+        resized = resize_frames(frames, SQUEEZENET_SIZE, interpolation="bilinear-antialias")
+        return resized.div_(127.5).sub_(1.0)
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return a quarter of the features after fire9, averaged over space, [n, 512]."""
+        return SQUEEZENET_SCALE * self.network.pooled(batch)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the size of its input, and what its features are multiplied by."""
+        return {"input_size": SQUEEZENET_SIZE, "scale": SQUEEZENET_SCALE}
+
+
 class PixelDetector:
     """Plain pixel features; see `pixel_features`."""
 
@@ -90,8 +124,9 @@ def load_frame_detector(
     """Load what turns frames into features.
 
     Args:
-        name: "inception" or "pixels"; a file of Inception weights; or "torchscript:FILE", a program
-            that maps float32 [n, 3, 299, 299] in [-1, 1] to features [n, d].
+        name: "inception", "squeezenet" or "pixels"; a file of Inception weights; or
+            "torchscript:FILE", a program that maps float32 [n, 3, 299, 299] in [-1, 1] to features
+            [n, d].
         warn: Told when a file is not the one everybody uses, and before a program is run.
 
     Raises:
@@ -101,6 +136,8 @@ def load_frame_detector(
     """
     if name == "pixels":
         return PixelDetector()
+    if name == "squeezenet":
+        return SqueezeNetDetector()
     if name.startswith(TORCHSCRIPT_PREFIX):
         path = check_input_file(Path(name.removeprefix(TORCHSCRIPT_PREFIX)))
         data = path.read_bytes()

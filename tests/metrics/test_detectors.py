@@ -7,16 +7,18 @@ import pytest
 import torch
 
 from mocotool import downloads
+from mocotool.bundled import CLIPS_FOLDER
 from mocotool.configs.evaluate import VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, UnavailableError
 from mocotool.metrics.detectors import MotionDetector, load_video_detector
-from mocotool.metrics.frame_detectors import PixelDetector, load_frame_detector
+from mocotool.metrics.frame_detectors import PixelDetector, SqueezeNetDetector, load_frame_detector
 from mocotool.metrics.inception_score import load_score_detector
 from mocotool.networks import c3d
 from mocotool.networks.c3d import C3D
 from mocotool.networks.facenet import FaceNet
 from mocotool.networks.inception import Inception
 from mocotool.networks.shapes_only import shapes_only
+from mocotool.video.reading import open_video, read_frames
 
 PROTOCOL = VideoProtocol()
 
@@ -201,7 +203,20 @@ def test_a_missing_layer_is_named(c3d_arrays, monkeypatch):
 def test_detectors_without_weights_take_any_size():
     frames = torch.randint(0, 256, (8, 37, 53, 3), dtype=torch.uint8)
 
-    motion, pixels = MotionDetector(), PixelDetector()
+    motion, pixels, squeezenet = MotionDetector(), PixelDetector(), SqueezeNetDetector()
 
     assert motion.extract(motion.prepare(frames)).shape == (1, 43)
+    assert squeezenet.extract(squeezenet.prepare(frames)).shape == (8, 512)
     assert pixels.extract(pixels.prepare(frames)).shape == (8, 453)
+
+
+def test_squeezenet_features_of_frames_have_a_mean_square_near_one():
+    detector = load_frame_detector("squeezenet")
+    first = [read_frames(open_video(path), [0])[0] for path in sorted(CLIPS_FOLDER.glob("*.mp4"))]
+
+    features = detector.extract(detector.prepare(torch.from_numpy(np.stack(first))))
+
+    assert 0.5 < features.square().mean() < 2.0
+    assert detector.record.name_metric("FID", general="frechet distance") == (
+        "frechet distance (squeezenet features)"
+    )
