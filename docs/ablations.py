@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from identity import measure_identity
-from motion_quality import NUM_FRAMES, measure_std, read_clips, render, statistics
 from torch import Tensor
 
 import mocotool as moco
 from mocotool.basis import PCABasis
+from mocotool.configs.evaluate import DiversityProtocol
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.generators.base import Generator
+from mocotool.metrics.diversity import compute_diversity, sample_contents
+from mocotool.metrics.identity import find_own, identity_features
+from mocotool.metrics.motion_features import motion_features
 from mocotool.metrics.pixel_features import pixel_features
 from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.preparation import find_basis, fit_config
@@ -46,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "step_size": 0.25,  # untrained models move about as much as real clips
     "learning_rate": 1e-3,
 }
+NUM_FRAMES, FRAME_STRIDE = 16, 2
 NUM_G_UPDATES = 100
 NUM_CLIPS = 161
 NUM_WALKS = 1024  # that are not rendered
@@ -153,7 +156,7 @@ def choose_config(
 
 def load_seen(folder: Path) -> BatchLoader:
     """Decode the training clips once for all runs."""
-    listing = moco.list_videos(folder, min_frames=clip_span(NUM_FRAMES, 2))
+    listing = moco.list_videos(folder, min_frames=clip_span(NUM_FRAMES, FRAME_STRIDE))
     return moco.load_clips(
         listing,
         num_frames=NUM_FRAMES,
@@ -198,17 +201,44 @@ def measure(
     noise = motion.draw_noise(NUM_CLIPS, NUM_FRAMES, rng=torch.Generator().manual_seed(0))
     clips = render(generator, motion(latent, noise))
     steps = clips.diff(dim=1).abs().mean(dim=(0, 2, 3, 4))
-    identity, own = measure_identity(clips)
+    first, last = (identity_features(clips[:, i] / 2 + 0.5) for i in (0, -1))
     return {
         "distance": moco.frechet_distance(reference, statistics(clips)),
         "step": float(steps.mean()),
         "jump": float(steps[0]),
-        "identity": identity,
-        "own": own,
+        "identity": float((last - first).norm(dim=1).mean()) / 2**0.5,
+        "own": float(find_own(last, first).float().mean()),
         "pictures": compare_pictures(clips[:, 0], clips[:, -1]),
         "std": measure_std(generator, motion),
         "recovered": measure_recovery(motion, draw_latents(generator, list(range(NUM_WALKS)))),
     }
+
+
+def read_clips(folder: Path, size: int, n: int) -> Tensor:
+    """Return `n` clips in [-1, 1], [n, t, 3, size, size]."""
+    listing = moco.list_videos(folder, min_frames=clip_span(NUM_FRAMES, FRAME_STRIDE))
+    with moco.load_clips(
+        listing, num_frames=NUM_FRAMES, frame_stride=FRAME_STRIDE, size=size, batch_size=n
+    ) as batches:
+        return next(batches).float() / 127.5 - 1
+
+
+def render(generator: Generator, trajectory: Tensor) -> Tensor:
+    """Return clips in [-1, 1], [n, t, 3, h, w]."""
+    return torch.stack([generator.synthesis(video).clamp(-1, 1) for video in trajectory])
+
+
+def statistics(clips: Tensor) -> moco.FeatureStats:
+    """Return the statistics of the clips' motion features."""
+    features = torch.cat([motion_features(part / 2 + 0.5) for part in clips.split(32)])
+    return moco.FeatureStats.from_features(features.numpy())
+
+
+def measure_std(generator: Generator, motion: MotionGenerator) -> float:
+    """Return the per-pixel deviation of Appendix D, over 8 contents with 16 motions each."""
+    protocol = DiversityProtocol(num_contents=8, num_motions=16, num_frames=NUM_FRAMES)
+    result, _ = compute_diversity(sample_contents(motion, generator, protocol=protocol))
+    return result.value
 
 
 def measure_recovery(motion: MotionGenerator, latent: Tensor) -> float:

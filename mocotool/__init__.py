@@ -59,6 +59,7 @@ _PUBLIC = {
     "compute_kvd": "mocotool.metrics.distances",
     "compute_psnr": "mocotool.metrics.pairs",
     "compute_ssim": "mocotool.metrics.pairs",
+    "compute_motion": "mocotool.metrics.motion",
     "compute_prediction": "mocotool.metrics.prediction",
     "compute_fid": "mocotool.metrics.distances",
     "compute_is": "mocotool.metrics.inception_score",

@@ -5,6 +5,7 @@ import typer
 from mocotool.cli.cmd_eval_all import all_metrics
 from mocotool.cli.cmd_eval_distances import fid, fvd, kvd
 from mocotool.cli.cmd_eval_diversity import diversity
+from mocotool.cli.cmd_eval_motion import motion
 from mocotool.cli.cmd_eval_pairs import psnr, ssim
 from mocotool.cli.cmd_eval_prediction import prediction
 from mocotool.cli.cmd_eval_statistics import merge, stats
@@ -36,6 +37,7 @@ eval_app.command()(acd)
 eval_app.command()(psnr)
 eval_app.command()(ssim)
 eval_app.command()(diversity)
+eval_app.command()(motion)
 eval_app.command()(prediction)
 eval_app.command()(stats)
 eval_app.command()(merge)

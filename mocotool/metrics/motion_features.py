@@ -14,7 +14,7 @@ FRAME_SIZE = 64
 COARSE_SIZE = 16
 GRID_SIZE = 4
 NUM_BANDS = 6
-MIN_FRAMES = 4
+MIN_FRAMES = 5  # energy is looked at in four quarters of the steps, none of them empty
 
 # Differences under half a grey level are rounding: logarithms are cut off there.
 FLOOR = (0.5 / 255.0) ** 2
@@ -26,7 +26,7 @@ def motion_features(video: Tensor) -> Tensor:
     """Describe how each clip moves.
 
     Args:
-        video: float32 [n, t, c, h, w] in [0, 1], t at least 4.
+        video: float32 [n, t, c, h, w] in [0, 1], t at least 5.
 
     Returns:
         float32 [n, 43]: log10 of the mean energy of frame differences and of their deviation over
@@ -39,11 +39,11 @@ def motion_features(video: Tensor) -> Tensor:
         log10 of the energy by quarters of the clip (4).
 
     Raises:
-        MismatchError: The clips have fewer than four frames.
+        MismatchError: The clips have fewer than five frames.
     """
     n, t, _, height, width = video.shape
     if t < MIN_FRAMES:
-        raise MismatchError(f"clips of {t} frames, motion features need {MIN_FRAMES} at least")
+        raise MismatchError(f"clips of {t} frames, motion features need at least {MIN_FRAMES}")
     if (height, width) != (FRAME_SIZE, FRAME_SIZE):
         flat = F.interpolate(
             video.flatten(0, 1), (FRAME_SIZE, FRAME_SIZE), mode="bilinear", antialias=True

@@ -1,0 +1,221 @@
+"""`moco eval motion`: everything that can be wrong with motion, a number each."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mocotool.cli import eval_options as ev
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.configs.eval_motion import MotionProtocol
+from mocotool.files import check_input_file
+
+if TYPE_CHECKING:
+    import torch
+
+    from mocotool.latents import Trajectory
+    from mocotool.metrics.motion import MotionSubject
+    from mocotool.metrics.sources import VideoSource
+
+DEFAULTS = MotionProtocol()
+PROTOCOL = "Protocol"
+
+
+def motion(
+    real: ev.Real,
+    fake: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FAKE]",
+            help="Generated videos, latents (.npz) or a motion model, which is sampled; the "
+            "bundled model if left out.",
+        ),
+    ] = None,
+    *,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Also measure what is easy to reach.")
+    ] = False,
+    trajectories: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Latents of real clips (moco invert), for two further baselines.",
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Begin a motion model's walks with these latents, of REAL's first frames, in "
+            "place of drawn contents; real clips then begin with their videos.",
+        ),
+    ] = None,
+    pca: opt.PCAOption = None,
+    num_frames: Annotated[
+        int, typer.Option(help="Frames in a clip.", rich_help_panel=PROTOCOL)
+    ] = DEFAULTS.num_frames,
+    real_stride: Annotated[
+        int,
+        typer.Option(help="Every which frame of a real video is taken.", rich_help_panel=PROTOCOL),
+    ] = DEFAULTS.real_stride,
+    fake_stride: Annotated[
+        int, typer.Option(help="The same of generated ones.", rich_help_panel=PROTOCOL)
+    ] = DEFAULTS.fake_stride,
+    num_clips: Annotated[
+        int | None,
+        typer.Option(help="Clips of a side at most, one a video.", rich_help_panel=PROTOCOL),
+    ] = DEFAULTS.num_clips,
+    num_seeds: Annotated[
+        int, typer.Option(help="How often everything is drawn anew.", rich_help_panel=PROTOCOL)
+    ] = DEFAULTS.num_seeds,
+    max_frames: Annotated[
+        int,
+        typer.Option(
+            help="Longest walk of a motion model, to see whether people last.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = DEFAULTS.max_frames,
+    seed: opt.Seed = DEFAULTS.seed,
+    generator: ev.Generator = None,
+    device: opt.Device = "auto",
+    precision: ev.RenderPrecision = "fp32",
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure motion: how near it is to real motion, and what is wrong with it.
+
+    Every figure comes with its 95 % interval over seeds, beside the same of
+    real clips, and of simple walks with --baselines.
+
+    Example: moco eval motion people/test motion.safetensors --baselines
+    """
+    report = Report(json=json, quiet=quiet)
+    protocol = MotionProtocol(
+        num_frames=num_frames,
+        real_stride=real_stride,
+        real_places="random" if start is None else "first",
+        fake_stride=fake_stride,
+        num_clips=num_clips,
+        num_seeds=num_seeds,
+        max_frames=max(max_frames, num_frames),
+        seed=seed,
+    )
+    ev.check_side(real)
+    for path in (fake, trajectories, start):
+        if path is not None:
+            ev.check_side(path)
+
+    from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.latents import read_latents
+    from mocotool.metrics.motion import compute_motion
+    from mocotool.metrics.sides import open_side, require_videos
+
+    where = resolve_device(device)
+    dtype = resolve_precision(precision, where)
+    clips = require_videos(
+        open_side(real, generator=generator, device=where, precision=dtype, warn=report.warn)
+    )
+    subjects = _open_subjects(
+        fake,
+        clips,
+        protocol,
+        baselines=baselines,
+        trajectories=None if trajectories is None else read_latents(trajectories),
+        start=None if start is None else read_latents(start),
+        pca=pca,
+        generator=generator,
+        device=where,
+        precision=dtype,
+        report=report,
+    )
+    with report.progress("clips") as advance:
+        result = compute_motion(clips, subjects, protocol=protocol, progress=advance)
+    for warning in result.warnings:
+        report.warn(warning)
+    if json:
+        report.result(result.as_json())
+        return
+    for line in draw_table(result.details["rows"]):
+        typer.echo(line)
+
+
+def _open_subjects(
+    fake: Path | None,
+    clips: "VideoSource",
+    protocol: MotionProtocol,
+    *,
+    baselines: bool,
+    trajectories: "Trajectory | None",
+    start: "Trajectory | None",
+    pca: Path | None,
+    generator: Path | None,
+    device: "torch.device",
+    precision: "torch.dtype",
+    report: Report,
+) -> "list[MotionSubject]":
+    """Open what is measured: a motion model, latents or videos."""
+    from mocotool.cli.inputs import find_generator
+    from mocotool.metrics.motion import (
+        choose_num_videos,
+        describe_latents,
+        describe_model,
+        describe_videos,
+    )
+    from mocotool.metrics.sides import open_side, require_videos
+    from mocotool.metrics.sources import RenderedLatents
+    from mocotool.motion.checkpoint import load_motion
+    from mocotool.trajectory import check_motion_fits
+
+    if fake is None or fake.suffix.lower() in (".safetensors", ".pth"):
+        walker = load_motion(None if fake is None else check_input_file(fake), pca=pca)
+        assert walker.origin is not None
+        painter = find_generator(
+            generator,
+            walker.generator_record,
+            name=walker.origin.path,
+            device=device,
+            precision=precision,
+        )
+        report.warn_if(check_motion_fits(walker, painter))
+        return describe_model(
+            walker.to(device),
+            painter,
+            name=walker.origin.path,
+            num_videos=choose_num_videos(clips, protocol),
+            protocol=protocol,
+            baselines=baselines,
+            real=trajectories,
+            start=start,
+        )
+    side = require_videos(
+        open_side(fake, generator=generator, device=device, precision=precision, warn=report.warn)
+    )
+    if isinstance(side, RenderedLatents):
+        return describe_latents(side, protocol=protocol, baselines=baselines, real=trajectories)
+    return describe_videos(side, protocol=protocol, baselines=baselines)
+
+
+def draw_table(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Write figures as lines and what was measured as columns.
+
+    Args:
+        rows: Name -> figure -> "mean", "half_width" and "values".
+    """
+    from mocotool.metrics.motion_figures import Interval
+
+    names = list(rows)
+    figures = dict.fromkeys(figure for name in names for figure in rows[name])
+    cells = [["", *names]]
+    for figure in figures:
+        line = [figure.replace("_", " ")]
+        for name in names:
+            found = rows[name].get(figure)
+            line.append("-" if found is None else str(Interval(**found)))
+        cells.append(line)
+    widths = [max(len(row[column]) for row in cells) for column in range(len(names) + 1)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]

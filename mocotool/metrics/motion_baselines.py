@@ -1,0 +1,181 @@
+"""What has a motion model to beat? Trajectories that a glance at the latents is enough for."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mocotool.errors import MismatchError
+from mocotool.generators.base import Generator
+from mocotool.latents import Trajectory
+from mocotool.metrics.sources import FramesU8, VideoSource
+from mocotool.motion.generator import MotionGenerator
+from mocotool.training.randomness import derive_rng, derive_seed
+from mocotool.trajectory import draw_latents
+
+Float32 = npt.NDArray[np.float32]
+
+NUM_DRAWN = 4096  # latents that say how wide each dimension is
+
+
+class HeldFirstFrame:
+    """Videos whose clips stand still at their first frame.
+
+    Args:
+        videos: Any videos.
+    """
+
+    def __init__(self, videos: VideoSource) -> None:
+        self.videos = videos
+        self.name = f"{videos.name}, first frame held"
+
+    @property
+    def num_frames(self) -> npt.NDArray[np.int64]:
+        """Frames of each video, [n]."""
+        return self.videos.num_frames
+
+    @property
+    def is_threaded(self) -> bool:
+        """Whether several threads may read."""
+        return self.videos.is_threaded
+
+    def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
+        """Return the first of the frames as often as there are, uint8 [t, h, w, 3]."""
+        first = self.videos.read_clip(video_idx, frame_idx[:1])
+        return np.repeat(first, len(frame_idx), axis=0)
+
+    def describe_clip(self, video_idx: int, frame_idx: Sequence[int]) -> str:
+        """Name a clip in a message."""
+        return self.videos.describe_clip(video_idx, frame_idx)
+
+    def fingerprint(self, video_idxs: Sequence[int]) -> str:
+        """Hash the videos, and say that they are held."""
+        return self.videos.fingerprint(video_idxs)[::-1]
+
+    def describe(self) -> dict[str, object]:
+        """Return what a result says of its input."""
+        return self.videos.describe() | {"held": True}
+
+
+def walk_randomly(trajectory: Trajectory, generator: Generator, *, seed: int) -> Trajectory:
+    """Take random steps of the latents' own covariance, as long on average as the trajectory's.
+
+    Args:
+        trajectory: Gives first latents and energy, in w or z.
+        generator: Gives the covariance.
+        seed: Of the steps.
+
+    Raises:
+        MismatchError: The latents are in w+.
+    """
+    latents = _check_plain(trajectory)
+    drawn = draw_latents(generator, list(range(NUM_DRAWN))).cpu().numpy()
+    rng = _rng(seed, "random walk")
+    steps = _draw_gaussian(np.cov(drawn.T), latents[:, 1:].shape, rng)
+    steps *= np.sqrt(_energy(np.diff(latents, axis=1)) / max(_energy(steps), 1e-12))
+    return _follow(trajectory, steps)
+
+
+def walk_autoregressively(trajectory: Trajectory, *, seed: int) -> Trajectory:
+    """Take the trajectory's mean step, and AR(1) noise with its covariance and its memory.
+
+    No network, no content and no more than two moments: what a model says beyond that shows beside
+    it.
+
+    Args:
+        trajectory: Gives first latents, mean step, covariance and correlation, in w or z.
+        seed: Of the noise.
+
+    Raises:
+        MismatchError: The latents are in w+, or too few frames.
+    """
+    latents = _check_plain(trajectory)
+    steps = np.diff(latents.astype(np.float64), axis=1)  # [n, t-1, d]
+    n, num_steps, d = steps.shape
+    if num_steps < 2:
+        raise MismatchError(f"{num_steps + 1} frames, an AR(1) walk needs at least 3")
+    mean = steps.mean(axis=(0, 1))
+    centred = steps - mean
+    memory = (centred[:, 1:] * centred[:, :-1]).sum() / max((centred[:, :-1] ** 2).sum(), 1e-12)
+    memory = float(np.clip(memory, 0.0, 0.999))
+    rng = _rng(seed, "autoregressive walk")
+    covariance = np.cov(centred.reshape(-1, d).T)
+    noise = _draw_gaussian(covariance, (n, num_steps, d), rng)
+    for t in range(1, num_steps):
+        noise[:, t] = memory * noise[:, t - 1] + np.sqrt(1 - memory**2) * noise[:, t]
+    return _follow(trajectory, mean + noise)
+
+
+def move_untrained(
+    trajectory: Trajectory, motion: MotionGenerator, *, seed: int, num_frames: int
+) -> Trajectory:
+    """Move first latents by a motion model of the same build whose weights are random."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "untrained"))
+        untrained = MotionGenerator(
+            **motion.arch, components=motion.components, stdev=motion.stdev
+        ).to(motion.device)
+    first = torch.from_numpy(trajectory.latents[:, 0]).to(motion.device)
+    noise = untrained.draw_noise(len(first), num_frames, rng=derive_rng(seed, "untrained noise"))
+    with torch.inference_mode():
+        latents = untrained(first, noise).cpu().numpy()
+    return dataclasses.replace(trajectory, latents=latents)
+
+
+def borrow_steps(
+    trajectory: Trajectory, real: Trajectory, generator: Generator, *, stride: int, num_frames: int
+) -> Trajectory:
+    """Give each content the steps of the real clip that begins most like it.
+
+    Args:
+        trajectory: Gives first latents, in w or z.
+        real: Latents of real clips, as from `moco invert`, frame by frame.
+        generator: Says how wide each dimension of the latents is.
+        stride: Every which frame of the real clips is taken.
+        num_frames: Frames of the result, all of which the real clips must have.
+
+    Raises:
+        MismatchError: Latents are in w+, or the real clips are too short.
+    """
+    first, clips = _check_plain(trajectory)[:, 0], _check_plain(real)[:, ::stride]
+    if clips.shape[1] < num_frames:
+        raise MismatchError(
+            f"inverted clips of {real.num_frames} frames give {clips.shape[1]} at stride {stride}, "
+            f"expected at least {num_frames}"
+        )
+    scale = draw_latents(generator, list(range(NUM_DRAWN))).std(dim=0).cpu()
+    a, b = torch.from_numpy(first) / scale, torch.from_numpy(clips[:, 0].copy()) / scale
+    nearest = torch.cdist(a, b).argmin(dim=1).numpy()
+    return _follow(trajectory, np.diff(clips[nearest, :num_frames], axis=1))
+
+
+def _check_plain(trajectory: Trajectory) -> Float32:
+    if trajectory.latents.ndim != 3:
+        raise MismatchError("latents in w+ have no baselines here, expected one latent a frame")
+    return trajectory.latents
+
+
+def _follow(trajectory: Trajectory, steps: npt.NDArray[np.floating]) -> Trajectory:
+    """Walk from the first latents by `steps` [n, t-1, d]."""
+    first = trajectory.latents[:, :1]
+    latents = np.concatenate([first, first + np.cumsum(steps, axis=1)], axis=1)
+    return dataclasses.replace(trajectory, latents=latents.astype(np.float32))
+
+
+def _draw_gaussian(
+    covariance: npt.NDArray[np.float64], shape: tuple[int, ...], rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(values.clip(min=0.0))
+    drawn: npt.NDArray[np.float64] = rng.standard_normal(shape) @ root.T
+    return drawn
+
+
+def _energy(steps: npt.NDArray[np.floating]) -> float:
+    return float(np.square(steps, dtype=np.float64).mean())
+
+
+def _rng(seed: int, use: str) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(seed, use))

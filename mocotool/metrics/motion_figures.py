@@ -1,0 +1,221 @@
+"""How alike do two sets of clips move? One number for each thing that can go wrong."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import stats
+from torch import Tensor
+
+from mocotool.metrics.frechet import frechet_distance
+from mocotool.metrics.identity import find_own
+from mocotool.metrics.motion_sample import MotionSample
+from mocotool.metrics.movement import compare_maps
+from mocotool.metrics.statistics import FeatureStats
+
+NUM_FOLDS = 5
+CONFIDENCE = 0.95
+NO_CHANGE = 1e-12
+
+FIGURES: Mapping[str, str] = {
+    "distance": "Frechet distance of motion features to the real clips",
+    "accuracy": "how often a linear classifier tells a clip from a real one; .5 is guessing",
+    "liveliness": "mean change from frame to frame, of that of the real clips",
+    "step": "mean absolute difference of neighbouring frames in [-1, 1]",
+    "drift": "the same of first and last frame",
+    "identity": "Hellinger distance of colour histograms of first and last frame",
+    "own": "share of last frames that are nearest to their own first frame",
+    "where_gain": "how well it moves where the real clip does that looks most alike; 0 is chance",
+    "movement": "share of frame change that moving blocks explain",
+    "colour": "share of frame change that blocks of another colour explain",
+    "content": "share of displacement in latents that the content decides",
+    "common": "share of it that is the same for everybody",
+    "motion_seed": "share of it that the motion seed decides, alone or with the content",
+    "energy_same": "correlation of energy over time between contents that share a motion seed",
+    "energy_other": "the same between two motion seeds",
+}
+"""What each figure says. `own` comes once more for each longer clip, as `own_32`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure over several seeds."""
+
+    mean: float
+    half_width: float | None
+    """Of the interval that holds the mean in 95 of 100 cases (Student's t); `None` for one seed."""
+    values: tuple[float, ...]
+    """One a seed."""
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Interval":
+        """Return the interval of one value a seed."""
+        n, mean = len(values), float(np.mean(values))
+        half = None
+        if n > 1:
+            quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1))
+            half = quantile * float(np.std(values, ddof=1)) / math.sqrt(n)
+        return cls(mean, half, tuple(values))
+
+    def __str__(self) -> str:
+        """Write it as 4.61 +-.12."""
+        if self.half_width is None:
+            return f"{self.mean:.3g}"
+        decimals = max(0, 2 - math.floor(math.log10(max(abs(self.mean), 1e-3))))
+        decimals = min(decimals, 3)
+        return f"{self.mean:.{decimals}f} ±{self.half_width:.{decimals}f}"
+
+
+def compare_motion(
+    real: MotionSample, other: MotionSample, *, exclude_self: bool = False, seed: int = 0
+) -> dict[str, float]:
+    """Compare clips with real ones.
+
+    Args:
+        real: The real clips.
+        other: Clips of any kind.
+        exclude_self: Whether both are of the same videos; see `compare_places`.
+        seed: Of the folds that the classifier is tried on.
+
+    Returns:
+        The figures that clips alone can give, by their names in `FIGURES`.
+    """
+    energy, moved, coloured = other.changes.sum(dim=0).tolist()
+    values = {
+        "distance": frechet_distance(_statistics(real), _statistics(other)),
+        "accuracy": measure_accuracy(real.features, other.features, seed=seed),
+        "liveliness": float(other.steps.mean() / real.steps.mean().clamp(min=NO_CHANGE)),
+        "step": float(other.steps.mean()),
+        "drift": float(other.drifts.mean()),
+        "where_gain": compare_places(real, other, exclude_self=exclude_self),
+        "movement": moved / max(energy, NO_CHANGE),
+        "colour": coloured / max(energy, NO_CHANGE),
+    }
+    return values | measure_identity(other)
+
+
+def measure_identity(sample: MotionSample) -> dict[str, float]:
+    """Return how far colours drift in a clip, and how many clips end as who they began, by length.
+
+    The shortest clip's share is "own", that of clips of 32 frames "own_32".
+    """
+    values: dict[str, float] = {}
+    for place, (num_frames, later) in enumerate(sorted(sample.later.items())):
+        own = float(find_own(later, sample.first).float().mean())
+        if place == 0:
+            values["identity"] = float((later - sample.first).norm(dim=1).mean()) / 2**0.5
+        values["own" if place == 0 else f"own_{num_frames}"] = own
+    return values
+
+
+def compare_places(real: MotionSample, other: MotionSample, *, exclude_self: bool = False) -> float:
+    """Ask whether clips move where a real clip moves that looks the same.
+
+    Each clip's map of change is compared with that of the real clip whose first frame is nearest to
+    its own, and with those of all; a clip that begins with a real first frame is so compared with
+    what really followed.
+
+    Args:
+        real: The real clips.
+        other: The clips in question.
+        exclude_self: Whether clips of the same number are no look-alikes, as for real clips among
+            themselves.
+
+    Returns:
+        1 where maps are the same, 0 where they are no more alike than to anybody's.
+    """
+    distances = torch.cdist(other.looks, real.looks)  # [n, m]
+    alike = compare_maps(other.maps, real.maps)
+    counted = torch.ones_like(alike)
+    if exclude_self:
+        is_self = torch.tensor(other.video_idxs)[:, None] == torch.tensor(real.video_idxs)
+        distances, counted = distances + torch.where(is_self, torch.inf, 0.0), (~is_self).float()
+    nearest = distances.argmin(dim=1, keepdim=True)
+    matched = float(alike.gather(1, nearest).mean())
+    chance = float((alike * counted).sum() / counted.sum())
+    return (matched - chance) / max(1.0 - chance, NO_CHANGE)
+
+
+def measure_accuracy(real: Tensor, other: Tensor, *, seed: int = 0) -> float:
+    """Return how well logistic regression tells two sets of features apart, [n, d] and [m, d].
+
+    The larger set is cut to the size of the smaller; every clip is judged by a classifier that was
+    fitted without it.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    n = min(len(real), len(other))
+    parts = [x[torch.linspace(0, len(x) - 1, n).round().long()] for x in (real, other)]
+    features = torch.cat(parts).double().numpy()
+    labels = np.repeat([0, 1], n)
+    num_folds = min(NUM_FOLDS, n)
+    folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    return float(cross_val_score(model, features, labels, cv=folds).mean())
+
+
+def split_displacement(displacements: npt.NDArray[np.floating]) -> dict[str, float]:
+    """Split where clips go into what all share, what content and what the motion seed decides.
+
+    Args:
+        displacements: From first to last latent, for every content with every motion seed:
+            [a, b, d], a and b at least 2.
+
+    Returns:
+        Shares "common", "content" and "motion_seed" (alone, and together with the content) of the
+        mean square displacement, by the unbiased estimates of a two-way random-effects model; they
+        sum to one, and may fall below zero by chance where a part is none. All zero without motion.
+    """
+    a, b, _ = displacements.shape
+    moves = displacements.astype(np.float64)
+    grand = moves.mean(axis=(0, 1))
+    by_content, by_seed = moves.mean(axis=1) - grand, moves.mean(axis=0) - grand
+    rest = moves - grand - by_content[:, None] - by_seed[None]
+
+    # Mean squares, and from them the components of variance.
+    both = float((rest**2).sum()) / ((a - 1) * (b - 1))
+    content = (b * float((by_content**2).sum()) / (a - 1) - both) / b
+    seed = (a * float((by_seed**2).sum()) / (b - 1) - both) / a
+    common = float(grand @ grand) - content / a - seed / b - both / (a * b)
+    total = common + content + seed + both
+    if total <= NO_CHANGE:
+        return {"content": 0.0, "common": 0.0, "motion_seed": 0.0}
+    return {
+        "content": content / total,
+        "common": common / total,
+        "motion_seed": (seed + both) / total,
+    }
+
+
+def correlate_energy(curves: Tensor) -> dict[str, float]:
+    """Ask whether the energy of motion over time follows the motion seed.
+
+    Args:
+        curves: Energy of each step, for every content with every motion seed, [a, b, t-1].
+
+    Returns:
+        Mean correlation of logarithms, "energy_same" between contents of one motion seed and
+        "energy_other" between contents of two.
+    """
+    values = (curves + NO_CHANGE).log()
+    values = values - values.mean(dim=2, keepdim=True)
+    values = values / values.norm(dim=2, keepdim=True).clamp(min=NO_CHANGE)
+    a, b, _ = values.shape
+    products = torch.einsum("amt,cnt->acmn", values, values)
+    other_content = ~torch.eye(a, dtype=torch.bool)
+    between = products[other_content]  # [a*(a-1), b, b]
+    same_seed = torch.eye(b, dtype=torch.bool)
+    return {
+        "energy_same": float(between[:, same_seed].mean()),
+        "energy_other": float(between[:, ~same_seed].mean()),
+    }
+
+
+def _statistics(sample: MotionSample) -> FeatureStats:
+    return FeatureStats.from_features(sample.features.numpy())

@@ -1,0 +1,101 @@
+"""Where does a clip move, and is it movement at all? Maps of change, and block matching."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+NUM_CELLS = 8  # of a side of the map
+BLOCK_SIZE = 8
+MAX_SHIFT = 4  # pixels from one frame to the next; real people of 64 px move less
+NUM_PAIRS = 5  # of neighbouring frames, spread over the clip; all take three times as long
+GRADIENT_FLOOR = 1e-6  # keeps flow from running away on blocks without texture
+NO_CHANGE = 1e-12
+
+
+def change_maps(video: Tensor) -> Tensor:
+    """Return where each clip changes.
+
+    Args:
+        video: [n, t, c, h, w].
+
+    Returns:
+        Shares of the energy of frame differences, [n, NUM_CELLS**2]; they sum to one, or to zero
+        for a clip that stands still.
+    """
+    energy = video.diff(dim=1).square().mean(dim=(1, 2))  # [n, h, w]
+    cells = F.adaptive_avg_pool2d(energy[:, None], NUM_CELLS).flatten(1)
+    return cells / cells.sum(dim=1, keepdim=True).clamp(min=NO_CHANGE)
+
+
+def compare_maps(a: Tensor, b: Tensor) -> Tensor:
+    """Return how alike maps are: their Bhattacharyya coefficients in [0, 1], [n, m]."""
+    return a.sqrt() @ b.sqrt().T
+
+
+def explain_changes(video: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Ask whether blocks of each frame moved, or changed their colour.
+
+    A block may come from anywhere within `MAX_SHIFT` pixels of the frame before, to a fraction of a
+    pixel (one step of optical flow from the best whole shift); or it may keep its place and take
+    another mean colour. Movement has two unknowns a block and colour three.
+
+    Args:
+        video: [n, t, c, h, w], t at least 2, h and w multiples of BLOCK_SIZE. Of its pairs of
+            neighbouring frames NUM_PAIRS are looked at.
+
+    Returns:
+        The energy of frame differences, and of it what movement and what colour explain, each [n].
+
+    Source:
+        Follows: Lucas and Kanade 1981 (flow), and block matching as video codecs have it.
+    """
+    pairs = torch.linspace(0, video.shape[1] - 2, min(NUM_PAIRS, video.shape[1] - 1)).long()
+    before, after = video[:, pairs].flatten(0, 1), video[:, pairs + 1].flatten(0, 1)  # [m, c, h, w]
+    change = _sum_blocks((after - before).square())  # [m, rows, columns]
+    best, nearest = change, before
+    padded = F.pad(before, (MAX_SHIFT,) * 4, mode="replicate")
+    height, width = video.shape[-2:]
+
+    # Whole pixels: the best of all shifts, block by block.
+    for dy in range(2 * MAX_SHIFT + 1):
+        for dx in range(2 * MAX_SHIFT + 1):
+            shifted = padded[:, :, dy : dy + height, dx : dx + width]
+            error = _sum_blocks((after - shifted).square())
+            better = error < best
+            best = torch.where(better, error, best)
+            nearest = torch.where(_to_pixels(better), shifted, nearest)
+
+    # Fractions: the flow that explains most of what is left.
+    moved = change - torch.minimum(best, _flow_residual(after, nearest))
+    means = F.avg_pool2d(after - before, BLOCK_SIZE)  # [m, c, rows, columns]
+    coloured = BLOCK_SIZE**2 * means.square().sum(dim=1)
+    energy, explained, colour = (
+        x.sum(dim=(1, 2)).unflatten(0, (len(video), -1)).sum(dim=1)
+        for x in (change, moved, coloured)
+    )
+    return energy, explained, colour
+
+
+def _sum_blocks(values: Tensor) -> Tensor:
+    """Sum [m, c, h, w] over channels and blocks: [m, rows, columns]."""
+    return BLOCK_SIZE**2 * F.avg_pool2d(values.sum(dim=1), BLOCK_SIZE)
+
+
+def _to_pixels(per_block: Tensor) -> Tensor:
+    """Spread [m, rows, columns] over the pixels of the blocks, [m, 1, h, w]."""
+    rows = per_block[:, None].repeat_interleave(BLOCK_SIZE, dim=2)
+    return rows.repeat_interleave(BLOCK_SIZE, dim=3)
+
+
+def _flow_residual(after: Tensor, before: Tensor) -> Tensor:
+    """Return what is left of each block's difference after the best small flow."""
+    gy, gx = torch.gradient((before + after) / 2, dim=(2, 3))
+    rest = after - before
+
+    # Least squares of the difference on both gradients: a two by two system a block.
+    a, b, c = _sum_blocks(gy * gy), _sum_blocks(gy * gx), _sum_blocks(gx * gx)
+    y, x = _sum_blocks(gy * rest), _sum_blocks(gx * rest)
+    a, c = a + GRADIENT_FLOOR, c + GRADIENT_FLOOR
+    determinant = (a * c - b * b).clamp(min=GRADIENT_FLOOR**2)
+    flow_y, flow_x = (c * y - b * x) / determinant, (a * x - b * y) / determinant
+    return _sum_blocks((rest - _to_pixels(flow_y) * gy - _to_pixels(flow_x) * gx).square())

@@ -1,0 +1,187 @@
+import numpy as np
+import pytest
+from toy_videos import draw_videos
+
+from mocotool.configs.eval_motion import MotionProtocol
+from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.latents import LatentsMeta, Trajectory
+from mocotool.metrics.motion import REAL_ROW, compute_motion, describe_model, describe_videos
+from mocotool.metrics.motion_baselines import (
+    borrow_steps,
+    walk_autoregressively,
+    walk_randomly,
+)
+from mocotool.metrics.motion_sample import sample_motion
+from mocotool.metrics.sources import ClipArray
+from mocotool.trajectory import draw_latents
+
+PROTOCOL = MotionProtocol(num_frames=8, real_stride=1, num_seeds=2, max_frames=16)
+
+
+def _measure(fake):
+    real = ClipArray(draw_videos(16, seed=0))
+    subjects = describe_videos(fake, protocol=PROTOCOL, baselines=True)
+    return compute_motion(real, subjects, protocol=PROTOCOL).details["rows"]
+
+
+def test_videos_of_the_same_kind_are_nearer_than_faster_ones_and_those_nearer_than_still_ones():
+    alike = _measure(ClipArray(draw_videos(16, seed=1), name="alike"))
+    fast = _measure(ClipArray(draw_videos(16, seed=1, speed=6.0), name="fast"))
+
+    distance = alike["alike"]["distance"]["mean"]  # large, of few clips
+    assert distance < 0.8 * fast["fast"]["distance"]["mean"]
+    assert fast["fast"]["distance"]["mean"] < alike["static"]["distance"]["mean"]
+
+
+def test_still_videos_keep_everybody_and_move_nowhere():
+    rows = _measure(ClipArray(draw_videos(16, seed=1), name="alike"))
+
+    assert rows["static"]["identity"]["mean"] == 0
+    assert rows["static"]["own"]["mean"] == 1
+    assert rows["static"]["step"]["mean"] == 0
+    assert rows["static"]["movement"]["mean"] == 0
+    assert rows["static"]["accuracy"]["mean"] > 0.9
+
+
+def test_real_clips_stand_beside_with_an_interval():
+    rows = _measure(ClipArray(draw_videos(16, seed=1), name="alike"))
+
+    assert rows[REAL_ROW]["distance"]["mean"] < rows["alike"]["distance"]["mean"]
+    assert len(rows[REAL_ROW]["distance"]["values"]) == 2
+    assert rows[REAL_ROW]["distance"]["half_width"] > 0
+
+
+def test_own_is_told_for_each_length_that_all_clips_have():
+    long = sample_motion(
+        ClipArray(draw_videos(3, seed=0, num_frames=40)), num_frames=8, lengths=(8, 16, 32, 64)
+    )
+
+    assert sorted(long.later) == [8, 16, 32]
+    assert long.later[32].shape == long.first.shape
+
+
+def test_what_is_kept_of_a_clip_does_not_grow_with_its_frames():
+    small, large = (
+        sample_motion(ClipArray(draw_videos(2, seed=0, size=size)), num_frames=8)
+        for size in (16, 64)
+    )
+
+    assert small.features.shape == large.features.shape == (2, 43)
+    assert small.looks.shape == large.looks.shape
+
+
+def test_a_single_clip_is_refused():
+    with pytest.raises(MismatchError, match="1 clip, expected at least 2"):
+        sample_motion(ClipArray(draw_videos(1, seed=0)), num_frames=8)
+
+
+def test_videos_that_are_too_short_are_refused():
+    with pytest.raises(FileFormatError, match="no clip of 32 frames"):
+        sample_motion(ClipArray(draw_videos(3, seed=0)), num_frames=32)
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(ConfigError, match="expected at least 5"):
+        MotionProtocol(num_frames=4)
+    with pytest.raises(ConfigError, match="expected at least 2"):
+        MotionProtocol(num_clips=1)
+
+
+def test_lengths_double():
+    assert MotionProtocol(num_frames=16, max_frames=128).lengths == (16, 32, 64, 128)
+    assert MotionProtocol(num_frames=16, max_frames=50).lengths == (16, 32)
+
+
+def test_a_motion_model_has_shares_and_all_baselines(toy_motion, toy_generator):
+    protocol = MotionProtocol(
+        num_frames=5, real_stride=1, num_seeds=1, max_frames=10, num_contents=4, num_motions=3
+    )
+    real = Trajectory(
+        latents=draw_latents(toy_generator, list(range(24))).reshape(4, 6, -1).numpy(),
+        meta=LatentsMeta(space="w"),
+    )
+    subjects = describe_model(
+        toy_motion,
+        toy_generator,
+        name="toy",
+        num_videos=3,
+        protocol=protocol,
+        baselines=True,
+        real=real,
+    )
+
+    rows = compute_motion(ClipArray(draw_videos(6, seed=0)), subjects, protocol=protocol).details[
+        "rows"
+    ]
+
+    assert list(rows) == [
+        "toy",
+        "static",
+        "random walk",
+        "AR(1) with offset",
+        "look-alike's real steps",
+        "real, inverted",
+        "untrained",
+        REAL_ROW,
+    ]
+    shares = [rows["toy"][name]["mean"] for name in ("content", "common", "motion_seed")]
+    assert sum(shares) == pytest.approx(1.0)
+    assert "own_10" in rows["toy"]
+
+
+def _walks(n=400, t=17, d=12, memory=0.8):
+    """Return a trajectory of AR(1) steps with an offset, in the toy generator's latents."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((n, t, d))
+    for i in range(1, t):
+        noise[:, i] = memory * noise[:, i - 1] + np.sqrt(1 - memory**2) * noise[:, i]
+    steps = 0.1 * (noise + np.arange(d) / d)
+    return Trajectory(latents=steps.cumsum(1).astype(np.float32), meta=LatentsMeta(space="w"))
+
+
+def test_an_autoregressive_walk_has_the_moments_of_what_it_copies():
+    walks = _walks()
+
+    copied = walk_autoregressively(walks, seed=0)
+
+    a, b = np.diff(walks.latents, axis=1), np.diff(copied.latents, axis=1)
+    np.testing.assert_array_equal(copied.latents[:, 0], walks.latents[:, 0])
+    np.testing.assert_allclose(b.mean((0, 1)), a.mean((0, 1)), atol=0.02)
+    np.testing.assert_allclose(b.std((0, 1)), a.std((0, 1)), rtol=0.1)
+    for steps in (a, b):
+        centred = steps - steps.mean((0, 1))
+        correlation = (centred[:, 1:] * centred[:, :-1]).mean() / (centred**2).mean()
+        assert correlation == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_random_walk_has_the_energy_and_no_memory(toy_generator):
+    walks = _walks()
+
+    steps = np.diff(walk_randomly(walks, toy_generator, seed=0).latents, axis=1)
+
+    assert (steps**2).mean() == pytest.approx(
+        (np.diff(walks.latents, axis=1) ** 2).mean(), rel=0.02
+    )
+    assert (steps[:, 1:] * steps[:, :-1]).mean() == pytest.approx(0, abs=1e-3)
+
+
+def test_steps_are_borrowed_from_the_clip_that_begins_most_alike(toy_generator):
+    drawn = draw_latents(toy_generator, [0, 1, 2]).numpy()
+    walks = np.arange(8)[None, :, None] * np.array([1, 2, 3])[:, None, None]
+    real = Trajectory(
+        latents=(drawn[:, None] + walks).astype(np.float32), meta=LatentsMeta(space="w")
+    )
+    start = Trajectory(latents=drawn[[2, 0], None] + np.float32(1e-3), meta=real.meta)
+
+    borrowed = borrow_steps(start, real, toy_generator, stride=2, num_frames=4)
+
+    steps = np.diff(borrowed.latents, axis=1)
+    np.testing.assert_allclose(steps[0], 6.0, rtol=1e-4)
+    np.testing.assert_allclose(steps[1], 2.0, rtol=1e-4)
+
+
+def test_clips_too_short_to_borrow_from_are_refused(toy_generator):
+    short = _walks(n=3, t=4)
+
+    with pytest.raises(MismatchError, match="give 2 at stride 2, expected at least 4"):
+        borrow_steps(short, short, toy_generator, stride=2, num_frames=4)
