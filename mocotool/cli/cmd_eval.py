@@ -6,8 +6,9 @@ from mocotool.cli.cmd_eval_all import all_metrics
 from mocotool.cli.cmd_eval_distances import fid, fvd, kvd
 from mocotool.cli.cmd_eval_diversity import diversity
 from mocotool.cli.cmd_eval_motion import motion
-from mocotool.cli.cmd_eval_pairs import psnr, ssim
+from mocotool.cli.cmd_eval_pairs import lpips, psnr, ssim
 from mocotool.cli.cmd_eval_prediction import prediction
+from mocotool.cli.cmd_eval_samples import kid, two_sample
 from mocotool.cli.cmd_eval_statistics import merge, stats
 from mocotool.cli.cmd_eval_videos import acd, inception_score
 from mocotool.cli.group import MocoGroup
@@ -32,10 +33,13 @@ def evaluate() -> None:
 eval_app.command()(fvd)
 eval_app.command()(kvd)
 eval_app.command()(fid)
+eval_app.command()(kid)
+eval_app.command("two-sample")(two_sample)
 eval_app.command("is")(inception_score)
 eval_app.command()(acd)
 eval_app.command()(psnr)
 eval_app.command()(ssim)
+eval_app.command()(lpips)
 eval_app.command()(diversity)
 eval_app.command()(motion)
 eval_app.command()(prediction)

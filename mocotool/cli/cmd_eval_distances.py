@@ -228,8 +228,8 @@ def fid(
         ev.check_side(path)
     targets = ev.choose_statistics(save_stats, force=force)
 
-    from mocotool.metrics.distances import compute_fid
     from mocotool.metrics.frame_detectors import load_frame_detector
+    from mocotool.metrics.frame_distances import compute_fid
     from mocotool.metrics.sides import save_statistics
 
     config = ExtractionConfig(batch_size=batch_size, use_cache=cache)

@@ -1,4 +1,4 @@
-"""`moco eval psnr|ssim`: two videos, frame against frame."""
+"""`moco eval psnr|ssim|lpips`: two videos, frame against frame."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -95,11 +95,40 @@ def ssim(
     )
 
 
+def lpips(
+    a: FirstVideo,
+    b: SecondVideo,
+    *,
+    generator: ev.Generator = None,
+    noise: opt.Noise = "const",
+    device: opt.Device = "auto",
+    precision: ev.RenderPrecision = "fp32",
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure how different two videos look: LPIPS with a SqueezeNet.
+
+    Frame against frame, then the mean. Its network comes along and has the
+    Caffe weights, so numbers do not compare with the published LPIPS.
+
+    Example: moco eval lpips pristine.mp4 distorted.mp4
+    """
+    _compare(
+        "lpips",
+        (a, b),
+        generator=generator,
+        noise=noise,
+        device=device,
+        precision=precision,
+        report=Report(json=json, quiet=quiet),
+    )
+
+
 def _compare(
-    metric: Literal["psnr", "ssim"],
+    metric: Literal["psnr", "ssim", "lpips"],
     paths: tuple[Path, Path],
     *,
-    protocol: PairProtocol,
+    protocol: PairProtocol | None = None,
     generator: Path | None,
     noise: opt.Noise,
     device: str,
@@ -110,7 +139,7 @@ def _compare(
         ev.check_side(path)
 
     from mocotool.devices import resolve_device, resolve_precision
-    from mocotool.metrics.pairs import compute_psnr, compute_ssim
+    from mocotool.metrics.pairs import compute_lpips, compute_psnr, compute_ssim
     from mocotool.metrics.sides import open_side, require_videos
 
     where = resolve_device(device)
@@ -127,7 +156,10 @@ def _compare(
         )
         for path in paths
     )
-    compute = compute_psnr if metric == "psnr" else compute_ssim
     with report.progress("frames", int(first.num_frames.sum())) as advance:
-        result = compute(first, second, protocol=protocol, progress=advance)
+        if metric == "lpips":
+            result = compute_lpips(first, second, device=where, progress=advance)
+        else:
+            compute = compute_psnr if metric == "psnr" else compute_ssim
+            result = compute(first, second, protocol=protocol, progress=advance)
     ev.print_result(report, result)

@@ -114,10 +114,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class FrameProtocol:
-    """What an FID depends on besides the frames and the detector."""
+class SampleProtocol:
+    """What a comparison of single frames depends on besides the frames and the detector.
 
-    frames: FrameChoice = "all"
+    One frame a video as a rule: KID and nearest neighbours take samples to be independent, which
+    the frames of one video are not.
+    """
+
+    frames: FrameChoice = "one"
     """Which frames of a video: all, or one at random."""
     num_real: int | None = None
     """Real frames at most, drawn at random if there are more; `None` is all."""
@@ -126,8 +130,6 @@ class FrameProtocol:
     frame_size: int | None = None
     """Frames are made squares of this size first, antialiased, and rounded to bytes; `None` leaves
     them as they are."""
-    covariance: CovarianceChoice = "unbiased"
-    """Whether covariances are divided by n (biased) or n - 1."""
     seed: int = 0
     """Of the random choices."""
 
@@ -136,6 +138,19 @@ class FrameProtocol:
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
         check_choice("frames", self.frames, get_args(FrameChoice))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class FrameProtocol(SampleProtocol):
+    """What an FID depends on besides the frames and the detector."""
+
+    frames: FrameChoice = "all"
+    """Which frames of a video: all, or one at random."""
+    covariance: CovarianceChoice = "unbiased"
+    """Whether covariances are divided by n (biased) or n - 1."""
+
+    def __post_init__(self) -> None:
+        SampleProtocol.__post_init__(self)
         check_choice("covariance", self.covariance, get_args(CovarianceChoice))
 
     @property

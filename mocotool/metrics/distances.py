@@ -1,4 +1,4 @@
-"""FVD, KVD and FID: two sides, one detector, one distance, and the protocol beside it."""
+"""FVD and KVD: two sides, one detector, one distance, and the protocol beside it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, SideRole, VideoProtocol
+from mocotool.configs.evaluate import ExtractionConfig, SideRole, VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.metrics.detectors import Detector, load_video_detector
 from mocotool.metrics.extraction import extract_statistics
 from mocotool.metrics.frechet import frechet_distance
 from mocotool.metrics.kernel_distance import kernel_distance
 from mocotool.metrics.results import MetricResult
-from mocotool.metrics.sampling import ClipPlan, FramePlan, plan_clips, plan_frames
+from mocotool.metrics.sampling import ClipPlan, FramePlan, plan_clips
 from mocotool.metrics.sides import (
     MeasuredSide,
     SavedStatistics,
@@ -169,101 +169,6 @@ def measure_clips(
     return MeasuredSide(stats, report_input(side, plan, stats.num_samples, "clips"))
 
 
-def measure_frames(
-    side: Side,
-    role: SideRole,
-    *,
-    protocol: FrameProtocol,
-    detector: Detector,
-    measuring: Measuring | None = None,
-) -> MeasuredSide:
-    """Compute one side's statistics of single frames; arguments as in `measure_clips`."""
-    record = dataclasses.asdict(detector.record)
-    if isinstance(side, SavedStatistics):
-        check_comparable(side, detector=record, features={"frame_size": protocol.frame_size})
-        return MeasuredSide(side.stats, report_saved(side))
-    measuring = Measuring() if measuring is None else measuring
-    plan = plan_frames(
-        side.num_frames,
-        one_each=protocol.frames == "one",
-        count=protocol.num_real if role == "real" else protocol.num_fake,
-        seed=protocol.seed,
-    )
-    stats = extract_statistics(
-        side,
-        plan,
-        detector=detector,
-        frame_size=protocol.frame_size,
-        config=measuring.config,
-        device=measuring.device,
-        processes=measuring.processes,
-        progress=measuring.progress,
-    )
-    return MeasuredSide(stats, report_input(side, plan, stats.num_samples, "frames"))
-
-
-def compute_fid(
-    real: Side,
-    fake: Side,
-    *,
-    protocol: FrameProtocol | None = None,
-    detector: Detector,
-    measuring: Measuring | None = None,
-    ground_truth: bool = False,
-) -> MetricResult:
-    """Compute the Frechet Inception distance of single frames.
-
-    Args:
-        real: Real videos or images, or their statistics; see `open_side`.
-        fake: Generated ones.
-        protocol: Which frames, and how many; `None` is all.
-        detector: What turns frames into features; see `load_frame_detector`.
-        measuring: Device, batches, cache and progress.
-        ground_truth: Also measure one random half of the real frames against the other.
-
-    Returns:
-        The distance, called "FID" only if the detector is the published Inception.
-
-    Raises:
-        MismatchError: Saved statistics are of other features, or a side has too few frames.
-        FileFormatError: A frame cannot be decoded, or has NaN features.
-
-    Source:
-        Paper: Heusel et al., "GANs trained by a two time-scale update rule", 2017.
-    """
-    protocol = FrameProtocol() if protocol is None else protocol
-    measuring = Measuring() if measuring is None else measuring
-    measured = {
-        "real": measure_frames(
-            real, "real", protocol=protocol, detector=detector, measuring=measuring
-        ),
-        "fake": measure_frames(
-            fake, "fake", protocol=protocol, detector=detector, measuring=measuring
-        ),
-    }
-    stats = {role: side.stats for role, side in measured.items()}
-    reports = {role: side.report for role, side in measured.items()}
-    feature_dim = stats["real"].feature_dim
-    details = {}
-    if ground_truth:
-        halves = _split(stats["real"], real.name, seed=protocol.seed)
-        details["ground_truth"] = {
-            "value": frechet_distance(*halves, ddof=protocol.ddof),
-            "num_frames_each": halves[0].num_samples,
-        }
-    return MetricResult(
-        metric=detector.record.name_metric("FID", general="frechet distance"),
-        value=frechet_distance(stats["real"], stats["fake"], ddof=protocol.ddof),
-        protocol=dataclasses.asdict(protocol),
-        detector=describe_detector(detector, feature_dim),
-        inputs=reports,
-        details=details,
-        device=str(measuring.device),
-        warnings=collect_warnings(reports, what="frames", feature_dim=feature_dim),
-        statistics=stats,
-    )
-
-
 def _compare(
     real: Side,
     fake: Side,
@@ -302,7 +207,7 @@ def _compare(
     errors = [e.standard_error for e in estimates if e.standard_error is not None]
     details: dict[str, Any] = {"values": values} if len(values) > 1 else {}
     if ground_truth:
-        halves = _split(first["real"].stats, real.name, seed=protocol.seed)
+        halves = split_halves(first["real"].stats, real.name, seed=protocol.seed)
         estimate = _estimate(metric, *halves, protocol, (real.name, real.name))
         details["ground_truth"] = {
             "value": estimate.value,
@@ -383,8 +288,13 @@ def require_features(stats: FeatureStats, name: str) -> Float32:
     return stats.features
 
 
-def _split(stats: FeatureStats, name: str, *, seed: int) -> tuple[FeatureStats, FeatureStats]:
-    """Return the statistics of two random halves."""
+def split_halves(stats: FeatureStats, name: str, *, seed: int) -> tuple[FeatureStats, FeatureStats]:
+    """Return the statistics of two random halves of a side.
+
+    Raises:
+        FileFormatError: Its features were too many to be kept.
+        MismatchError: They are too few.
+    """
     features = require_features(stats, name)
     if len(features) < 4:
         raise MismatchError(

@@ -7,10 +7,11 @@ from typing import Any
 from mocotool.configs.evaluate import VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, MismatchError, UnavailableError
 from mocotool.metrics.detectors import load_video_detector
-from mocotool.metrics.distances import Measuring, compute_fid, compute_fvd, compute_kvd
+from mocotool.metrics.distances import Measuring, compute_fvd, compute_kvd
 from mocotool.metrics.face_distance import compute_acd
 from mocotool.metrics.faces import load_face_embedder
 from mocotool.metrics.frame_detectors import load_frame_detector
+from mocotool.metrics.frame_distances import compute_fid
 from mocotool.metrics.inception_score import compute_is, load_score_detector
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import Side, require_videos

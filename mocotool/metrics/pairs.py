@@ -1,8 +1,8 @@
-"""PSNR and SSIM of two videos, frame against frame."""
+"""PSNR, SSIM and LPIPS of two videos, frame against frame."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +10,13 @@ from torch import Tensor
 
 from mocotool.configs.evaluate import PairProtocol
 from mocotool.errors import MismatchError
+from mocotool.files import sha256_file
+from mocotool.layouts import to_unit_range
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import name_source
 from mocotool.metrics.sources import VideoSource
+from mocotool.networks import lpips, squeezenet
+from mocotool.networks.lpips import load_lpips
 from mocotool.similarity import compute_image_psnr, compute_image_ssim
 
 FRAMES_AT_ONCE = 16
@@ -42,7 +46,22 @@ def compute_psnr(
         MismatchError: Videos, lengths or sizes do not pair up.
         FileFormatError: A frame cannot be decoded.
     """
-    return _compare(a, b, "PSNR", protocol or PairProtocol(), progress)
+    protocol = PairProtocol() if protocol is None else protocol
+
+    def score(frames_a: Tensor, frames_b: Tensor) -> Tensor:
+        scores = compute_image_psnr(frames_a, frames_b, data_range=protocol.data_range)
+        return scores.clamp(max=EQUAL_PSNR)
+
+    return _compare(
+        a,
+        b,
+        score,
+        progress,
+        metric="PSNR",
+        unit="dB",
+        protocol={"data_range": protocol.data_range, "color": "RGB, channels averaged"},
+        numerics="float64",
+    )
 
 
 def compute_ssim(
@@ -63,66 +82,112 @@ def compute_ssim(
         Paper: Wang et al., "Image quality assessment: from error visibility to structural
         similarity", 2004.
     """
-    return _compare(a, b, "SSIM", protocol or PairProtocol(), progress)
+    protocol = PairProtocol() if protocol is None else protocol
+    settings = dataclasses.asdict(protocol)
+
+    def score(frames_a: Tensor, frames_b: Tensor) -> Tensor:
+        return compute_image_ssim(frames_a, frames_b, **settings)
+
+    notes = {"color": "RGB, channels averaged", "border": "where the window fits"}
+    return _compare(
+        a, b, score, progress, metric="SSIM", protocol=settings | notes, numerics="float64"
+    )
+
+
+def compute_lpips(
+    a: VideoSource,
+    b: VideoSource,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int], None] | None = None,
+) -> MetricResult:
+    """Compute the mean over frames of a learned perceptual distance, 0 for equal frames.
+
+    Args:
+        a: Videos, RGB of 32 pixels at least.
+        b: As many videos, in the same order, of the same sizes and lengths.
+        device: Where the network runs.
+        progress: Called with the number of frames done since the last call.
+
+    Returns:
+        The mean of "LPIPS (SqueezeNet, Caffe weights)", which does not compare with the published
+        LPIPS: that has other weights.
+
+    Raises:
+        MismatchError: Videos, lengths or sizes do not pair up, or frames are too small.
+        FileFormatError: A frame cannot be decoded.
+
+    Source:
+        Paper: Zhang et al., arXiv:1801.03924.
+    """
+    network = load_lpips(device=device)
+
+    @torch.inference_mode()
+    def score(frames_a: Tensor, frames_b: Tensor) -> Tensor:
+        pair = (to_unit_range(frames.to(device)) for frames in (frames_a, frames_b))
+        return network.distance(*pair).cpu()
+
+    return _compare(
+        a,
+        b,
+        score,
+        progress,
+        worst=max,
+        metric=lpips.TITLE,
+        protocol={"color": "RGB", "size": "as it is"},
+        detector={
+            "name": network.name,
+            "sha256": sha256_file(squeezenet.WEIGHTS_FILE),
+            "linear_sha256": sha256_file(lpips.WEIGHTS_FILE),
+            "feature_dim": sum(network.network.tap_dims),
+        },
+        numerics="float32",
+        device=str(device),
+    )
 
 
 def _compare(
     a: VideoSource,
     b: VideoSource,
-    metric: Literal["PSNR", "SSIM"],
-    protocol: PairProtocol,
+    score: Callable[[Tensor, Tensor], Tensor],
     progress: Callable[[int], None] | None,
+    *,
+    worst: Callable[[list[float]], float] = min,
+    **values: Any,
 ) -> MetricResult:
+    """Score frames [t, 3, h, w] of bytes by `score`, which gives [t]; the rest is as it is told."""
     _check_lengths(a, b)
     per_video: list[float] = []
     per_frame: list[float] = []
     num_equal = 0
     for video_idx in range(len(a.num_frames)):
-        values: list[float] = []
+        scores: list[float] = []
         for frames_a, frames_b in _iter_pairs(a, b, video_idx):
-            scores = _score(metric, frames_a, frames_b, protocol)
-            num_equal += int(torch.isinf(scores).sum())
-            values += scores.clamp(max=EQUAL_PSNR).tolist()
+            num_equal += int((frames_a == frames_b).flatten(1).all(dim=1).sum())
+            scores += score(frames_a, frames_b).tolist()
             if progress is not None:
-                progress(len(scores))
-        per_video.append(float(np.mean(values)))
-        per_frame += values
-    details: dict[str, Any] = {"num_frames": len(per_frame), "worst_frame": min(per_frame)}
+                progress(len(frames_a))
+        per_video.append(float(np.mean(scores)))
+        per_frame += scores
+
+    details: dict[str, Any] = {
+        "num_frames": len(per_frame),
+        "worst_frame": worst(per_frame),
+        "num_equal_frames": num_equal,
+    }
     if len(per_video) > 1:
         details["videos"] = per_video
-    if metric == "PSNR":
-        details["num_equal_frames"] = num_equal
-    warnings = ("both sides are equal in every frame",) if num_equal == len(per_frame) else ()
-    settings = dataclasses.asdict(protocol)
+    all_equal = num_equal == len(per_frame)
     return MetricResult(
-        metric=metric,
         value=float(np.mean(per_frame)),
         std=float(np.std(per_frame)),
-        unit="dB" if metric == "PSNR" else None,
-        protocol={"data_range": protocol.data_range, "color": "RGB, channels averaged"}
-        if metric == "PSNR"
-        else settings | {"color": "RGB, channels averaged", "border": "where the window fits"},
         inputs={
             role: {"path": name_source(side.name)} | side.describe()
             for role, side in (("a", a), ("b", b))
         },
         details=details,
-        numerics="float64",
-        warnings=warnings,
-    )
-
-
-def _score(metric: str, a: Tensor, b: Tensor, protocol: PairProtocol) -> Tensor:
-    if metric == "PSNR":
-        return compute_image_psnr(a, b, data_range=protocol.data_range)
-    return compute_image_ssim(
-        a,
-        b,
-        data_range=protocol.data_range,
-        window_size=protocol.window_size,
-        window_sigma=protocol.window_sigma,
-        k1=protocol.k1,
-        k2=protocol.k2,
+        warnings=("both sides are equal in every frame",) if all_equal else (),
+        **values,
     )
 
 
@@ -137,7 +202,7 @@ def _check_lengths(a: VideoSource, b: VideoSource) -> None:
         raise MismatchError(
             f"{a.describe_clip(video_idx, range(num_a))} against "
             f"{b.describe_clip(video_idx, range(num_b))}: {num_a} and {num_b} frames",
-            hint="cut one to the length of the other: PSNR and SSIM go frame by frame",
+            hint="cut one to the length of the other: they are compared frame by frame",
         )
 
 

@@ -152,6 +152,46 @@ def test_frames_are_compared_without_weights(run_moco, real, fake):
     assert values["details"]["ground_truth"]["num_frames_each"] == 24
 
 
+@pytest.mark.parametrize(
+    ("command", "metric"),
+    [
+        ("kid", "kernel distance (squeezenet features)"),
+        ("two-sample", "nearest-neighbour accuracy (squeezenet features)"),
+    ],
+)
+def test_squeezenet_compares_a_frame_of_each_video(run_moco, real, fake, tmp_path, command, metric):
+    first = run_moco("eval", command, real, fake, "--json", "--save-stats", tmp_path / "stats")
+    saved = [tmp_path / "stats" / f"{role}.npz" for role in ("real", "fake")]
+    again = run_moco("eval", command, *saved, "--json")
+
+    values = json.loads(first.stdout)
+    assert values["metric"] == metric
+    assert values["inputs"]["real"]["num_frames"] == 6
+    assert values["detector"]["feature_dim"] == 512
+    assert json.loads(again.stdout)["value"] == values["value"]
+
+
+def test_lpips_of_noisier_frames_is_larger(run_moco, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 1, (3, 40, 40, 3))
+    for name, amount in (("clean", 0), ("rough", 10), ("rougher", 40)):
+        (tmp_path / name).mkdir()
+        for number, frame in enumerate(draw(0, 3, size=40)):
+            noisy = np.clip(frame + amount * noise[number], 0, 255).astype(np.uint8)
+            write_png(tmp_path / name / f"{number}.png", noisy)
+
+    values = [
+        json.loads(run_moco("eval", "lpips", tmp_path / "clean", tmp_path / name, "--json").stdout)
+        for name in ("clean", "rough", "rougher")
+    ]
+
+    assert values[0]["metric"] == "LPIPS (SqueezeNet, Caffe weights)"
+    assert values[0]["value"] == 0.0
+    assert values[0]["value"] < values[1]["value"] < values[2]["value"]
+    assert values[2]["details"]["worst_frame"] > values[2]["value"]
+    assert values[2]["detector"]["name"] == "squeezenet"
+
+
 def test_everything_at_hand_is_measured_and_the_rest_says_why(run_moco, real, fake):
     result = run_moco("eval", "all", real, fake, "--num-frames", "8", "--json")
 
@@ -224,7 +264,7 @@ BAD_INPUTS = {
     "no weights": ("fvd", "real", "fake", 5, "moco fetch i3d"),
     "no such detector": ("fvd", "real", "fake", "--detector", "vgg", 2, "no such detector"),
     "no such preset": ("fvd", "real", "fake", "--protocol", "mine", 2, "'mine' is not one of"),
-    "few frames for i3d": ("kvd", "real", "fake", *MOTION[:2], "--num-frames", "3", 2, "needs 4"),
+    "few frames for i3d": ("kvd", "real", "fake", *MOTION[:2], "--num-frames", "3", 2, "needs 5"),
     "bad stride": ("fvd", "real", "fake", *MOTION, "--frame-stride", "0", 2, "frame stride 0"),
     "stats and repeats": (
         *("fvd", "real", "fake", *MOTION, "--num-repeats", "2", "--save-stats", "stats"),
@@ -239,6 +279,7 @@ BAD_INPUTS = {
     "no shard": ("stats", "real", *MOTION, "--shard", "x", "-o", "s.npz", 2, "expected I/N"),
     "one part": ("merge", "other.npz", "-o", "s.npz", 2, "two files of statistics"),
     "parts of something else": ("merge", *["other.npz"] * 2, "-o", "s.npz", 3, "no statistics"),
+    "small frames": ("lpips", "tiny", "tiny", 4, "at least 32 pixels"),
     "even window": ("ssim", "real", "real", "--window-size", "8", 2, "odd number"),
     "motion and videos": (*("diversity", "real", "--motion", "notes.txt", 2, "expected one"),),
     "one video": ("diversity", "one", 4, "no content has two motions"),
@@ -256,6 +297,9 @@ def test_bad_input_gets_a_sentence_and_a_code(run_moco, real, fake, tmp_path, ca
     (tmp_path / "large").mkdir()
     for seed in range(6):
         write_video(tmp_path / "large" / f"{seed}.mp4", [draw(seed, 8, size=48)], fps=12)
+
+    (tmp_path / "tiny").mkdir()
+    write_png(tmp_path / "tiny" / "0.png", draw(0, 1)[0, :30, :30])
 
     result = run_moco("eval", *args)
 

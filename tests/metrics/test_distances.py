@@ -10,8 +10,9 @@ from toy_videos import ToyDetector, draw_videos
 from mocotool.configs.evaluate import ExtractionConfig, VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.metrics.detectors import MotionDetector
-from mocotool.metrics.distances import Measuring, compute_fid, compute_fvd, compute_kvd
+from mocotool.metrics.distances import Measuring, compute_fvd, compute_kvd
 from mocotool.metrics.frame_detectors import PixelDetector
+from mocotool.metrics.frame_distances import compute_fid
 from mocotool.metrics.sides import SavedStatistics, save_statistics
 from mocotool.metrics.sources import ClipArray
 from mocotool.metrics.statistics import read_statistics
@@ -231,7 +232,7 @@ def _features():
 
 
 def test_clips_shorter_than_the_detector_needs_are_an_error(real):
-    with pytest.raises(ConfigError, match="clips of 3 frames, the detector motion needs 4"):
+    with pytest.raises(ConfigError, match="clips of 3 frames, the detector motion needs 5"):
         measure(real, real, num_frames=3)
 
 

@@ -58,3 +58,17 @@ def activations(rgb_u8, weights):
     fire9 = fire(fire8, weights, "fire9")
     logits = relu(conv(fire9, weights["conv10.weight"], weights["conv10.bias"])).mean(axis=(1, 2))
     return [conv1, fire3, fire5, fire6, fire7, fire8, fire9], logits
+
+
+def lpips_distance(a_u8, b_u8, weights, rows):
+    """Return LPIPS of two pictures [h, w, 3]; `rows` has a weight for each channel of each tap."""
+    total = 0.0
+    taps = zip(activations(a_u8, weights)[0], activations(b_u8, weights)[0], rows, strict=True)
+    for a, b, row in taps:
+        place_sum = 0.0
+        for i in range(a.shape[1]):
+            for j in range(a.shape[2]):
+                x, y = (v[:, i, j] / (np.linalg.norm(v[:, i, j]) + 1e-10) for v in (a, b))
+                place_sum += (row * (x - y) ** 2).sum()
+        total += place_sum / (a.shape[1] * a.shape[2])
+    return total
