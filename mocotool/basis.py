@@ -227,7 +227,7 @@ def fit_pca_basis(
         FileFormatError: The generator's mapping gives NaN or infinity.
 
     Source:
-        Paper: Sec. 4 (1,000,000 latents, 384 components).
+        Paper: Appendix A.1 (1,000,000 latents, 384 components).
         Official code: get_stats_pca.py (IncrementalPCA, which approximates what this computes).
     """
     config = PCAConfig() if config is None else config

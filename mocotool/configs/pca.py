@@ -4,7 +4,7 @@ import dataclasses
 
 from mocotool.errors import ConfigError
 
-DEFAULT_NUM_COMPONENTS = 384  # Paper: Sec. 4, V is [384, 512]
+DEFAULT_NUM_COMPONENTS = 384  # Paper: Appendix A.1, V is [384, 512]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -238,7 +238,7 @@ RECIPES: dict[tuple[str, bool], dict[str, Any]] = {
 """What each recipe says where it differs from the defaults, by name and `cross_domain`.
 
 Source:
-    Paper: Sec. 3, Sec. 4, Appendix B.
+    Paper: Sec. 3, Sec. 4, Appendix A.
     Official code: options/train_options.py, train_func_in_domain.py, train_func_cross_domain.py.
 """
 

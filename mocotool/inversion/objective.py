@@ -74,7 +74,7 @@ def inversion_loss(
         comes to does not depend on which others are in its batch.
 
     Source:
-        Paper: Eq. 8, Sec. 4 (a minimum, though written as argmax in places; lambda_vgg = 1).
+        Paper: Eq. 8, Appendix B (a minimum, though written as argmax in places; lambda_vgg = 1).
         Follows: the paper, with means in place of sums, so that lambda means the same at any size.
     """
     return pixel_distance(img, target) + perceptual_weight * feature_distance(maps, target_maps)

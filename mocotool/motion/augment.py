@@ -19,6 +19,7 @@ SCALE_RANGE = (0.95, 1.05)
 MAX_SHIFT = 0.5  # of brightness or colour, in a range of [-1, 1]
 REFERENCE_CUTOUT = (0.125, 0.25)  # of the width
 PAPER_CUTOUT = (0.0, 0.25)
+MAX_CUTOUT = 0.25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +61,7 @@ def draw_augmentation(
         rng: A random generator on the CPU.
 
     Source:
-        Paper: Appendix B (the five changes and their ranges).
+        Paper: Appendix A.2 (the five changes and their ranges).
         Official code: models/D_img.py and its augmentation (the reference set).
     """
     is_reference = augment_set == "reference"
@@ -122,15 +123,22 @@ def _cut_out(img: Tensor, cutout: Tensor) -> Tensor:
 
 
 def _draw_border_cutout(n: int, *, size: int, rng: torch.Generator | None) -> Tensor:
-    """Draw squares inside the quarter along one border, so that the middle stays to be seen."""
+    """Draw squares in the quarter along one border, so that the middle stays to be seen.
+
+    Source:
+        Official code: its cutout, as measured (squares prefer the top left).
+    """
     ratio = _uniform((n,), *REFERENCE_CUTOUT, rng)
-    side = (ratio * size - 0.5).round().long().clamp(min=1)
-    across = (torch.rand(n, generator=rng) * (size // 4 - side + 1).clamp(min=1)).long()
-    along = (torch.rand(n, generator=rng) * (size - side + 1)).long()
+    across = torch.rand(n, generator=rng) * (MAX_CUTOUT - ratio)
+    along = torch.rand(n, generator=rng) * (1 - MAX_CUTOUT)
     border = torch.randint(4, (n,), generator=rng)  # top, bottom, left, right
-    across = torch.where((border == 1) | (border == 3), size - side - across, across)
-    is_row = border < 2
+    is_far, is_row = (border == 1) | (border == 3), border < 2
+    across = torch.where(is_far, across + 1 - MAX_CUTOUT, across)
+
+    # Starts are shares of size - 1, rounded, so squares keep away from the last row and column.
+    side = (ratio * size - 0.5).round().long().clamp(min=1)
     top, left = torch.where(is_row, across, along), torch.where(is_row, along, across)
+    top, left = ((x * (size - 1) - 0.5).round().long().clamp(min=0) for x in (top, left))
     return torch.stack([top, top + side, left, left + side], dim=1)
 
 

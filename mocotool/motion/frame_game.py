@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mocotool.motion.augment import augment, draw_augmentation
+from mocotool.motion.augment import augment
 from mocotool.motion.games import Metrics, Setting, frozen
 from mocotool.motion.image_discriminator import (
     ImageDiscriminator,
@@ -51,7 +51,10 @@ class FrameGame:
         self.banks = nn.ModuleDict(
             {
                 name: MemoryBank(
-                    config.bank_size, config.embed_dim, rng=setting.rng("memory bank", name)
+                    config.bank_size,
+                    config.embed_dim,
+                    batch_size=config.batch_size,
+                    rng=setting.rng("memory bank", name),
                 )
                 for name in names
             }
@@ -62,25 +65,20 @@ class FrameGame:
         """Take the real clips of this step."""
         self.real = real
 
-    def judge(self, img: Tensor, network: nn.Module | None = None) -> ImageJudgement:
+    def judge(
+        self, img: Tensor, network: nn.Module | None = None, *, num_passes: int = 1
+    ) -> ImageJudgement:
         """Judge images [n, 3, h, w] with D_I, or with its averaged copy."""
         img = img.to(self.setting.precision).contiguous(memory_format=torch.channels_last)
-        judgement: ImageJudgement = (network or self.network)(img)
+        judgement: ImageJudgement = (network or self.network)(img, num_passes)
         return judgement
 
     def change(self, img: Tensor, *path: int | str) -> Tensor:
         """Return a view of each image [n, 3, h, w]: changed at random, each in its own way."""
-        augmentation = draw_augmentation(
-            self.config.batch_size,
-            size=img.shape[-1],
-            augment_set=self.config.augment,
-            rng=self.setting.rng("augment", *path),
-        )
-        return augment(img, augmentation.rows(self.setting.rows))
+        return augment(img, self.setting.augmentation(img.shape[-1], *path))
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
         """Return {"image": loss}, and "feature" where features are matched."""
-        self.network.iterate_spectral_norm()
         with frozen(self.network):
             if self.config.feature_frames == "all":
                 return self._losses_of_all_frames(fake)
@@ -102,10 +100,11 @@ class FrameGame:
         later_view = self.change(fake[:, frame_idx], "later", *path)
         with torch.no_grad():
             first_view = self.change(fake[:, 0], "first", *path)
-        # One pass for both, because reading the weights takes longer than one more picture.
+        # One call for both, because reading the weights takes longer than one more picture.
         n = len(fake)
         matches = self.config.has_feature_matching
-        judged = self.judge(torch.cat([later_view, first_view]) if matches else later_view)
+        views = [later_view, first_view] if matches else [later_view]
+        judged = self.judge(torch.cat(views), num_passes=len(views))
         losses = {"image": self._adversarial([], [judged.scores[:n]], for_generator=True)}
         if matches:
             losses["feature"] = feature_matching_loss(
@@ -117,7 +116,6 @@ class FrameGame:
 
     def update(self, fake: Tensor, *path: int | str) -> Metrics:
         """Learn; return the losses, accuracies and gradient norm."""
-        self.network.iterate_spectral_norm()
         frame_idx = self.setting.later_frame("frame", *path)
         first, later = fake[:, 0], fake[:, frame_idx]
         views = self._views(first, later, *path)
@@ -132,14 +130,12 @@ class FrameGame:
                     self.change(later, "later", *path),
                 ]
             )
-        # One pass for everything: [g*n, 3, h, w]
-        judged = self.judge(torch.cat(groups))
+        # One call for everything: [g*n, 3, h, w]
+        judged = self.judge(torch.cat(groups), num_passes=len(groups))
         scores = judged.scores.chunk(len(groups))
         embeddings = judged.embedding.chunk(len(groups))
-        if has_views:
-            real_scores, fake_scores = torch.cat(scores[:2]), torch.cat(scores[2:4])
-        else:
-            real_scores, fake_scores = scores[-2], scores[-1]
+        # The game is over one view of each frame; the second view enters the contrast alone.
+        real_scores, fake_scores = (scores[0], scores[2]) if has_views else scores[-2:]
         loss = self._adversarial([real_scores], [fake_scores], for_generator=False)
         values = {"d_image": loss.detach()}
         if views:
@@ -183,7 +179,7 @@ class FrameGame:
             loss = contrastive_loss(
                 a=embeddings[2 * i],
                 b=embeddings[2 * i + 1],
-                negatives=bank.entries,
+                negatives=bank.negatives,
                 temperature=self.config.temperature,
                 denominator=self.config.denominator,
                 processes=self.setting.processes,
@@ -198,8 +194,8 @@ class FrameGame:
         if not names:
             return
         assert isinstance(self.average, ImageDiscriminator)
-        self.average.iterate_spectral_norm()
-        judged = self.judge(torch.cat([views[name] for name in names]), self.average)
+        pictures = torch.cat([views[name] for name in names])
+        judged = self.judge(pictures, self.average, num_passes=len(names))
         for name, embedding in zip(names, judged.embedding.chunk(len(names)), strict=True):
             bank = self.banks[name]
             assert isinstance(bank, MemoryBank)

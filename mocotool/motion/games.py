@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.motion.augment import Augmentation, draw_augmentation
 from mocotool.motion.losses import (
     AdversarialLoss,
     gradient_penalty,
@@ -67,6 +68,20 @@ class Setting:
     def later_frame(self, *path: int | str) -> int:
         """Draw one frame after the first, for the whole batch."""
         return int(torch.randint(1, self.config.num_frames, (), generator=self.rng(*path)))
+
+    def mixture(self, *path: int | str) -> Tensor:
+        """Draw how much of each generated clip a mixture holds, [n] in [0, 1)."""
+        return torch.rand(self.config.batch_size, generator=self.rng("mix", *path))[self.rows]
+
+    def augmentation(self, size: int, *path: int | str) -> Augmentation:
+        """Draw a change for each picture of `size` pixels."""
+        drawn = draw_augmentation(
+            self.config.batch_size,
+            size=size,
+            augment_set=self.config.augment,
+            rng=self.rng("augment", *path),
+        )
+        return drawn.rows(self.rows)
 
     def update(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
         """Average the gradients over processes and take a step; return their norm."""
@@ -234,8 +249,7 @@ class VideoGame(PatchGame):
 
     def _penalise(self, fake: Tensor, *path: int | str) -> Tensor:
         """Add the gradient penalty's gradient; one mixture of real and generated a clip."""
-        rng = self.setting.rng("mix", *path)
-        mix = torch.rand(self.config.batch_size, 1, 1, 1, 1, generator=rng)[self.setting.rows]
+        mix = self.setting.mixture(*path)[:, None, None, None, None]
         video = self._input(self.real, False).lerp(self._input(fake, False), mix.to(fake.device))
         video = video.contiguous(memory_format=self.layout).requires_grad_()
         scores = self.score_twice_differentiable(video)

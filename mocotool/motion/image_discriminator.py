@@ -1,7 +1,7 @@
 """Does a single frame look like a generated picture, and whose is it? D_I, with its embedding.
 
-BigGAN's discriminator without attention and classes. Spectral normalisation is our own: its power
-iteration runs when told to, in float32, so that two passes over the same input agree to the bit.
+BigGAN's discriminator without attention and classes. Spectral normalisation is our own: in train
+mode every pass makes one power iteration, in float32, and several passes may share one call.
 """
 
 import copy
@@ -40,9 +40,15 @@ class SpectralConv2d(nn.Conv2d):
         nn.init.orthogonal_(self.weight)
         self.register_buffer("u", F.normalize(torch.randn(out_channels), dim=0))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [n, c_in, h, w] to [n, c_out, h, w], in the type of `x`."""
-        y: Tensor = _ConvolveSpectral.apply(x, self.weight, self.bias, self.u)
+    def forward(self, x: Tensor, num_passes: int = 1) -> Tensor:
+        """Map [n, c_in, h, w] to [n, c_out, h, w], in the type of `x`.
+
+        Args:
+            x: What `num_passes` passes are over, one after the other, in equal parts.
+            num_passes: How many passes this call stands for; each has a power iteration of its own.
+        """
+        singular = iterate_layer(self, num_passes)
+        y: Tensor = _ConvolveSpectral.apply(x, self.weight, self.bias, *singular)
         return y
 
 
@@ -56,17 +62,34 @@ class SpectralLinear(nn.Linear):
         nn.init.orthogonal_(self.weight)
         self.register_buffer("u", F.normalize(torch.randn(out_features), dim=0))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [n, in_features] to [n, out_features]."""
-        return F.linear(x, spectral_weight(self.weight, self.u), self.bias)
+    def forward(self, x: Tensor, num_passes: int = 1) -> Tensor:
+        """Map [n, in_features] to [n, out_features]; passes as in `SpectralConv2d`."""
+        lefts, rights, _ = iterate_layer(self, num_passes)
+        values = ((lefts @ self.weight) * rights).sum(dim=1)  # differentiable, [num_passes]
+        return F.linear(x, self.weight) / spread_passes(values, len(x))[:, None] + self.bias
 
 
-def spectral_weight(weight: Tensor, u: Tensor) -> Tensor:
-    """Divide a weight by its largest singular value, whose left vector is about `u` [c_out]."""
-    matrix = to_matrix(weight)
-    with torch.no_grad():
-        left, right, _ = refine_singular(matrix, u)
-    return weight / (left @ matrix @ right)
+@torch.no_grad()
+def iterate_layer(layer: SpectralConv2d | SpectralLinear, num_passes: int) -> tuple[Tensor, ...]:
+    """Find the singular vectors and values that `num_passes` passes divide by.
+
+    In train mode the layer keeps the last left vector, from which its next pass goes on.
+
+    Returns:
+        Left vectors [num_passes, c_out], right vectors [num_passes, m], values [num_passes].
+
+    Source:
+        Official code: torch.nn.utils.spectral_norm (an iteration in every forward call).
+    """
+    matrix, left = to_matrix(layer.weight), layer.u
+    found = []
+    for _ in range(num_passes):
+        found.append(refine_singular(matrix, left))
+        left = found[-1][0]
+    if layer.training:
+        layer.u.copy_(left)
+    lefts, rights, values = (torch.stack(parts) for parts in zip(*found, strict=True))
+    return lefts, rights, values
 
 
 def refine_singular(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -75,6 +98,11 @@ def refine_singular(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     image = matrix @ v
     value = image.norm().clamp(min=SPECTRAL_EPS)
     return image / value, v, value
+
+
+def spread_passes(values: Tensor, n: int) -> Tensor:
+    """Give each of `n` inputs the value of its pass: [num_passes] -> [n]."""
+    return values.repeat_interleave(n // len(values), output_size=n)
 
 
 def to_matrix(weight: Tensor) -> Tensor:
@@ -98,21 +126,25 @@ class _ConvolveSpectral(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, u: Tensor) -> Tensor:
-        left, right, value = refine_singular(to_matrix(weight), u)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, *singular: Tensor) -> Tensor:
+        lefts, rights, values = singular
         cast = weight.to(x.dtype)
         y = F.conv2d(x, cast, padding=weight.shape[-1] // 2)
-        y.div_(value).add_(bias.to(x.dtype)[:, None, None])
-        ctx.save_for_backward(x, weight, cast, left, right, value)
+        y.div_(spread_passes(values, len(x))[:, None, None, None])
+        y.add_(bias.to(x.dtype)[:, None, None])
+        ctx.save_for_backward(x, weight, cast, lefts, rights, values)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, cast, left, right, value = ctx.saved_tensors
-        asked = [*ctx.needs_input_grad[:2], False]
+        x, weight, cast, lefts, rights, values = ctx.saved_tensors
+        wants_x, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        # Several passes share the weight's gradient; the input's tells their shares apart.
+        by_pass = wants_weight and len(values) > 1
+        divided = grads[0].clone().div_(spread_passes(values, len(x))[:, None, None, None])
         x_grad, weight_grad, _ = torch.ops.aten.convolution_backward(
-            grads[0] / value,
+            divided,
             x,
             cast,
             None,
@@ -122,18 +154,23 @@ class _ConvolveSpectral(torch.autograd.Function):
             False,
             [0, 0],
             1,
-            asked,
+            [wants_x or by_pass, wants_weight, False],
         )
         bias_grad = None
-        if ctx.needs_input_grad[1]:
+        if wants_weight:
             # The value itself depends on the weight: a slope along left and right vector.
             weight_grad = _copy_like(weight, weight_grad)
             matrix = to_matrix(weight_grad)
-            slope = torch.dot(matrix.flatten(), to_matrix(weight).flatten()) / value
-            matrix.addr_(left * -slope, right)
-        if ctx.needs_input_grad[2]:
+            if by_pass:
+                shares = (x * x_grad).flatten(1).sum(dim=1, dtype=torch.float32)  # [n]
+                shares = shares.unflatten(0, (len(values), -1)).sum(dim=1)  # [num_passes]
+            else:
+                shares = torch.dot(matrix.flatten(), to_matrix(weight).flatten())
+            slopes = shares / values
+            matrix.addmm_((lefts * -slopes[:, None]).t(), rights)
+        if wants_bias:
             bias_grad = grads[0].sum(dim=(0, 2, 3)).to(weight.dtype)
-        return x_grad, weight_grad, bias_grad, None
+        return x_grad if wants_x else None, weight_grad, bias_grad, None, None, None
 
 
 class DiscriminatorBlock(nn.Module):
@@ -150,14 +187,14 @@ class DiscriminatorBlock(nn.Module):
         has_shortcut = downsample or in_channels != out_channels
         self.shortcut = SpectralConv2d(in_channels, out_channels, 1) if has_shortcut else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_passes: int = 1) -> Tensor:
         """Map [n, c_in, h, w] to [n, c_out, h', w']."""
-        y: Tensor = self.conv1(x if self.is_first else F.relu(x))
-        y = self.conv2(F.relu(y))
+        y: Tensor = self.conv1(x if self.is_first else F.relu(x), num_passes)
+        y = self.conv2(F.relu(y), num_passes)
         # A 1x1 convolution and an average commute, so the shortcut always shrinks first.
         if self.downsample:
             y, x = F.avg_pool2d(y, 2), F.avg_pool2d(x, 2)
-        y += x if self.shortcut is None else self.shortcut(x)
+        y += x if self.shortcut is None else self.shortcut(x, num_passes)
         return y
 
 
@@ -211,28 +248,23 @@ class ImageDiscriminator(nn.Module):
         self.proj2 = SpectralLinear(embed_dim, embed_dim)
         self.linear = SpectralLinear(embed_dim if head == "shared" else channels[-1], 1)
 
-    def forward(self, img: Tensor) -> ImageJudgement:
-        """Judge images [n, 3, resolution, resolution]; convolutions compute in their type."""
+    def forward(self, img: Tensor, num_passes: int = 1) -> ImageJudgement:
+        """Judge images [n, 3, resolution, resolution]; convolutions compute in their type.
+
+        `num_passes` equal parts of the images are judged as if one call came after the other.
+        """
         x = img
         for block in self.blocks:
-            x = block(x)
+            x = block(x, num_passes)
         features = F.relu(x).to(torch.float32).sum(dim=(2, 3))  # [n, 16 * width]
-        projected = F.relu(self.proj0(features))
+        projected = F.relu(self.proj0(features, num_passes))
         if self.head == "shared":
-            scores = self.linear(projected)
-            embedding = self.proj2(F.relu(self.proj1(projected)))
+            scores = self.linear(projected, num_passes)
+            embedding = self.proj2(F.relu(self.proj1(projected, num_passes)), num_passes)
         else:
-            scores = self.linear(features)
-            embedding = self.proj2(projected)
+            scores = self.linear(features, num_passes)
+            embedding = self.proj2(projected, num_passes)
         return ImageJudgement(scores=scores[:, 0], embedding=embedding, features=features)
-
-    @torch.no_grad()
-    def iterate_spectral_norm(self) -> None:
-        """Refine every layer's singular vector by one power iteration."""
-        for layer in self.modules():
-            if isinstance(layer, (SpectralConv2d, SpectralLinear)):
-                left, _, _ = refine_singular(to_matrix(layer.weight), layer.u)
-                layer.u.copy_(left)
 
 
 def copy_frozen(network: nn.Module) -> nn.Module:

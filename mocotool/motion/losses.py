@@ -72,8 +72,9 @@ def video_adversarial_loss(
         Scalar, to be minimised by whichever side it is for.
 
     Source:
-        Paper: Eq. 4, Sec. 3.2 (each patch's loss is averaged).
-        Official code: models/D.py, RelativisticLoss (not in the paper).
+        Paper: Eq. 4, Sec. 3.1.
+        Official code: train_func_in_domain.py, train_func_cross_domain.py (RaLSGAN, which the
+            paper does not mention).
         Follows: either, by `form`.
     """
     return adversarial_loss(
@@ -103,7 +104,7 @@ def image_adversarial_loss(
         Scalar, to be minimised by whichever side it is for.
 
     Source:
-        Paper: Eq. 5, Sec. 3.3.
+        Paper: Eq. 5, Sec. 3.2.
         Official code: train_func_cross_domain.py (hinge), train_func_in_domain.py (RaLSGAN).
         Follows: either, by `form`.
     """
@@ -206,9 +207,9 @@ def contrastive_loss(
         Scalar: the mean over views.
 
     Source:
-        Paper: Eq. 6, Sec. 3.3. Deviation: a mean in place of the sum over the batch, so that the
+        Paper: Eq. 6, Sec. 3.2. Deviation: a mean in place of the sum over the batch, so that the
             weight means the same at every batch size.
-        Official code: models/D_img.py, ContrastiveLoss.
+        Official code: models/D_img.py.
         Follows: either, by `denominator`.
     """
     n = len(a)
@@ -241,7 +242,7 @@ def feature_matching_loss(*, first: Tensor, later: Tensor) -> Tensor:
         Scalar in [-1, 1]; -1 means alike.
 
     Source:
-        Paper: Sec. 3.4, L_f (maximised there; this is the negative).
+        Paper: Sec. 3.2, L_f (maximised there; this is the negative).
         Official code: train_func_cross_domain.py, G_step (embeddings of one augmented frame).
     """
     return -F.cosine_similarity(later, first[:, None], dim=-1).mean()
@@ -271,7 +272,7 @@ def total_generator_loss(
         MismatchError: Every term is switched off.
 
     Source:
-        Paper: Eq. 7, Sec. 3.4 (the generator's side; all weights one).
+        Paper: Eq. 7, Sec. 3.2 (the generator's side; all weights one).
     """
     terms = [
         weight * loss

@@ -9,27 +9,40 @@ class MemoryBank(nn.Module):
     """A ring of embeddings.
 
     It starts full of random directions, which count as negatives until they are replaced, as in
-    MoCo and in the authors' program.
+    MoCo and in the authors' program. Only whole batches are kept, as many as it has room for.
 
     Args:
-        size: How many embeddings it holds.
+        size: How many embeddings it has room for.
         embed_dim: Size of one.
+        batch_size: How many come at once, over all processes.
         rng: Draws the random directions.
     """
 
     entries: Tensor
     next_idx: Tensor
 
-    def __init__(self, size: int, embed_dim: int, *, rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self, size: int, embed_dim: int, *, batch_size: int, rng: torch.Generator | None = None
+    ) -> None:
         super().__init__()
+        self.num_negatives = size // batch_size * batch_size or size
         start = F.normalize(torch.randn(size, embed_dim, generator=rng), dim=1)
         self.register_buffer("entries", start)
         self.register_buffer("next_idx", torch.zeros((), dtype=torch.long))
 
+    @property
+    def negatives(self) -> Tensor:
+        """What counts as negatives: room that a whole batch cannot fill does not, [q, embed_dim].
+
+        Source:
+            Official code: models/D_img.py.
+        """
+        return self.entries[: self.num_negatives]
+
     @torch.no_grad()
     def push(self, embeddings: Tensor) -> None:
         """Replace the oldest entries by `embeddings` [n, embed_dim]."""
-        size = len(self.entries)
+        size = self.num_negatives
         embeddings = F.normalize(embeddings.to(torch.float32), dim=1)[-size:]
         start = int(self.next_idx)
         places = (torch.arange(len(embeddings), device=self.entries.device) + start) % size

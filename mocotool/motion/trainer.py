@@ -147,8 +147,8 @@ class MotionTrainer:
         real = real.to(self.device)
         return real.to(torch.float32).div(127.5).sub(1) if real.dtype == torch.uint8 else real
 
-    def generate(self, *path: int | str) -> GeneratedClips:
-        """Draw latents and noise for one use, move and render them."""
+    def draw(self, *path: int | str) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Draw this process's z [n, z_dim], classes [n] and motion noise for one use."""
         config, rows = self.config, self.setting.rows
         rng = self.setting.rng("clips", *path)
         z = torch.randn(config.batch_size, self.generator.z_dim, generator=rng)[rows]
@@ -158,15 +158,20 @@ class MotionTrainer:
             labels = classes[rows].to(self.device)
         noise = torch.randn(
             config.batch_size, config.num_frames - 1, config.noise_dim, generator=rng
-        )[rows].to(self.device)
+        )[rows]
+        return z.to(self.device), labels, noise.to(self.device)
+
+    def generate(self, *path: int | str) -> GeneratedClips:
+        """Draw latents and noise for one use, move and render them."""
+        rows = self.setting.rows
+        z, labels, noise = self.draw(*path)
+        with torch.no_grad():
+            latent = self.generator.mapping(z, self.generator.one_hot(labels, len(z)))
+        rollout = self.motion.rollout(latent, noise)
         seeds = [
-            derive_seed(config.seed, "pixel noise", *path, row)
+            derive_seed(self.config.seed, "pixel noise", *path, row)
             for row in range(rows.start, rows.stop)
         ]
-        with torch.no_grad():
-            c = self.generator.one_hot(labels, len(z))
-            latent = self.generator.mapping(z.to(self.device), c)
-        rollout = self.motion.rollout(latent, noise)
         maps = self.renderer.draw_noise(seeds)
         frames = self.renderer.render(rollout.trajectory, noise=maps, labels=labels)
         return GeneratedClips(rollout, noise, frames)

@@ -1,5 +1,7 @@
 """Discriminators: sizes, inputs, normalisation."""
 
+import copy
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -7,8 +9,8 @@ from torch.testing import assert_close
 from mocotool.errors import ConfigError
 from mocotool.motion.image_discriminator import (
     ImageDiscriminator,
+    SpectralLinear,
     copy_frozen,
-    spectral_weight,
     update_average,
 )
 from mocotool.motion.memory_bank import MemoryBank
@@ -84,35 +86,58 @@ def test_in_domain_each_later_frame_comes_with_the_first():
     assert to_pair_input(video, 2)[0, :, 0, 0].tolist() == [0, 0, 0, 2, 2, 2]
 
 
-def test_spectral_weights_have_a_largest_singular_value_of_one():
+def test_spectral_layers_have_a_largest_singular_value_of_one():
     torch.manual_seed(0)
-    weight, u = torch.randn(6, 4, 3, 3), torch.randn(6)
+    layer = SpectralLinear(5, 6)
+    torch.nn.init.normal_(layer.weight)
     for _ in range(50):
-        v = torch.nn.functional.normalize(weight.flatten(1).t() @ u, dim=0)
-        u = torch.nn.functional.normalize(weight.flatten(1) @ v, dim=0)
+        layer(torch.zeros(1, 5))
 
-    largest = torch.linalg.svdvals(spectral_weight(weight, u).flatten(1))[0]
+    largest = torch.linalg.svdvals((layer(torch.eye(5)) - layer.bias).detach())[0]
 
     assert float(largest) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_two_passes_over_the_same_picture_agree_to_the_bit():
+def make_unsettled(num_pictures):
+    """Make a D_I whose singular vectors have yet to be found, and pictures for it."""
     torch.manual_seed(0)
     network = ImageDiscriminator(16, width=2, embed_dim=4)
-    img = torch.randn(2, 3, 16, 16)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return network, torch.randn(num_pictures, 3, 16, 16)
+
+
+def test_two_passes_over_the_same_picture_agree_to_the_bit_outside_training():
+    network, img = make_unsettled(2)
+    network.eval()
 
     assert torch.equal(network(img).scores, network(img).scores)
 
 
-def test_power_iterations_move_the_singular_vectors():
-    torch.manual_seed(0)
-    network = ImageDiscriminator(16, width=2, embed_dim=4)
-    torch.nn.init.normal_(network.proj0.weight)
+def test_a_pass_in_training_moves_the_singular_vectors():
+    network, img = make_unsettled(2)
     before = network.proj0.u.clone()
 
-    network.iterate_spectral_norm()
+    network(img)
 
     assert not torch.equal(network.proj0.u, before)
+
+
+def test_passes_in_one_call_are_passes_in_several_with_their_gradients():
+    one, img = make_unsettled(6)
+    several = copy.deepcopy(one)
+
+    judged = one(img, 3)
+    (judged.scores.sin().sum() + judged.embedding.square().sum()).backward()
+    parts = [several(part) for part in img.chunk(3)]
+    sum(x.scores.sin().sum() + x.embedding.square().sum() for x in parts).backward()
+
+    assert_close(judged.scores, torch.cat([x.scores for x in parts]), rtol=1e-4, atol=1e-4)
+    again = one(img[:2]).scores  # with the vectors of a fourth pass
+    assert float((judged.scores[:2] - again).detach().abs().max()) > 1e-3
+    for (name, ours), theirs in zip(one.named_parameters(), several.parameters(), strict=True):
+        error = (ours.grad - theirs.grad).norm() / theirs.grad.norm()
+        assert float(error) < 1e-4, name
 
 
 @pytest.mark.parametrize("head", ["shared", "separate"])
@@ -150,7 +175,7 @@ def test_the_average_follows_the_parameters_and_leaves_buffers_alone():
 
 
 def test_the_bank_forgets_the_oldest_first():
-    bank = MemoryBank(3, 2)
+    bank = MemoryBank(3, 2, batch_size=1)
 
     bank.push(torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
     bank.push(torch.tensor([[-3.0, 0.0], [0.0, -4.0]]))
@@ -159,7 +184,7 @@ def test_the_bank_forgets_the_oldest_first():
 
 
 def test_the_bank_takes_no_more_than_it_holds():
-    bank = MemoryBank(2, 2)
+    bank = MemoryBank(2, 2, batch_size=3)
 
     bank.push(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]))
 
@@ -167,6 +192,6 @@ def test_the_bank_takes_no_more_than_it_holds():
 
 
 def test_a_bank_starts_with_random_directions():
-    bank = MemoryBank(5, 4, rng=torch.Generator().manual_seed(0))
+    bank = MemoryBank(5, 4, batch_size=1, rng=torch.Generator().manual_seed(0))
 
     assert_close(bank.entries.norm(dim=1), torch.ones(5))

@@ -4,7 +4,8 @@ Written from the paper and from facts about their program, not from its lines. A
 clips are rendered at full resolution in one graph, with grouped convolutions; the discriminators'
 step builds that graph too; their weights gather gradients that nobody uses while the motion
 generator learns; every pass over single frames refines the spectral norm; pictures are changed one
-by one. All in float32.
+by one. All in float32. It takes the steps that golden files of their program hold
+(`tests/motion/test_official_steps.py`).
 
 Takes the networks, settings and random draws of a `MotionTrainer` (its reference recipe); shares
 none of its arithmetic.
@@ -15,7 +16,6 @@ import torch.nn.functional as F
 from reference.stylegan2_plain import map_latents, synthesize
 from torch import nn
 
-from mocotool.motion.augment import draw_augmentation
 from mocotool.training.randomness import derive_seed
 
 
@@ -189,12 +189,7 @@ class PlainMotionTrainer:
 
     def change(self, img, *path):
         """Change each picture [n, c, h, w] at random, one after the other."""
-        augmentation = draw_augmentation(
-            len(img),
-            size=img.shape[-1],
-            augment_set="reference",
-            rng=self.setting.rng("augment", *path),
-        )
+        augmentation = self.setting.augmentation(img.shape[-1], *path)
         return torch.stack([change_one(img[i], augmentation, i) for i in range(len(img))])
 
     def generator_step(self, real, g_step):
@@ -228,7 +223,8 @@ class PlainMotionTrainer:
         first = self.change(fake[:, 0], "first", *path)
         later = self.change(fake[:, frame_idx], "later", *path)
         with torch.no_grad():
-            self.enqueue(judge_frames(self.average, first)[1], judge_frames(self.average, later)[1])
+            averaged = [judge_frames(self.average, img)[1] for img in (first, later)]
+            self.enqueue(*averaged)
         scores, embedding = judge_frames(self.image_disc, later)
         _, first_embedding = judge_frames(self.image_disc, first)
         likeness = F.cosine_similarity(embedding, first_embedding, dim=1)
@@ -262,7 +258,7 @@ class PlainMotionTrainer:
 
     def penalise(self, real, fake, path):
         """Hold the slope at one for every pixel, over channels alone."""
-        mix = torch.rand(len(real), 1, 1, 1, 1, generator=self.setting.rng("mix", *path))
+        mix = self.setting.mixture(*path)[:, None, None, None, None]
         video = self.video_input(real) * (1 - mix) + self.video_input(fake) * mix
         video.requires_grad_(True)
         scores = score_patches(self.video_disc, video)
@@ -285,14 +281,17 @@ class PlainMotionTrainer:
         return {"d_image": loss.detach()}
 
     def update_frame_disc(self, fake, frame_idx, path):
-        """Hinge loss on two views of both frames, their contrast, then the moving average."""
-        n = len(fake)
+        """Hinge loss on one view of both frames, two views' contrast, then the moving average."""
         scores, contrasts = {}, []
         for name, img in (("first", fake[:, 0]), ("later", fake[:, frame_idx])):
-            views = [self.change(img, name, view, *path) for view in range(2)]
-            scores[name], embedding = judge_frames(self.image_disc, torch.cat(views))
-            queue, temperature = self.queues[name], self.config.temperature
-            contrasts.append(contrast(embedding[:n], embedding[n:], queue, temperature))
+            judged = [
+                judge_frames(self.image_disc, self.change(img, name, view, *path))
+                for view in range(2)
+            ]
+            scores[name] = judged[0][0]
+            size = len(self.queues[name]) // len(fake) * len(fake)  # whole batches
+            queue, temperature = self.queues[name][:size], self.config.temperature
+            contrasts.append(contrast(judged[0][1], judged[1][1], queue, temperature))
         loss = F.relu(1 - scores["first"]).mean() + F.relu(1 + scores["later"]).mean()
         contrastive = sum(contrasts)
         self.image_optimizer.zero_grad()
