@@ -4,9 +4,11 @@ Reading checks what every array claims to be before anything is allocated for it
 unpickles. Writing leaves out times, so that the same arrays give the same bytes.
 """
 
+import contextlib
+import io
 import json
+import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,15 +16,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.boundary import SPARE_BYTES, DirectoryReader, foreign_data
 from mocotool.errors import FileFormatError
 from mocotool.files import check_input_file
 
 Array = npt.NDArray[Any]
 
-MAX_SUSPECT_BYTES = 1 << 30  # up to here any compression ratio is fine
-MAX_RATIO = 30  # beyond, a file may unpack to this many times its size; zeros reach 1000
+MAX_RATIO = 30  # a large file may unpack to this many times its size; zeros reach 1000
 MAX_MEMBERS = 64
-HEADER_BYTES = 1 << 16
+MAX_AXES = 8
+MAX_COUNT = 1 << 40
+HEADER_BYTES = 1 << 10
 READ_CHUNK_BYTES = 1 << 22
 NUMBER_KINDS = "biufU"  # booleans, integers, floats, text: nothing that needs a pickle
 
@@ -43,17 +47,14 @@ def read_npz(source: Path | BinaryIO, name: str) -> dict[str, Array]:
     """
     if isinstance(source, Path):
         check_input_file(source)
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = _check_members(archive, name)
-            return {key: _read_member(archive, info, name) for key, info in members.items()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FileFormatError(
-            f"{name}: not a readable .npz file ({error})",
-            hint=f"`moco info {name}` says what it is" if Path(name).exists() else None,
-        ) from None
-    except OSError as error:
-        raise FileFormatError(f"{name}: cannot be read: {error.strerror or error}") from error
+    hint = f"`moco info {name}` says what it is" if Path(name).exists() else None
+    with (
+        foreign_data(name, what="a readable .npz file", hint=hint),
+        source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file,
+        zipfile.ZipFile(DirectoryReader(file)) as archive,
+    ):
+        members = _check_members(archive, name)
+        return {key: _read_member(archive, info, name) for key, info in members.items()}
 
 
 def _check_members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
@@ -64,7 +65,7 @@ def _check_members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Zip
         )
     unpacked = sum(info.file_size for info in members)
     packed = sum(info.compress_size for info in members)
-    if unpacked > max(MAX_SUSPECT_BYTES, MAX_RATIO * packed):
+    if unpacked > max(SPARE_BYTES, MAX_RATIO * packed):
         raise FileFormatError(
             f"{name}: {packed} bytes would unpack to {unpacked}, which no file of latents does"
         )
@@ -75,15 +76,32 @@ def _check_members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Zip
                 f"{name}: {info.filename!r} inside is not an array of its own, "
                 "so this is a zip file but no .npz"
             )
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FileFormatError(
+                f"{name}: {info.filename!r} inside is packed in a way that numpy never uses"
+            )
         found[info.filename.removesuffix(".npy")] = info
     return found
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:
     with archive.open(info) as file:
-        return read_npy_stream(
-            file, info.file_size, f"{name}: {info.filename.removesuffix('.npy')}"
-        )
+        data = _read_exactly(file, info.file_size, f"{name}: {info.filename}")
+        file.read(1)  # the end, where zipfile compares the checksum
+    return parse_npy(data, f"{name}: {info.filename.removesuffix('.npy')}")
+
+
+def _read_exactly(file: Any, size_bytes: int, name: str) -> npt.NDArray[np.uint8]:
+    """Return the next bytes; memory grows with what is really there."""
+    pieces = []
+    left = size_bytes
+    while left:
+        piece = file.read(min(READ_CHUNK_BYTES, left))
+        if not piece:
+            raise FileFormatError(f"{name}: is cut short", hint="make or download it again")
+        pieces.append(np.frombuffer(piece, np.uint8))
+        left -= len(piece)
+    return np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
 
 
 def read_npy(path: Path) -> Array:
@@ -93,34 +111,39 @@ def read_npy(path: Path) -> Array:
         FileFormatError: The file is missing, not a `.npy`, damaged, or holds pickles.
     """
     check_input_file(path)
-    with path.open("rb") as file:
-        return read_npy_stream(file, path.stat().st_size, str(path))
+    with foreign_data(path, what="a readable .npy file"):
+        return parse_npy(np.fromfile(path, np.uint8), str(path))
 
 
-def read_npy_stream(file: Any, size_bytes: int, name: str) -> Array:
-    """Read one array of `size_bytes` in all; see `read_npy`."""
-    try:
-        shape, fortran_order, dtype = _read_header(file)
-    except ValueError as error:
-        raise FileFormatError(f"{name}: not a readable .npy array ({error})") from None
-    if dtype.kind not in NUMBER_KINDS or dtype.hasobject:
+def parse_npy(data: npt.NDArray[np.uint8], name: str) -> Array:
+    """Return the array in the bytes of a `.npy` file; it shares their memory.
+
+    Args:
+        data: The whole file.
+        name: What it is called in messages.
+
+    Raises:
+        FileFormatError: It is damaged, or holds anything but numbers or text.
+    """
+    stream = io.BytesIO(data[: HEADER_BYTES + 16].tobytes())
+    with foreign_data(name, what="a readable .npy array"):
+        shape, fortran_order, dtype = _read_header(stream)
+    if dtype.kind not in NUMBER_KINDS or dtype.hasobject or not dtype.itemsize:
         raise FileFormatError(f"{name}: holds {dtype} values, expected numbers or text")
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    if count * dtype.itemsize > size_bytes:  # before allocating what a damaged header asks for
+    sizes = shape if isinstance(shape, tuple) and len(shape) <= MAX_AXES else (-1,)
+    if not all(type(size) is int and 0 <= size < MAX_COUNT for size in sizes):
+        raise FileFormatError(f"{name}: the header's shape is not a short list of counts")
+    if math.prod(size or 1 for size in sizes) >= MAX_COUNT:  # zeros hide what is beside them
+        raise FileFormatError(f"{name}: the header's shape is absurdly large")
+    numbers = data[stream.tell() :]
+    expected = math.prod(sizes) * dtype.itemsize
+    if expected > len(numbers):
         raise FileFormatError(
-            f"{name}: the header says {list(shape)} of {dtype}, the file holds {size_bytes} bytes"
+            f"{name}: the header says {list(shape)} of {dtype}, "
+            f"which is {expected} bytes, and {len(numbers)} are there",
+            hint="make or download it again",
         )
-    array = np.empty(count, dtype=dtype)
-    buffer = array.view(np.uint8) if array.nbytes else np.empty(0, np.uint8)
-    filled = 0
-    while filled < array.nbytes:
-        piece = file.read(min(READ_CHUNK_BYTES, array.nbytes - filled))
-        if not piece:
-            raise FileFormatError(
-                f"{name}: the array is cut short", hint="make or download it again"
-            )
-        buffer[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
-        filled += len(piece)
+    array = numbers[:expected].view(dtype)
     return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
 
 

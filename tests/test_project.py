@@ -14,6 +14,7 @@ import mocotool
 # A module imports only from its left.
 IMPORT_ORDER = (
     "errors",
+    "boundary",
     "bundled",
     "files",
     "configs",
@@ -46,7 +47,7 @@ IMPORT_ORDER = (
 )
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "core", "manager"}
 EQUATIONS = range(1, 9)
-MAX_FILE_LINES = 450
+MAX_FILE_LINES = 460
 
 
 def _imported_modules(path):

@@ -3,6 +3,7 @@
 import struct
 from typing import Any
 
+from mocotool.boundary import Meter
 from mocotool.errors import FileFormatError
 from mocotool.weights.records import (
     NUMPY_KINDS,
@@ -15,7 +16,7 @@ from mocotool.weights.records import (
     is_count,
 )
 from mocotool.weights.refusals import shown
-from mocotool.weights.safe_pickle import Allowed, Budget, Inert, PickleMachine, Table
+from mocotool.weights.safe_pickle import Allowed, Inert, PickleMachine, Table
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
@@ -173,7 +174,7 @@ class StorageShelf:
         return known
 
 
-def read_legacy_torch(data: memoryview, *, budget: Budget, table: Table) -> Any:
+def read_legacy_torch(data: memoryview, *, meter: Meter, table: Table) -> Any:
     """Read what torch.save wrote before it used zip files.
 
     Four pickles (magic, version, system, the object), the list of storage keys, then the storages,
@@ -187,7 +188,7 @@ def read_legacy_torch(data: memoryview, *, budget: Budget, table: Table) -> Any:
     def next_pickle(table: Table, persistent: Inert | None = None) -> Any:
         nonlocal position
         machine = PickleMachine(
-            data, table=table, persistent=persistent, budget=budget, start=position
+            data, table=table, persistent=persistent, meter=meter, start=position
         )
         value = machine.run()
         position = machine.position
@@ -244,14 +245,14 @@ TORCH_TABLE: Table = _shared() | _storage_types()
 """For what torch.save writes."""
 
 
-def nvidia_table(budget: Budget) -> Table:
+def nvidia_table(meter: Meter) -> Table:
     """Return the table for NVIDIA's own pickles, of TensorFlow and of torch."""
 
     def load_storage(args: tuple[Any, ...]) -> StorageRecord:
         # The real function is an unrestricted unpickler in disguise.
         if len(args) != 1 or not isinstance(args[0], bytes | memoryview):
             raise _refuse("torch.storage._load_from_bytes")
-        value = read_legacy_torch(memoryview(args[0]), budget=budget, table=NESTED_TABLE)
+        value = read_legacy_torch(memoryview(args[0]), meter=meter, table=NESTED_TABLE)
         if not isinstance(value, StorageRecord):
             raise FileFormatError(
                 "torch.storage._load_from_bytes gave something that is no storage"

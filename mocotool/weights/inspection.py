@@ -5,8 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from mocotool.boundary import foreign_data
 from mocotool.weights.native import SCHEMA
-from mocotool.weights.reading import WeightFile, naming, read_tree
+from mocotool.weights.reading import WeightFile, read_tree
 from mocotool.weights.records import TensorRecord
 from mocotool.weights.refusals import shown
 from mocotool.weights.safetensors_file import read_header
@@ -30,7 +31,7 @@ def describe_weights(path: Path) -> dict[str, Any] | None:
         FileFormatError: The file is damaged or unsafe.
     """
     file = WeightFile(path)
-    with naming(path):
+    with foreign_data(path, what="a file of weights"):
         container = identify_container(file.data)
         if container == "safetensors":
             return _describe_safetensors(file)

@@ -1,14 +1,14 @@
 """Open a file of weights, find out what it is, and hand it to the reader of that format."""
 
-import contextlib
 import hashlib
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from torch import Tensor
 
+from mocotool.boundary import Meter, foreign_data
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, check_input_file
@@ -16,7 +16,7 @@ from mocotool.weights import ada_state, biggan, dcgan, native, nvidia_tf, nvidia
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.inert import TORCH_TABLE, nvidia_table, read_legacy_torch
 from mocotool.weights.refusals import explain_tree
-from mocotool.weights.safe_pickle import Budget, PickleMachine
+from mocotool.weights.safe_pickle import PickleMachine
 from mocotool.weights.safetensors_file import read_safetensors
 from mocotool.weights.sniffing import Container, identify_container
 from mocotool.weights.state_dicts import TensorReader, as_state_dict
@@ -34,15 +34,6 @@ READERS: tuple[Reader, ...] = (
     rosinality.read,
     dcgan.read,
 )
-
-
-@contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's name in front of format errors raised in the block."""
-    try:
-        yield
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}", hint=error.hint) from None
 
 
 class WeightFile:
@@ -80,13 +71,13 @@ class WeightFile:
 
 def read_tree(file: WeightFile, container: Container) -> Any:
     """Return the object in a torch file or a pickle: plain values and inert records."""
-    budget = Budget()
+    meter = Meter.for_file(len(file.data))
     if container == "torch zip":
         with file.open() as stream:
-            return read_torch_zip(stream, file.data, budget=budget)
+            return read_torch_zip(stream, file.data, meter=meter)
     if container == "legacy torch":
-        return read_legacy_torch(file.data, budget=budget, table=TORCH_TABLE)
-    return PickleMachine(file.data, table=nvidia_table(budget), budget=budget).run()
+        return read_legacy_torch(file.data, meter=meter, table=TORCH_TABLE)
+    return PickleMachine(file.data, table=nvidia_table(meter), meter=meter).run()
 
 
 def read_generator_weights(
@@ -102,7 +93,7 @@ def read_generator_weights(
         FileFormatError: The file is damaged, unsafe, or not a supported generator.
     """
     file = WeightFile(path)
-    with naming(path):
+    with foreign_data(path, what="a file of weights"):
         container = identify_container(file.data)
         if container == "safetensors":
             return native.read(*read_safetensors(file.data)), file.sha256()
@@ -123,7 +114,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         FileFormatError: The file is damaged, unsafe, or holds anything but named tensors.
     """
     file = WeightFile(path)
-    with naming(path):
+    with foreign_data(path, what="a file of weights"):
         container = identify_container(file.data)
         if container == "safetensors":
             return read_safetensors(file.data)[0]

@@ -11,6 +11,7 @@ from torch import Tensor
 from mocotool.errors import FileFormatError
 
 MAX_AXES = 8
+MAX_DEPTH = 100
 
 STORAGE_DTYPES: dict[str, torch.dtype] = {
     "DoubleStorage": torch.float64,
@@ -194,3 +195,33 @@ def check_sizes(sizes: Any, what: str) -> None:
     # Zeros are left out: an empty tensor must not have axes that overflow together.
     if what.endswith("shape") and not is_count(math.prod(size or 1 for size in sizes)):
         raise FileFormatError(f"{what} {list(sizes)} is absurdly large")
+
+
+def check_depth(root: Any) -> None:
+    """Check that a pickle's object is not nested absurdly deep.
+
+    Raises:
+        FileFormatError: It is.
+    """
+    seen: set[int] = set()
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            if id(item) not in seen and (children := child_values(item)):
+                seen.add(id(item))
+                below.extend(children)
+        if not below:
+            return
+        level = below
+    raise FileFormatError(f"the pickle nests its objects more than {MAX_DEPTH} deep")
+
+
+def child_values(item: Any) -> list[Any] | tuple[Any, ...]:
+    """Return what a container holds, nothing for anything else."""
+    if isinstance(item, list | tuple):
+        return item
+    if isinstance(item, dict):
+        return list(item.values())
+    state = getattr(item, "state", None)
+    return list(state.values()) if isinstance(state, dict) else ()

@@ -3,7 +3,7 @@
 Python's own unpickler calls whatever a file names. This one reads the same opcodes but has nothing
 to call except a table of our own functions, keyed by exact (module, name). It does not import, look
 up attributes, or hand control to anything outside `mocotool.weights`. Opcodes that the supported
-formats never use are refused by name.
+formats never use are refused by name. A meter bounds what a file may build.
 """
 
 import dataclasses
@@ -11,23 +11,38 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mocotool.boundary import MAX_OPCODES, Meter
 from mocotool.errors import FileFormatError
-from mocotool.weights.pickle_opcodes import HANDLERS, STOP, TRUNCATED, describe_opcode
-from mocotool.weights.refusals import explain_global
+from mocotool.weights.records import check_depth
+from mocotool.weights.refusals import explain_global, shown
+
+MAX_NAME_BYTES = 256
+MAX_OPEN_MARKS = 64
+MAX_INTEGER_BYTES = 32
+MAX_KEY_BYTES = 256
+MAX_INTEGER_KEY = 1 << 32  # larger ones can be made to share one hash
+KEY_TYPES = (str, int, float, bool, bytes, type(None))
+TRUNCATED = "the pickle ends in the middle: the file is cut off or damaged"
+STOP = ord(".")
+
+U8, U16, I32, U32, U64 = (struct.Struct(layout) for layout in ("<B", "<H", "<i", "<I", "<Q"))
+F64 = struct.Struct(">d")
 
 Inert = Callable[[tuple[Any, ...]], Any]
 Table = Mapping[tuple[str, str], Inert]
-
-MAX_OPCODES = 500_000
-MAX_DEPTH = 100
-MAX_NAME_BYTES = 256
+Handler = Callable[["PickleMachine"], None]
+HANDLERS: dict[int, Handler] = {}
 
 
-@dataclasses.dataclass(slots=True)
-class Budget:
-    """How much work one file may still cause; shared by the pickles nested in it."""
+def opcode(*codes: int | str) -> Callable[[Handler], Handler]:
+    """Enter a function into the table of opcodes."""
 
-    opcodes: int = MAX_OPCODES
+    def enter(handler: Handler) -> Handler:
+        for code in codes:
+            HANDLERS[ord(code) if isinstance(code, str) else code] = handler
+        return handler
+
+    return enter
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -45,7 +60,7 @@ class PickleMachine:
         data: The bytes; what lies after the pickle's end is left alone.
         table: (module, name) -> our own function, which gets the arguments as one tuple.
         persistent: What to make of a persistent id; `None` refuses them.
-        budget: The work that is left.
+        meter: The work that is left.
         start: Where the pickle begins.
     """
 
@@ -55,13 +70,13 @@ class PickleMachine:
         *,
         table: Table,
         persistent: Inert | None = None,
-        budget: Budget,
+        meter: Meter,
         start: int = 0,
     ) -> None:
         self.data = data
         self.table = table
         self.persistent = persistent
-        self.budget = budget
+        self.meter = meter
         self.position = start
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
@@ -81,12 +96,12 @@ class PickleMachine:
             raise FileFormatError("the pickle is damaged") from None
 
     def _run(self) -> Any:
-        data, handlers, budget = self.data, HANDLERS, self.budget
+        data, handlers, meter = self.data, HANDLERS, self.meter
         while True:
             code = data[self.position]
             self.position += 1
-            budget.opcodes -= 1
-            if budget.opcodes < 0:
+            meter.opcodes -= 1
+            if meter.opcodes < 0:
                 raise FileFormatError(f"the pickle has more than {MAX_OPCODES:,} opcodes")
             if code == STOP:
                 result = self.stack.pop()
@@ -140,35 +155,305 @@ class PickleMachine:
             raise FileFormatError("the pickle calls something that is not a function it may name")
         if not isinstance(args, tuple):
             raise FileFormatError(f"the pickle calls {function.name} without a list of arguments")
+        self.charge(args)
         self.stack.append(function.call(args))
 
+    def charge(self, values: tuple[Any, ...]) -> None:
+        """Take off the meter what our functions may make of some values.
 
-def check_depth(root: Any) -> None:
-    """Check that a pickle's object is not nested absurdly deep.
+        A value that lies in the file once can be handed over any number of times. All our
+        functions take time and memory in proportion to what is counted here.
 
-    Raises:
-        FileFormatError: It is.
-    """
-    seen: set[int] = set()
-    level = [root]
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for item in level:
-            children = child_values(item)
-            if children and id(item) not in seen:
-                seen.add(id(item))
-                below.extend(children)
-        if not below:
-            return
-        level = below
-    raise FileFormatError(f"the pickle nests its objects more than {MAX_DEPTH} deep")
+        Raises:
+            FileFormatError: The meter has run out.
+        """
+        for value in values:
+            if isinstance(value, str):
+                self.meter.take_bytes(len(value))
+            elif isinstance(value, list | tuple | dict):
+                self.meter.take_items(len(value))
+            if isinstance(value, dict):  # a module's state is inside its description
+                inner = (part for part in value.values() if isinstance(part, dict | list))
+                self.meter.take_items(sum(map(len, inner)))
 
 
-def child_values(item: Any) -> list[Any] | tuple[Any, ...]:
-    """Return what a container holds, nothing for anything else."""
-    if isinstance(item, list | tuple):
-        return item
-    if isinstance(item, dict):
-        return list(item.values())
-    state = getattr(item, "state", None)
-    return list(state.values()) if isinstance(state, dict) else ()
+def describe_opcode(code: int) -> str:
+    """Name an opcode that is not interpreted."""
+    names = {
+        0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x92: "NEWOBJ_EX", 0x97: "NEXT_BUFFER",
+        0x98: "READONLY_BUFFER", ord("P"): "PERSID", ord("o"): "OBJ",
+    }  # fmt: skip
+    return f"the opcode {names[code]}" if code in names else f"byte 0x{code:02x} as an opcode"
+
+
+# What each opcode does
+
+
+@opcode(0x80)
+def _proto(m: PickleMachine) -> None:
+    protocol = m.number(U8)
+    if protocol > 5:
+        raise FileFormatError(f"the pickle claims protocol {protocol}, the newest known is 5")
+
+
+@opcode(0x95)
+def _frame(m: PickleMachine) -> None:
+    if m.number(U64) > len(m.data) - m.position:
+        raise FileFormatError(TRUNCATED)
+
+
+@opcode("(")
+def _mark(m: PickleMachine) -> None:
+    if len(m.marks) >= MAX_OPEN_MARKS:
+        raise FileFormatError(f"the pickle nests its objects more than {MAX_OPEN_MARKS} deep")
+    m.marks.append(m.stack)
+    m.stack = []
+
+
+@opcode("0")
+def _pop(m: PickleMachine) -> None:
+    if m.stack:
+        m.stack.pop()
+    else:
+        m.pop_mark()
+
+
+@opcode("1")
+def _pop_mark(m: PickleMachine) -> None:
+    m.pop_mark()
+
+
+@opcode("2")
+def _dup(m: PickleMachine) -> None:
+    m.stack.append(m.stack[-1])
+
+
+def _constant(code: int | str, value: Any) -> None:
+    opcode(code)(lambda m: m.stack.append(value))
+
+
+def _numeric(code: int | str, layout: struct.Struct) -> None:
+    opcode(code)(lambda m: m.stack.append(m.number(layout)))
+
+
+def _fresh(code: int | str, kind: type) -> None:
+    opcode(code)(lambda m: m.stack.append(kind()))
+
+
+_constant("N", None)
+_constant(0x88, True)
+_constant(0x89, False)
+_constant(")", ())
+_numeric("K", U8)
+_numeric("M", U16)
+_numeric("J", I32)
+_numeric("G", F64)
+_fresh("]", list)
+_fresh("}", dict)
+_fresh(0x8F, set)
+
+
+def _long(m: PickleMachine, size: int) -> None:
+    if size > MAX_INTEGER_BYTES:
+        raise FileFormatError(f"the pickle holds a whole number of {size} bytes")
+    m.stack.append(int.from_bytes(m.take(size), "little", signed=True))
+
+
+opcode(0x8A)(lambda m: _long(m, m.number(U8)))
+opcode(0x8B)(lambda m: _long(m, m.number(U32)))
+
+
+@opcode("I")
+def _int_text(m: PickleMachine) -> None:
+    text = m.line()
+    m.stack.append({"00": False, "01": True}[text] if text in ("00", "01") else int(text))
+
+
+opcode("L")(lambda m: m.stack.append(int(m.line().removesuffix("L"))))
+opcode("F")(lambda m: m.stack.append(float(m.line())))
+opcode("S", "V")(lambda m: m.stack.append(m.line().strip("'\"")))
+
+
+def _text(code: int | str, layout: struct.Struct, encoding: str = "utf-8") -> None:
+    opcode(code)(lambda m: m.stack.append(str(m.take(m.number(layout)), encoding, "surrogatepass")))
+
+
+def _blob(code: int | str, layout: struct.Struct) -> None:
+    # Views, not copies: the bulk of a file is bytes that may never be needed.
+    opcode(code)(lambda m: m.stack.append(m.take(m.number(layout))))
+
+
+_text("X", U32)
+_text(0x8C, U8)
+_text(0x8D, U64)
+_text("U", U8, "latin-1")
+_text("T", U32, "latin-1")
+_blob("B", U32)
+_blob("C", U8)
+_blob(0x8E, U64)
+_blob(0x96, U64)
+
+
+@opcode("a")
+def _append(m: PickleMachine) -> None:
+    value = m.stack.pop()
+    _list_on_top(m).append(value)
+
+
+@opcode("e")
+def _appends(m: PickleMachine) -> None:
+    items = m.pop_mark()
+    _list_on_top(m).extend(items)
+
+
+@opcode("l")
+def _list_of(m: PickleMachine) -> None:
+    items = m.pop_mark()  # first: it brings back the stack to append to
+    m.stack.append(items)
+
+
+def _list_on_top(m: PickleMachine) -> list[Any]:
+    target = m.stack[-1]
+    if type(target) is not list:
+        raise FileFormatError("the pickle appends to something that is not a list")
+    return target
+
+
+@opcode("s")
+def _setitem(m: PickleMachine) -> None:
+    value = m.stack.pop()
+    key = m.stack.pop()
+    _set_items(m.stack[-1], [key, value])
+
+
+@opcode("u")
+def _setitems(m: PickleMachine) -> None:
+    items = m.pop_mark()
+    _set_items(m.stack[-1], items)
+
+
+@opcode("d")
+def _dict_of(m: PickleMachine) -> None:
+    table: dict[Any, Any] = {}
+    _set_items(table, m.pop_mark())
+    m.stack.append(table)
+
+
+def _set_items(target: Any, items: list[Any]) -> None:
+    if type(target) is not dict or len(items) % 2:
+        raise FileFormatError("the pickle sets an item of something that is not a table")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        target[_checked_key(key)] = value
+
+
+def _checked_key(key: Any) -> Any:
+    # Tuples would be hashed element by element, which nesting can make endless.
+    if type(key) is memoryview and len(key) <= MAX_KEY_BYTES:
+        return bytes(key)
+    if type(key) not in KEY_TYPES:
+        raise FileFormatError(f"the pickle uses a {type(key).__name__} as a key")
+    if type(key) is int and not -MAX_INTEGER_KEY < key < MAX_INTEGER_KEY:
+        raise FileFormatError("the pickle uses a huge whole number as a key")
+    return key
+
+
+@opcode(0x90)
+def _additems(m: PickleMachine) -> None:
+    items = m.pop_mark()
+    target = m.stack[-1]
+    if type(target) is not set:
+        raise FileFormatError("the pickle adds to something that is not a set")
+    target.update(map(_checked_key, items))
+
+
+@opcode(0x91)
+def _frozenset(m: PickleMachine) -> None:
+    items = m.pop_mark()
+    m.stack.append(set(map(_checked_key, items)))
+
+
+@opcode("t")
+def _tuple_of(m: PickleMachine) -> None:
+    items = m.pop_mark()
+    m.stack.append(tuple(items))
+
+
+def _tuple(code: int, size: int) -> None:
+    def build(m: PickleMachine) -> None:
+        if len(m.stack) < size:
+            raise FileFormatError(TRUNCATED)
+        m.stack[-size:] = [tuple(m.stack[-size:])]
+
+    opcode(code)(build)
+
+
+_tuple(0x85, 1)
+_tuple(0x86, 2)
+_tuple(0x87, 3)
+
+
+def _put(m: PickleMachine, index: int) -> None:
+    m.memo[index] = m.stack[-1]
+
+
+def _get(m: PickleMachine, index: int) -> None:
+    m.stack.append(m.memo[index])
+
+
+opcode(0x94)(lambda m: _put(m, len(m.memo)))
+opcode("q")(lambda m: _put(m, m.number(U8)))
+opcode("r")(lambda m: _put(m, m.number(U32)))
+opcode("p")(lambda m: _put(m, int(m.line())))
+opcode("h")(lambda m: _get(m, m.number(U8)))
+opcode("j")(lambda m: _get(m, m.number(U32)))
+opcode("g")(lambda m: _get(m, int(m.line())))
+
+
+@opcode("c")
+def _global(m: PickleMachine) -> None:
+    module = m.line()
+    m.find_global(module, m.line())
+
+
+@opcode(0x93)
+def _stack_global(m: PickleMachine) -> None:
+    name = m.stack.pop()
+    m.find_global(m.stack.pop(), name)
+
+
+@opcode("i")
+def _inst(m: PickleMachine) -> None:
+    module = m.line()
+    raise explain_global(module, m.line())
+
+
+@opcode("R", 0x81)
+def _reduce(m: PickleMachine) -> None:
+    args = m.stack.pop()
+    m.call(m.stack.pop(), args)
+
+
+@opcode("Q")
+def _persistent(m: PickleMachine) -> None:
+    value = m.stack.pop()
+    if m.persistent is None:
+        raise FileFormatError("the pickle uses a persistent id, which is refused here")
+    if not isinstance(value, tuple):
+        raise FileFormatError(f"the pickle uses the persistent id {shown(value)}, which is refused")
+    m.stack.append(m.persistent(value))
+
+
+@opcode("b")
+def _build(m: PickleMachine) -> None:
+    state = m.stack.pop()
+    target = m.stack[-1]
+    m.charge((state,))
+    if type(target) is dict:
+        # torch hangs the versions of its layers on a state dict: nothing we need.
+        if state is not None and type(state) is not dict:
+            raise FileFormatError("the pickle gives a table a state that is not a table")
+        return
+    build = getattr(target, "build", None)
+    if build is None:
+        raise FileFormatError(f"the pickle sets the state of a {type(target).__name__}")
+    build(state)

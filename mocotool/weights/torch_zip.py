@@ -5,10 +5,11 @@ import zipfile
 import zlib
 from typing import Any, BinaryIO
 
+from mocotool.boundary import DirectoryReader, Meter
 from mocotool.errors import FileFormatError
 from mocotool.weights.inert import TORCH_TABLE, StorageShelf
 from mocotool.weights.refusals import shown
-from mocotool.weights.safe_pickle import Budget, PickleMachine
+from mocotool.weights.safe_pickle import PickleMachine
 
 MAX_ENTRIES = 50_000
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
@@ -39,7 +40,7 @@ class TorchZip:
     def __init__(self, file: BinaryIO, data: memoryview) -> None:
         self.data = data
         try:
-            with zipfile.ZipFile(file) as archive:
+            with zipfile.ZipFile(DirectoryReader(file)) as archive:
                 infos = archive.infolist()
         except BAD_ZIP:
             raise FileFormatError("a damaged zip file: cut off, or not a zip at all") from None
@@ -51,6 +52,8 @@ class TorchZip:
             if info.filename in self.entries:
                 raise FileFormatError(f"the zip holds {shown(info.filename)} twice")
             self.entries[info.filename] = info
+        if sum(info.file_size for info in infos) > len(data):
+            raise FileFormatError("the zip's entries overlap each other")
         pickles = [name for name in self.entries if name.endswith("/data.pkl")]
         if len(pickles) != 1 or pickles[0].count("/") != 1:
             raise FileFormatError(*self._explain_missing_pickle())
@@ -100,7 +103,7 @@ class TorchZip:
         return content
 
 
-def read_torch_zip(file: BinaryIO, data: memoryview, *, budget: Budget) -> Any:
+def read_torch_zip(file: BinaryIO, data: memoryview, *, meter: Meter) -> Any:
     """Read the object in a torch zip; its tensors are views of `data`.
 
     Raises:
@@ -114,7 +117,7 @@ def read_torch_zip(file: BinaryIO, data: memoryview, *, budget: Budget) -> Any:
         raise FileFormatError("written on a big-endian machine, which is not supported")
     shelf = StorageShelf()
     machine = PickleMachine(
-        archive.read("data.pkl"), table=TORCH_TABLE, persistent=shelf, budget=budget
+        archive.read("data.pkl"), table=TORCH_TABLE, persistent=shelf, meter=meter
     )
     value = machine.run()
     for key, storage in shelf.storages.items():

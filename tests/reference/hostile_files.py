@@ -223,13 +223,75 @@ def calls_by_protocol(protocol):
     return pickle.dumps(Calls(os.system, command()), protocol=protocol)
 
 
+def repeated(prepare, once, count):
+    """A pickle that prepares something, memoised as 0, and does the same to it many times."""
+    return proto4(b"](" + prepare + b"q\x00" + once * count + b"e")
+
+
+def many_keys(count, step=1):
+    """The opcodes of a table with so many keys, whole numbers `step` apart."""
+    pairs = b"".join(
+        b"\x8a\x0c" + (key * step).to_bytes(12, "little") + b"N" for key in range(count)
+    )
+    return b"}(" + pairs + b"u"
+
+
+def overlapping_zip(count=20_000, size=1_000_000):
+    """A torch zip whose directory names the same bytes under many names."""
+    parts = {"g/data/0": b"\0" * size}
+    data = torch_zip(zip_tensor_pickle(), parts=parts)
+    end = data.rfind(b"PK\x05\x06")
+    length, place = struct.unpack_from("<II", data, end + 12)
+    directory = data[place : place + length]
+    last = directory[directory.rfind(b"PK\x01\x02") :]
+    more = b"".join(last[:46] + f"g/data/{i:05d}".encode() for i in range(count))
+    more = more.replace(last[28:30] + last[30:46], struct.pack("<H", 12) + last[30:46])
+    tail = struct.pack(
+        "<4s4H2IH", b"PK\x05\x06", 0, 0, 3 + count, 3 + count, len(directory + more), place, 0
+    )
+    return data[:place] + directory + more + tail
+
+
+def exhausting_files():
+    """Return name -> (function that gives the bytes, what the error must say): small but greedy."""
+    ordered = stack_global("collections", "OrderedDict")
+    pairs = b"](" + b"".join(text(f"k{i}") + b"N\x86" for i in range(150_000)) + b"e"
+    state = b"}(" + b"".join(text(f"k{i}") + b"N" for i in range(100_000)) + b"u"
+    namespace = stack_global("argparse", "Namespace") + b")\x81"
+    latin1 = b"X" + struct.pack("<I", 1_000_000) + b"a" * 1_000_000
+    encode = stack_global("_codecs", "encode") + b"h\x00" + text("latin1") + b"\x86R"
+    return {
+        "_codecs.encode of one text, 20,000 times": (
+            lambda: repeated(latin1, encode, 20_000),
+            "far more bytes",
+        ),
+        "OrderedDict of one list, 20,000 times": (
+            lambda: repeated(pairs, ordered + b"h\x00\x85R", 20_000),
+            "entries of tables",
+        ),
+        "BUILD of one state, again and again": (
+            lambda: repeated(state, namespace + b"h\x00b", 20_000),
+            "entries of tables",
+        ),
+        "120,000 keys of one hash": (
+            lambda: proto4(many_keys(120_000, step=2**61 - 1)),
+            "huge whole number as a key",
+        ),
+        "a list of one table, 100,000 times": (
+            lambda: proto4(b"](" + state + b"q\x00" + b"h\x00" * 100_000 + b"e"),
+            "a list",
+        ),
+        "a torch zip of entries that overlap": (overlapping_zip, "overlap"),
+    }
+
+
 def hostile_files():
     """Return name -> (function that gives the bytes, what the error must say)."""
     attack = command()
     os_system = f"cos\nsystem\n(S'{attack}'\ntR.".encode()
     evil = pickle.dumps(Calls(eval, "1"), protocol=2)
     many = b"N0" * 600_000
-    return {
+    return exhausting_files() | {
         **{
             f"os.system, protocol {p}": (lambda p=p: calls_by_protocol(p), "system")
             for p in range(6)

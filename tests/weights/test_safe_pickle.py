@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from mocotool.boundary import Meter
 from mocotool.errors import FileFormatError
 from mocotool.weights import read_state_dict
 from mocotool.weights.inert import nvidia_table
 from mocotool.weights.records import ArrayRecord, DtypeRecord, Record, TensorRecord
-from mocotool.weights.safe_pickle import Budget, PickleMachine
+from mocotool.weights.safe_pickle import PickleMachine
 
 PROTOCOLS = range(1, 6)  # of protocol 0 we read as much as it takes to name what is refused
 
 
-def interpret(data, budget=None):
-    budget = budget or Budget()
-    return PickleMachine(memoryview(data), table=nvidia_table(budget), budget=budget).run()
+def interpret(data, meter=None):
+    meter = meter or Meter()
+    return PickleMachine(memoryview(data), table=nvidia_table(meter), meter=meter).run()
 
 
 def plain(value):
@@ -124,14 +125,14 @@ def test_a_dtype_is_a_record_of_a_numeric_kind():
     assert record.dtype == np.dtype(">i2")
 
 
-def test_nested_pickles_share_the_budget():
+def test_nested_pickles_share_the_meter():
     data = pickle.dumps([torch.zeros(1) for _ in range(20)])
-    budget = Budget()
-    interpret(data, budget)
-    used = Budget().opcodes - budget.opcodes
+    meter = Meter()
+    interpret(data, meter)
+    used = Meter().opcodes - meter.opcodes
 
     with pytest.raises(FileFormatError, match="opcodes"):
-        interpret(data, Budget(opcodes=used - 1))
+        interpret(data, Meter(opcodes=used - 1))
 
 
 @pytest.mark.parametrize("end", range(1, 60, 7))

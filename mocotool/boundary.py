@@ -1,0 +1,122 @@
+"""The one way in for data of unknown origin: no exception but ours, and no work without bound."""
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from mocotool.errors import FileFormatError, MocoError
+
+MIB = 1 << 20
+SPARE_BYTES = 64 * MIB
+"""What any file may unpack to, however small it is."""
+MAX_DIRECTORY_BYTES = 16 * MIB
+MAX_OPCODES = 500_000
+MAX_ITEMS = 1_000_000
+
+
+@contextlib.contextmanager
+def foreign_data(name: object, *, what: str, hint: str | None = None) -> Iterator[None]:
+    """Turn whatever foreign bytes cause in the block into an error with the file's name.
+
+    The block should hold the reading alone: a bug of ours in it would look like a damaged file.
+
+    Args:
+        name: The file, as it is called in messages.
+        what: What was expected of it: "an .npz file".
+        hint: What to do where the bytes are not that.
+
+    Raises:
+        FileFormatError: The block raised that, or any exception that is neither ours nor about
+            memory.
+    """
+    try:
+        yield
+    except FileFormatError as error:
+        if str(error).startswith(f"{name}:"):
+            raise
+        raise FileFormatError(f"{name}: {error}", hint=error.hint or hint) from None
+    except (MocoError, MemoryError):
+        raise
+    except OSError as error:
+        raise FileFormatError(f"{name}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileFormatError(f"{name}: not {what}, or damaged ({reason})", hint=hint) from error
+
+
+@dataclasses.dataclass(slots=True)
+class Meter:
+    """The work that one file may still cause; shared by everything nested in it."""
+
+    bytes: int = SPARE_BYTES
+    """Bytes that may be produced beside those that lie in the file."""
+    items: int = MAX_ITEMS
+    """Entries of lists and tables that may be built."""
+    opcodes: int = MAX_OPCODES
+    """Opcodes of pickles that may be interpreted."""
+
+    @classmethod
+    def for_file(cls, size_bytes: int) -> "Meter":
+        """Return the meter of a file of `size_bytes`."""
+        return cls(bytes=SPARE_BYTES + 2 * size_bytes)
+
+    def take_bytes(self, count: int) -> None:
+        """Take bytes off.
+
+        Raises:
+            FileFormatError: There are not so many left.
+        """
+        self.bytes -= count
+        if self.bytes < 0:
+            raise FileFormatError("it would unpack to far more bytes than the file has")
+
+    def take_items(self, count: int) -> None:
+        """Take entries off.
+
+        Raises:
+            FileFormatError: There are not so many left.
+        """
+        self.items -= count
+        if self.items < 0:
+            raise FileFormatError(f"it builds more than {MAX_ITEMS:,} entries of tables and lists")
+
+
+class DirectoryReader(io.RawIOBase):
+    """A zip file that refuses to give its directory where that is absurdly long.
+
+    `zipfile` reads the directory whole and builds an object for each of its entries.
+
+    Args:
+        file: The zip file, open and able to seek.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def seekable(self) -> bool:
+        """Say that it can seek."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            FileFormatError: More are asked for than a directory has.
+        """
+        data = self._file.read(min(size % (1 << 62), MAX_DIRECTORY_BYTES + 1))
+        if len(data) > MAX_DIRECTORY_BYTES:
+            raise FileFormatError("the zip's directory is damaged or absurdly long")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
