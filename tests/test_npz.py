@@ -123,7 +123,7 @@ def test_a_header_that_asks_for_too_much_is_refused_before_allocating():
         )
         archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
 
-    with pytest.raises(FileFormatError, match="absurdly large"):
+    with pytest.raises(FileFormatError, match="short list of counts"):
         read_npz(io.BytesIO(file.getvalue()), "x.npz")
 
 
