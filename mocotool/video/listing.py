@@ -91,13 +91,17 @@ def list_videos(
     unreadable: list[tuple[Path, str]] = []
     ignored: Counter[str] = Counter()
     num_short = 0
-    for path, names in _candidates(folder, ignored):
+
+    def refuse(path: Path, reason: str) -> None:
+        unreadable.append((path, reason))
+        if warn is not None:
+            warn(f"{reason}; skipped")
+
+    for path, names in _candidates(folder, ignored, refuse):
         try:
             entry = open_frames(path, names) if names else open_video(path)
         except FileFormatError as error:
-            unreadable.append((path, str(error)))
-            if warn is not None:
-                warn(f"{error}; skipped")
+            refuse(path, str(error))
         else:
             num_short += entry.num_frames < min_frames
             if entry.num_frames >= min_frames:
@@ -112,24 +116,45 @@ def list_videos(
     return listing
 
 
-def _candidates(folder: Path, ignored: Counter[str]) -> Iterator[tuple[Path, list[str]]]:
-    """Yield (file, []) or (folder, names of its frames); count the endings of everything else."""
+def _candidates(
+    folder: Path, ignored: Counter[str], refuse: Callable[[Path, str], None]
+) -> Iterator[tuple[Path, list[str]]]:
+    """Yield (file, []) or (folder, names of its frames); count the endings of everything else.
+
+    Whatever links lead to is taken once, by the first name that leads there.
+    """
     if folder.is_file():
         yield folder, []
         return
-    for place, folders, files in os.walk(folder, followlinks=True):
+    seen: set[str] = set()
+
+    def is_new(path: str) -> bool:
+        real = os.path.realpath(path)
+        is_first = real not in seen
+        seen.add(real)
+        return is_first
+
+    def complain(error: OSError) -> None:
+        refuse(Path(error.filename), f"{error.filename}: cannot be read: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=complain):
+        if not is_new(place):
+            folders.clear()
+            continue
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
         images: defaultdict[str, list[str]] = defaultdict(list)
         for name in sorted(files, key=natural_key):
             suffix = Path(name).suffix.lower()
+            is_image = is_image_name(name)
             if name.startswith("."):
                 continue
-            if is_image_name(name):
-                images[re.sub(r"\d+", "#", Path(name).stem)].append(name)
-            elif suffix in VIDEO_SUFFIXES:
-                yield Path(place, name), []
-            else:
+            if not is_image and suffix not in VIDEO_SUFFIXES:
                 ignored[suffix or "no ending"] += 1
+            elif is_new(os.path.join(place, name)):
+                if is_image:
+                    images[re.sub(r"\d+", "#", Path(name).stem)].append(name)
+                else:
+                    yield Path(place, name), []
         for names in images.values():
             yield (Path(place), names) if len(names) > 1 else (Path(place, names[0]), [])
 

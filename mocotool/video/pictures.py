@@ -1,5 +1,6 @@
 """Still pictures: read any common image, write PNG, tile videos, make contact sheets."""
 
+import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import ceil, sqrt
@@ -10,10 +11,13 @@ import av
 import av.error
 import numpy as np
 
+from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError, MismatchError, UnavailableError
 from mocotool.files import atomic_path, check_input_file
+from mocotool.video.limits import check_frame_size, max_pixels
 from mocotool.video.pixels import BACKGROUND, FramesU8, exif_matrix, orient, to_stored_rgb
 
+MAX_IMAGE_BYTES = 1 << 28
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
 # First bytes -> decoder. The content decides, never the name.
@@ -41,24 +45,39 @@ def read_image(path: Path | str) -> FramesU8:
 
 def decode_image(path: Path) -> FramesU8:
     """Read an image whose file is known to be there; see `read_image`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be read: {error.strerror or error}") from None
+    with foreign_data(path, what="an image"):
+        if path.stat().st_size > MAX_IMAGE_BYTES:
+            raise FileFormatError(f"more than {MAX_IMAGE_BYTES:,} bytes, too large for an image")
+        return _decode(path, path.read_bytes())
+
+
+def _decode(path: Path, data: bytes) -> FramesU8:
     codec = next((name for magic, name in IMAGE_MAGIC if data.startswith(magic)), None)
     if codec is None or (codec == "webp" and data[8:12] != b"WEBP"):
         raise FileFormatError(
             f"{path}: not an image, expected PNG, JPEG, WebP, BMP or TIFF",
             hint="`moco info` says what a file is",
         )
+    decoder: Any = av.CodecContext.create(codec, "r")
+    decoder.options = {"max_pixels": str(max_pixels())}
     try:
-        decoder: Any = av.CodecContext.create(codec, "r")
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     except av.error.FFmpegError:
+        check_frame_size(*_claimed_size(data, codec), name=path)
         frames = []
     if not frames:
         raise FileFormatError(f"{path}: damaged or cut short, the image cannot be decoded")
     return orient(to_stored_rgb(frames[0]), exif_matrix(data))
+
+
+def _claimed_size(data: bytes, codec: str) -> tuple[int, int]:
+    """Return the width and height that an image claims, zeros where it is not said plainly."""
+    if codec == "png" and len(data) >= 24:
+        return struct.unpack_from(">II", data, 16)
+    if codec == "bmp" and len(data) >= 26:
+        width, height = struct.unpack_from("<ii", data, 18)
+        return abs(width), abs(height)
+    return 0, 0
 
 
 def encode_png(rgb_u8: FramesU8) -> bytes:

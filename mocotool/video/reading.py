@@ -14,14 +14,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import av.error
 import numpy as np
 
+from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.files import check_input_file
+from mocotool.video.limits import MAX_FRAMES, check_clip_size, check_frame_size, max_pixels
 from mocotool.video.pictures import IMAGE_SUFFIXES, decode_image
 from mocotool.video.pixels import FramesU8, to_rgb
 
@@ -124,6 +126,7 @@ def read_frames(entry: VideoEntry, indices: Sequence[int]) -> FramesU8:
         FileFormatError: A frame cannot be decoded, or has another size than the first.
         MismatchError: A number is beyond the video's end.
     """
+    check_clip_size(len(indices), entry.width, entry.height, name=entry.path)
     frames = np.empty((len(indices), entry.height, entry.width, 3), np.uint8)
     places: dict[int, list[int]] = {}
     for place, index in enumerate(indices):
@@ -176,10 +179,17 @@ def is_image_name(name: str) -> bool:
 
 
 def _open_file(path: Path) -> VideoEntry:
-    try:
+    with foreign_data(path, what="a video"), _explained(f"{path}: cannot be read as a video"):
         return _index_file(path)
+
+
+@contextlib.contextmanager
+def _explained(lead: str) -> Iterator[None]:
+    """Say what FFmpeg's errors mean."""
+    try:
+        yield
     except av.error.FFmpegError as error:
-        raise FileFormatError(f"{path}: cannot be read as a video: {_reason(error)}") from None
+        raise FileFormatError(f"{lead}: {_reason(error)}") from None
 
 
 def _reason(error: av.error.FFmpegError) -> str:
@@ -250,6 +260,8 @@ def _walk_packets(container: av.container.InputContainer, stream: av.VideoStream
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard and not packet.is_corrupt:
                 packets.append(_Mark(packet.pts, packet.is_keyframe))
+            if len(packets) > MAX_FRAMES:
+                raise FileFormatError(f"holds more than {MAX_FRAMES:,} frames")
     except av.error.FFmpegError:
         pass  # cut short: what came before is there
     return packets
@@ -273,13 +285,19 @@ def _mean_rate(
 
 
 def _open_container(path: Path) -> av.container.InputContainer:
-    return av.open(str(path.absolute()), options=OPEN_OPTIONS)
+    # Titles may be in any encoding, and nobody asks for them.
+    return av.open(str(path.absolute()), options=OPEN_OPTIONS, metadata_errors="replace")
 
 
 def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
     stream = container.streams.best("video")
     if not isinstance(stream, av.VideoStream):
         raise FileFormatError(f"{path}: has no video stream")
+    codec: Any = stream.codec_context  # which its stub says is always there
+    if codec is None:
+        raise FileFormatError(f"{path}: its codec is unknown to this FFmpeg")
+    check_frame_size(codec.width, codec.height, name=path)
+    codec.options = {"max_pixels": str(max_pixels())}  # for frames larger than the file says
     # Loading runs in several processes; threads inside each would only fight for the cores.
     stream.thread_count = 1
     return stream
@@ -309,12 +327,13 @@ def _decode(
 
 
 def _iter_file_frames(entry: VideoEntry, wanted: Sequence[int]) -> Iterator[tuple[int, FramesU8]]:
-    try:
-        with contextlib.closing(_Decoder(entry)) as decoder:
-            for index in wanted:
-                yield index, to_rgb(decoder.read(index))
-    except av.error.FFmpegError as error:
-        raise FileFormatError(f"{entry.path}: cannot be read: {_reason(error)}") from None
+    with (
+        foreign_data(entry.path, what="a video"),
+        _explained(f"{entry.path}: cannot be read"),
+        contextlib.closing(_Decoder(entry)) as decoder,
+    ):
+        for index in wanted:
+            yield index, to_rgb(decoder.read(index))
 
 
 class _Decoder:
