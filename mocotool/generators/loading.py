@@ -18,10 +18,11 @@ from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
 from mocotool.networks.shapes_only import shapes_only
 from mocotool.provenance import FileRecord, portable_path, tool_version
-from mocotool.weights import GeneratorWeights, read_generator_weights
 from mocotool.weights.architectures import check_arch
+from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.folders import choose_in_folder
-from mocotool.weights.native import write_metadata
+from mocotool.weights.native import make_record
+from mocotool.weights.reading import read_generator_weights
 from mocotool.weights.safetensors_file import write_safetensors
 
 BUNDLED_NAME = "people.safetensors"
@@ -196,5 +197,4 @@ def write_generator(
         name: tensor.to(dtype) if tensor.is_floating_point() and tensor.ndim >= 2 else tensor
         for name, tensor in weights.tensors.items()
     }
-    metadata = write_metadata(weights, tool=tool_version())
-    write_safetensors(tensors, file, metadata=metadata)
+    write_safetensors(tensors, file, record=make_record(weights, tool=tool_version()))

@@ -1,24 +1,23 @@
 """Motion models on disk: our own file, and the authors'."""
 
-import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import atomic_path, check_input_file, sha256_file
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.provenance import FileRecord, portable_path, tool_version
+from mocotool.weights.opening import WeightFile
+from mocotool.weights.reading import read_state_dict
+from mocotool.weights.safetensors_file import read_header, read_record, write_safetensors
+from mocotool.weights.sniffing import identify_container
 
 SCHEMA = "moco.motion/1"
-# One metadata entry: safetensors writes several in an order that changes from run to run.
-METADATA_KEY = "moco"
 BUNDLED_NAME = "motion.safetensors"
 RENAMED_CELLS = {
     "enc_cell": "encoder",
@@ -54,25 +53,22 @@ def save_motion(
         "notes": dict(notes or {}),
         "version": tool_version(),
     }
-    tensors = {
-        name: value.detach().cpu().contiguous() for name, value in motion.state_dict().items()
-    }
-    with atomic_path(path) as part:
-        save_file(tensors, part, metadata={METADATA_KEY: json.dumps(record, sort_keys=True)})
+    with atomic_path(path) as part, part.open("wb") as file:
+        write_safetensors(motion.state_dict(), file, record=record)
 
 
 def read_motion_record(path: Path) -> dict[str, Any] | None:
-    """Return what our own file says of itself, or `None` if `path` is not one of ours."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
-    except (SafetensorError, OSError):
-        return None
-    try:
-        record = json.loads(text or "null")
-    except json.JSONDecodeError:
-        return None
-    return record if isinstance(record, dict) and record.get("schema") == SCHEMA else None
+    """Return what our own file says of itself, or `None` if `path` is not one of ours.
+
+    Raises:
+        FileFormatError: The file is missing, or damaged.
+    """
+    file = WeightFile(path)
+    with foreign_data(path, what="a motion model"):
+        if identify_container(file.data) != "safetensors":
+            return None
+        record = read_record(read_header(path)[1])
+    return record if record.get("schema") == SCHEMA else None
 
 
 def load_motion(
@@ -120,8 +116,7 @@ def load_motion(
 
 
 def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors = read_state_dict(path)
     try:
         motion = MotionGenerator(
             **record["arch"], components=tensors["components"], stdev=tensors["stdev"]
@@ -136,7 +131,7 @@ def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
 
 
 def _read_official(path: Path, pca: Path | str | None) -> MotionGenerator:
-    tensors = rename_official(read_tensors(path), path)
+    tensors = rename_official(read_state_dict(path), path)
     if pca is None:
         raise ConfigError(
             f"{path}: the authors' motion files hold no PCA basis",
@@ -190,33 +185,6 @@ def rename_official(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tens
             hint="expected motion.safetensors, or the authors' modelR_epoch_N.pth; try `moco info`",
         )
     return renamed
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a bare state dict without running anything in the file.
-
-    Raises:
-        FileFormatError: It is something else.
-    """
-    refused = FileFormatError(
-        f"{path}: is not a motion model",
-        hint="expected motion.safetensors, or the authors' modelR_epoch_N.pth; try `moco info`",
-    )
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-    ):
-        raise refused from None
-    if not isinstance(tensors, dict) or not all(isinstance(x, Tensor) for x in tensors.values()):
-        raise refused
-    return tensors
 
 
 def _load_strictly(motion: MotionGenerator, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -1,6 +1,5 @@
 """VGG16, the perceptual network: plain torch, reading torchvision's state dict."""
 
-import pickle
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.weights.reading import read_state_dict
 
 # torchvision: the numbers are places in `features`, where ReLUs and poolings count too.
 CONVOLUTIONS = {
@@ -30,6 +30,7 @@ IMAGENET_STDEV = (0.229, 0.224, 0.225)
 MIN_SIZE = 8  # three poolings must leave a pixel
 MAX_SIZE = 256  # StyleGAN2's projector, which looks at larger pictures in this size too
 NORM_EPS = 1e-10
+FETCH_HINT = "`moco fetch vgg16` gets the right file"
 
 
 class VGG16Features(nn.Module):
@@ -110,28 +111,21 @@ def load_vgg16(path: Path, *, device: torch.device | str = "cpu") -> VGG16Featur
         FileFormatError: It does not hold the weights of VGG16.
     """
     try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError):
-        raise FileFormatError(
-            f"{path}: not a state dict of plain tensors",
-            hint="`moco fetch vgg16` gets the right file",
-        ) from None
+        tensors = read_state_dict(path)
+    except FileFormatError as error:
+        raise FileFormatError(str(error), hint=FETCH_HINT) from None
     with torch.device("meta"):
         network = VGG16Features()
     wanted = network.state_dict()
-    found = {name: tensors[name] for name in wanted if name in tensors} if _is_dict(tensors) else {}
+    found = {name: tensors[name] for name in wanted if name in tensors}
     for name, tensor in wanted.items():
         has = found.get(name)
-        if not isinstance(has, Tensor) or has.shape != tensor.shape:
-            got = f"of shape {list(has.shape)}" if isinstance(has, Tensor) else "missing"
+        if has is None or has.shape != tensor.shape:
+            got = "missing" if has is None else f"of shape {list(has.shape)}"
             raise FileFormatError(
                 f"{path}: not torchvision's VGG16: {name} is {got}, expected {list(tensor.shape)}",
-                hint="`moco fetch vgg16` gets the right file",
+                hint=FETCH_HINT,
             )
     network = VGG16Features()
     network.load_state_dict({name: tensor.float() for name, tensor in found.items()})
     return network.to(device).requires_grad_(False).eval()
-
-
-def _is_dict(value: object) -> bool:
-    return isinstance(value, dict)

@@ -17,11 +17,8 @@ import dataclasses
 import json
 import math
 import os
-import pickle
 import re
 import shutil
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +29,7 @@ from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import atomic_path
 from mocotool.provenance import current_command, tool_version
 from mocotool.training.distributed import Processes
+from mocotool.weights.reading import read_checkpoint
 
 CONFIG_NAME = "config.json"
 STATE_NAME = "state.pt"
@@ -342,20 +340,7 @@ def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
 def _read_state(path: Path) -> tuple[dict[str, Any] | None, str]:
     """Return the state in a file, or `None` and what is wrong with the file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch itself checks no sums
-        if damaged is not None:
-            return None, f"damaged in {damaged}"
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        return None, f"torn or damaged ({type(error).__name__})"
+        state = read_checkpoint(path)
+    except FileFormatError as error:
+        return None, str(error).removeprefix(f"{path}: ")
     return (state, "") if isinstance(state, dict) else (None, "not a training state")

@@ -1,18 +1,17 @@
 """Describe files of weights that are not image generators: motion models, other state dicts."""
 
-import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mocotool.boundary import foreign_data
-from mocotool.weights.native import SCHEMA
-from mocotool.weights.reading import WeightFile, read_tree
-from mocotool.weights.records import TensorRecord
+from mocotool.weights.opening import WeightFile
 from mocotool.weights.refusals import shown
-from mocotool.weights.safetensors_file import read_header
+from mocotool.weights.safetensors_file import read_header, read_record
 from mocotool.weights.sniffing import identify_container
-from mocotool.weights.state_dicts import as_state_dict
+
+if TYPE_CHECKING:
+    from mocotool.weights.records import TensorRecord
 
 MOTION_NAMES = {"w", "b", "enc_cell.weight_ih", "cell.weight_hh", "fc1.weight", "fc2.weight"}
 GENERATOR_NAMES = (
@@ -21,7 +20,6 @@ GENERATOR_NAMES = (
     "main.0.weight",
     "synthesis.b4.const",
 )
-METADATA_KEY = "moco"
 
 
 def describe_weights(path: Path) -> dict[str, Any] | None:
@@ -34,9 +32,14 @@ def describe_weights(path: Path) -> dict[str, Any] | None:
     with foreign_data(path, what="a file of weights"):
         container = identify_container(file.data)
         if container == "safetensors":
-            return _describe_safetensors(file)
+            return _describe_safetensors(path)
         if container == "pickle":
             return None
+
+        # From here on torch: the tensors of a torch file are its.
+        from mocotool.weights.reading import read_tree
+        from mocotool.weights.state_dicts import as_state_dict
+
         tree = read_tree(file, container)
     state = as_state_dict(tree)
     if state is None:
@@ -50,28 +53,19 @@ def describe_weights(path: Path) -> dict[str, Any] | None:
     return {"what": kind or "state dict", "tensors": len(state), "numbers": _count(state)}
 
 
-def _describe_safetensors(file: WeightFile) -> dict[str, Any] | None:
-    header, metadata, _ = read_header(file.data)
-    if metadata.get("schema") == SCHEMA:
+def _describe_safetensors(path: Path) -> dict[str, Any] | None:
+    shapes, metadata = read_header(path)
+    record = read_record(metadata)
+    schema = record.pop("schema", metadata.get("schema"))
+    if not isinstance(schema, str) or schema.startswith("moco.generator/"):
         return None
-    record = _parse(metadata.get(METADATA_KEY, "null"))
-    if isinstance(record, dict) and isinstance(record.get("schema"), str):
-        what = record.pop("schema")
-        facts = {"what": "motion model" if what.startswith("moco.motion/") else what}
-        return facts | record | {"tensors": len(header)}
-    if not metadata.get("schema", "").startswith("moco."):
+    if not record and not schema.startswith("moco."):
         return None
-    return {"what": metadata["schema"], "tensors": len(header)}
+    what = "motion model" if schema.startswith("moco.motion/") else schema
+    return {"what": what} | record | {"tensors": len(shapes)}
 
 
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _describe_motion(state: dict[str, TensorRecord]) -> dict[str, Any]:
+def _describe_motion(state: "dict[str, TensorRecord]") -> dict[str, Any]:
     hidden, components = (*state["w"].shape, 0, 0)[:2]
     return {
         "what": "motion model of the authors' (modelR)",
@@ -92,5 +86,5 @@ def _describe_checkpoint(tree: Any) -> dict[str, Any] | None:
     return {"what": shown(tree["schema"]), "holds": ", ".join(names)}
 
 
-def _count(state: dict[str, TensorRecord]) -> int:
+def _count(state: "dict[str, TensorRecord]") -> int:
     return sum(math.prod(record.shape) for record in state.values())

@@ -8,6 +8,7 @@ from torch import Tensor
 from mocotool.errors import FileFormatError
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.refusals import explain_tree, shown
+from mocotool.weights.safetensors_file import read_record
 
 SCHEMA = "moco.generator/1"
 MAX_ARCH_TEXT = 10_000
@@ -19,9 +20,10 @@ def read(tensors: dict[str, Tensor], metadata: dict[str, str]) -> GeneratorWeigh
     Raises:
         FileFormatError: It is another kind of safetensors file.
     """
-    schema = metadata.get("schema")
+    record = read_record(metadata) or _record_of_old(metadata)
+    schema = record.get("schema")
     if schema != SCHEMA:
-        if schema is not None and schema.startswith("moco."):
+        if isinstance(schema, str) and schema.startswith("moco."):
             what = f"a {shown(schema)} file, not a generator"
         else:
             known = explain_tree(dict.fromkeys(tensors)) if tensors else None
@@ -29,15 +31,17 @@ def read(tensors: dict[str, Tensor], metadata: dict[str, str]) -> GeneratorWeigh
             if known is not None and "a diffusion model" in str(known):
                 what = str(known)
         raise FileFormatError(what, hint="convert the original weights with `moco convert`")
-    arch = read_json_table(metadata, "arch")
-    notes = read_json_table(metadata, "notes") if "notes" in metadata else {}
-    kind = metadata.get("kind", "")
+    kind, arch, notes = record.get("kind"), record.get("arch"), record.get("notes", {})
+    if not isinstance(arch, dict):
+        raise FileFormatError("the metadata entry 'arch' is missing or damaged")
+    if not isinstance(notes, dict):
+        raise FileFormatError("the metadata entry 'notes' is damaged")
     floats = {
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
     }
     return GeneratorWeights(
-        kind=kind,
+        kind=kind if isinstance(kind, str) else "",
         arch=arch,
         tensors=floats,
         file_format="mocotool safetensors",
@@ -45,28 +49,28 @@ def read(tensors: dict[str, Tensor], metadata: dict[str, str]) -> GeneratorWeigh
     )
 
 
-def write_metadata(weights: GeneratorWeights, *, tool: str) -> dict[str, str]:
-    """Return the metadata that `read` understands."""
+def make_record(weights: GeneratorWeights, *, tool: str) -> dict[str, Any]:
+    """Return the record that `read` understands."""
     return {
         "schema": SCHEMA,
         "kind": weights.kind,
-        "arch": json.dumps(weights.arch, sort_keys=True),
-        "notes": json.dumps(weights.notes, sort_keys=True),
+        "arch": weights.arch,
+        "notes": weights.notes,
         "tool": tool,
     }
 
 
-def read_json_table(metadata: dict[str, str], name: str) -> dict[str, Any]:
-    """Return a metadata entry that holds a JSON table.
+def _record_of_old(metadata: dict[str, str]) -> dict[str, Any]:
+    """Return the record of an older file, whose metadata has an entry for each of its parts."""
+    record: dict[str, Any] = dict(metadata)
+    for name in ("arch", "notes"):
+        if name in metadata:
+            record[name] = _read_json(metadata[name])
+    return record
 
-    Raises:
-        FileFormatError: It does not.
-    """
-    text = metadata.get(name, "")
+
+def _read_json(text: str) -> Any:
     try:
-        value = json.loads(text) if len(text) <= MAX_ARCH_TEXT else None
+        return json.loads(text) if len(text) <= MAX_ARCH_TEXT else None
     except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise FileFormatError(f"the metadata entry {name!r} is missing or damaged")
-    return value
+        return None

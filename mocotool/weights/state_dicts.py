@@ -23,15 +23,18 @@ class TensorReader:
         Raises:
             FileFormatError: The limit is reached.
         """
+        tensor = self.copy(record)
+        return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+
+    def copy(self, record: TensorRecord | ArrayRecord) -> Tensor:
+        """Return a tensor of its own memory and of the type in the file; see `read`."""
         self.left_bytes -= record.size_bytes
         if self.left_bytes < 0:
             raise FileFormatError("the tensors take far more memory than the file is long")
         if isinstance(record, ArrayRecord):
             array = record.to_array()
-            tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
-        else:
-            tensor = record.to_tensor()
-        return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+            return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+        return record.to_tensor()
 
     def read_all(self, state: Mapping[str, TensorRecord]) -> dict[str, Tensor]:
         """Return all tensors of a table."""

@@ -141,12 +141,17 @@ def test_vgg16_weights_of_another_shape_are_refused(tmp_path, vgg16_path):
         load_vgg16(tmp_path / "other.pth")
 
 
-@pytest.mark.parametrize("content", [b"no weights", b"PK\x03\x04 cut", b""])
-def test_what_is_no_state_dict_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"no weights", "not a file of weights"), (b"PK\x03\x04 cut", "damaged zip"), (b"", "empty")],
+)
+def test_what_is_no_state_dict_is_refused(tmp_path, content, said):
     (tmp_path / "file.pth").write_bytes(content)
 
-    with pytest.raises(FileFormatError, match="not a state dict of plain tensors"):
+    with pytest.raises(FileFormatError, match=rf"file\.pth: .*{said}") as error:
         load_vgg16(tmp_path / "file.pth")
+
+    assert "moco fetch vgg16" in error.value.hint
 
 
 def test_the_residuals_are_what_the_loss_adds_the_squares_of():

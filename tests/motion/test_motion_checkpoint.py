@@ -10,6 +10,7 @@ from test_motion_generator import make_motion
 from torch.testing import assert_close
 
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.info import describe_file
 from mocotool.motion.checkpoint import load_motion, read_motion_record, save_motion
 from mocotool.provenance import FileRecord
 
@@ -100,13 +101,32 @@ def test_a_basis_with_too_few_components_is_refused(pca_folder):
         load_motion(OFFICIAL, pca=pca_folder)
 
 
-@pytest.mark.parametrize("content", [b"not a model at all", b"PK\x03\x04 torn", b"\x80\x02}q\x00."])
-def test_other_files_are_named_and_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"not a model at all", "not a file of weights"),
+        (b"PK\x03\x04 torn", "a damaged zip file"),
+        (b"\x80\x02}q\x00.", "something else than a table of named tensors"),
+    ],
+)
+def test_other_files_are_named_and_refused(tmp_path, content, said):
     path = tmp_path / "wrong.pth"
     path.write_bytes(content)
 
-    with pytest.raises(FileFormatError, match=r"wrong\.pth: is not a motion model"):
+    with pytest.raises(FileFormatError, match=rf"wrong\.pth: .*{said}"):
         load_motion(path)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_flipped_bit_in_the_authors_file_is_noticed(tmp_path, pca_folder, share):
+    data = bytearray(OFFICIAL.read_bytes())
+    data[int(share * len(data))] ^= 1
+    path = tmp_path / OFFICIAL.name
+    path.write_bytes(data)
+
+    for read in (describe_file, lambda path: load_motion(path, pca=pca_folder)):
+        with pytest.raises(FileFormatError, match="checksum"):
+            read(path)
 
 
 def test_a_truncated_file_is_refused(saved, tmp_path):

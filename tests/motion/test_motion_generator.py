@@ -8,8 +8,9 @@ import torch
 from torch.testing import assert_close
 
 from mocotool.errors import ConfigError, MismatchError
-from mocotool.motion.checkpoint import read_tensors, rename_official
+from mocotool.motion.checkpoint import rename_official
 from mocotool.motion.generator import MotionGenerator
+from mocotool.weights.reading import read_state_dict
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -47,7 +48,7 @@ def test_the_authors_trajectory_is_reproduced():
         components=torch.from_numpy(np.load(GOLDEN / "motion-64-pca_comp.npy")[:40]),
         stdev=torch.from_numpy(np.load(GOLDEN / "motion-64-pca_stdev.npy")[:40]),
     )
-    motion.load_state_dict(rename_official(read_tensors(path), path), strict=False)
+    motion.load_state_dict(rename_official(read_state_dict(path), path), strict=False)
 
     rollout = motion.rollout(torch.from_numpy(golden["w0"]), torch.from_numpy(golden["eps"]))
 

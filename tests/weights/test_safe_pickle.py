@@ -10,8 +10,8 @@ import torch
 
 from mocotool.boundary import Meter
 from mocotool.errors import FileFormatError
-from mocotool.weights import read_state_dict
 from mocotool.weights.inert import nvidia_table
+from mocotool.weights.reading import read_state_dict
 from mocotool.weights.records import ArrayRecord, DtypeRecord, Record, TensorRecord
 from mocotool.weights.safe_pickle import PickleMachine
 

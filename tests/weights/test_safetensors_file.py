@@ -1,13 +1,19 @@
-"""Native files are ordinary safetensors, byte for byte the same each time."""
+"""Files of ours are ordinary safetensors, byte for byte the same each time."""
 
 import io
 
 import pytest
 import torch
+from reference.hostile_files import safetensors
 from safetensors.torch import load, save
 
 from mocotool.errors import FileFormatError
-from mocotool.weights.safetensors_file import read_safetensors, write_safetensors
+from mocotool.weights.safetensors_file import (
+    read_header,
+    read_record,
+    read_safetensors,
+    write_safetensors,
+)
 
 TENSORS = {
     "b": torch.arange(6, dtype=torch.float32).reshape(2, 3),
@@ -19,9 +25,9 @@ TENSORS = {
 }
 
 
-def written(tensors, metadata):
+def written(tensors, record):
     buffer = io.BytesIO()
-    write_safetensors(tensors, buffer, metadata=metadata)
+    write_safetensors(tensors, buffer, record=record)
     return buffer.getvalue()
 
 
@@ -31,18 +37,37 @@ def assert_same(found, expected):
     assert all(found[name].dtype == expected[name].dtype for name in expected)
 
 
-def test_the_library_reads_what_we_write():
-    assert_same(load(written(TENSORS, {"z": "1", "a": "2"})), TENSORS)
+def test_what_is_written_is_read_by_the_library_and_by_us(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(written(TENSORS, {"schema": "x", "arch": {"sizes": [1, 2]}}))
+
+    tensors, metadata = read_safetensors(path)
+
+    assert_same(load(path.read_bytes()), TENSORS)
+    assert_same(tensors, TENSORS)
+    assert read_record(metadata) == {"schema": "x", "arch": {"sizes": [1, 2]}}
 
 
-def test_we_read_what_the_library_writes():
-    tensors = {name: value.contiguous() for name, value in TENSORS.items()}
-    data = save(tensors, metadata={"who": "the library"})
+def test_other_peoples_metadata_is_kept_and_is_no_record(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"w": torch.ones(2, 3)}, metadata={"who": "somebody"}))
 
-    found, metadata = read_safetensors(memoryview(data))
+    shapes, metadata = read_header(path)
 
-    assert_same(found, tensors)
-    assert metadata == {"who": "the library"}
+    assert (shapes, metadata) == ({"w": [2, 3]}, {"who": "somebody"})
+    assert read_record(metadata) == {}
+
+
+def test_what_was_read_does_not_change_with_the_file(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(written(TENSORS, {}))
+    tensors, _ = read_safetensors(path)
+
+    with path.open("rb+") as file:
+        file.seek(-200, io.SEEK_END)
+        file.write(b"\xff" * 200)
+
+    assert_same(tensors, TENSORS)
 
 
 def test_the_order_of_names_makes_no_difference():
@@ -51,6 +76,39 @@ def test_the_order_of_names_makes_no_difference():
     assert written(TENSORS, {"x": "1", "y": "2"}) == written(reverse, {"y": "2", "x": "1"})
 
 
-def test_a_file_that_is_too_long_is_refused():
-    with pytest.raises(FileFormatError, match="bytes of tensors"):
-        read_safetensors(memoryview(written(TENSORS, {}) + b"x"))
+def test_tensors_that_share_memory_are_written():
+    both = torch.arange(4.0)
+
+    assert_same(load(written({"a": both, "b": both[2:]}, {})), {"a": both, "b": both[2:]})
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (written(TENSORS, {}) + b"x", "damaged safetensors"),
+        (written(TENSORS, {})[:-1], "damaged safetensors"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\x7f{", "damaged safetensors"),
+        (
+            safetensors({"a": {"dtype": "F32", "shape": [0, 1 << 50], "data_offsets": [0, 0]}}),
+            "absurdly large",
+        ),
+        (
+            safetensors({"a": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}, b"\x7f"),
+            "F8_E4M3",
+        ),
+    ],
+    ids=["too long", "cut off", "a header of exabytes", "an empty tensor of petabytes", "8 bits"],
+)
+@pytest.mark.parametrize("read", [read_header, read_safetensors])
+def test_damaged_and_strange_files_are_refused(read, data, said, tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(data)
+
+    with pytest.raises(FileFormatError, match=said):
+        read(path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "[" * 100_000, "NaN"])
+def test_a_record_that_is_no_object_is_refused(text):
+    with pytest.raises(FileFormatError, match="not a JSON object"):
+        read_record({"moco": text})
