@@ -30,6 +30,10 @@ class LatentsMeta:
     """Content seed of each video."""
     motion_seeds: list[int] | None = None
     """Motion seed of each video."""
+    names: list[str] | None = None
+    """What each video is called, such as the clip that it was found for."""
+    frame_stride: int | None = None
+    """Every which frame of the clips it was found for."""
     generator: FileRecord | None = None
     """The image generator the latents belong to."""
     motion: FileRecord | None = None
@@ -41,7 +45,11 @@ class LatentsMeta:
 
     def as_json(self) -> dict[str, Any]:
         """Return the metadata as the file holds it."""
-        return {"schema": SCHEMA, **dataclasses.asdict(self), "history": list(self.history)}
+        values = dataclasses.asdict(self)
+        for name in ("names", "frame_stride"):  # said of inverted clips only
+            if values[name] is None:
+                del values[name]
+        return {"schema": SCHEMA, **values, "history": list(self.history)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,6 +202,8 @@ def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
         fps=None if fps is None else float(fps),
         seeds=_parse_seeds(values.get("seeds"), "seeds", name),
         motion_seeds=_parse_seeds(values.get("motion_seeds"), "motion_seeds", name),
+        names=_parse_names(values.get("names"), name),
+        frame_stride=_parse_stride(values.get("frame_stride"), name),
         generator=parse_record(values.get("generator"), name),
         motion=parse_record(values.get("motion"), name),
         history=tuple(history),
@@ -207,6 +217,20 @@ def _parse_seeds(value: Any, key: str, name: str) -> list[int] | None:
     if isinstance(value, list) and all(type(seed) is int for seed in value):
         return list(value)
     raise FileFormatError(f"{name}: {key} in meta is not a list of whole numbers")
+
+
+def _parse_names(value: Any, name: str) -> list[str] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(x, str) for x in value):
+        return list(value)
+    raise FileFormatError(f"{name}: names in meta is not a list of names")
+
+
+def _parse_stride(value: Any, name: str) -> int | None:
+    if value is None or (type(value) is int and value > 0):
+        return value
+    raise FileFormatError(f"{name}: frame_stride {value!r} in meta, expected a positive number")
 
 
 def check_latents_fit(

@@ -17,6 +17,7 @@ from mocotool.cli.cmd_pca import pca
 from mocotool.cli.cmd_plot_run import plot_run
 from mocotool.cli.cmd_render import render
 from mocotool.cli.cmd_sample import sample
+from mocotool.cli.cmd_train_encoder import train_encoder_command
 from mocotool.cli.cmd_train_image import train_image_command
 from mocotool.cli.cmd_train_motion import train_motion_command
 from mocotool.cli.cmd_traverse import traverse
@@ -56,6 +57,7 @@ def moco(
 app.command("train-image")(train_image_command)
 app.command()(pca)
 app.command("train-motion")(train_motion_command)
+app.command("train-encoder")(train_encoder_command)
 app.command()(invert)
 app.command()(sample)
 app.command()(interpolate)

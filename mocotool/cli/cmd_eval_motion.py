@@ -79,10 +79,10 @@ def motion(
     ] = DEFAULTS.max_frames,
     seed: opt.Seed = DEFAULTS.seed,
     generator: ev.Generator = None,
-    device: opt.Device = "auto",
-    precision: ev.RenderPrecision = "fp32",
     json: opt.Json = False,
     quiet: opt.Quiet = False,
+    device: opt.Device = "auto",
+    precision: ev.RenderPrecision = "fp32",
 ) -> None:
     """Measure motion: how near it is to real motion, and what is wrong with it.
 

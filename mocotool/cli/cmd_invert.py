@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mocotool.cli import options as opt
+from mocotool.cli.clip_inversion import holds_videos, invert_folder
 from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.outputs import Output, choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout
 from mocotool.configs.invert import InvertConfig, PerceptualChoice, SearchSpace
+from mocotool.configs.invert_clips import InvertClipsConfig
 from mocotool.configs.render import NoiseChoice, RenderConfig
 from mocotool.downloads import cached_path, find_weights
 from mocotool.errors import ConfigError, FileFormatError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from mocotool.video.stills import Stills
 
 DEFAULTS = InvertConfig()
+CLIP_DEFAULTS = InvertClipsConfig()
+CLIPS = "Whole clips"
 MAX_LISTED = 32
 SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps both"
 
@@ -35,7 +39,8 @@ def invert(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE_OR_VIDEO...", help="Images, folders of images, or one video."
+            metavar="IMAGE_OR_VIDEO...",
+            help="Images, folders of images, one video, or many videos or folders of them.",
         ),
     ],
     *,
@@ -80,6 +85,44 @@ def invert(
         str | None,
         typer.Option(metavar="0-15,20", help="Frames of a video; all if left out."),
     ] = None,
+    together: Annotated[
+        bool | None,
+        typer.Option(
+            "--together/--apart",
+            help="Find all frames of a video together, smooth in time, or each on its own.",
+            show_default="together for several videos, apart for one",
+            rich_help_panel=CLIPS,
+        ),
+    ] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What guesses where to begin (moco train-encoder); a linear guess if left out.",
+            rich_help_panel=CLIPS,
+        ),
+    ] = None,
+    num_frames: Annotated[
+        int | None,
+        typer.Option(
+            help="Frames of each clip; shorter ones are left out.",
+            show_default="as many as the shortest has, of 16 at least",
+            rich_help_panel=CLIPS,
+        ),
+    ] = CLIP_DEFAULTS.num_frames,
+    frame_stride: Annotated[
+        int, typer.Option(help="Take every N-th frame of a clip.", rich_help_panel=CLIPS)
+    ] = CLIP_DEFAULTS.frame_stride,
+    num_anchors: Annotated[
+        int,
+        typer.Option(
+            help="Frames of a clip at which derivatives are taken; more are slower and nearer.",
+            rich_help_panel=CLIPS,
+        ),
+    ] = CLIP_DEFAULTS.num_anchors,
+    smoothness: Annotated[
+        float, typer.Option(help="Weight of steps between frames.", rich_help_panel=CLIPS)
+    ] = CLIP_DEFAULTS.smoothness,
     as_video: Annotated[
         bool, typer.Option("--as-video", help="The images are the frames of one video.")
     ] = False,
@@ -127,8 +170,9 @@ def invert(
     """Find the latents that render given images.
 
     Several images give a trajectory of one frame each, for `moco sample --start`; a video gives
-    one trajectory of all its frames. Nothing is aligned: the centre square is taken and resized,
-    and the output says so.
+    one trajectory of all its frames. Several videos, or a folder of them, give one each, whose
+    frames are found together; stopped, the same command goes on. Nothing is aligned: the centre
+    square is taken and resized.
 
     Example: moco invert photo.png | moco sample --start - | moco interpolate -o next.mp4
     """
@@ -148,6 +192,26 @@ def invert(
     frame_idxs = opt.parse_optional_numbers(frames)
     check_paths(inputs)
     check_optional_file(generator)
+    check_optional_file(encoder)
+    if together or (together is None and holds_videos(inputs)):
+        invert_folder(
+            inputs,
+            out=out,
+            force=force,
+            generator=generator,
+            encoder=encoder,
+            config=InvertClipsConfig(
+                num_frames=num_frames,
+                frame_stride=frame_stride,
+                num_anchors=num_anchors,
+                smoothness=smoothness,
+                seed=seed,
+            ),
+            device=device,
+            precision=precision,
+            report=report,
+        )
+        return
     output = choose_trajectory_output(out, force=force, json=json)
     if sheet is not None:
         check_output_path(sheet, force=force)

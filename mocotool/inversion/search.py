@@ -254,7 +254,7 @@ class _Search:
                 perceptual_weight=self.config.perceptual_weight,
             )
 
-        with _in_float32(self.generator):
+        with in_float32(self.generator):
             rows = GaussNewtonRows.begin(coords.flatten(1), residuals)
             found = rows.coords.clone()
             ended = rows.loss < ROUNDING_MSE
@@ -335,7 +335,7 @@ class _Search:
 
 
 @contextlib.contextmanager
-def _in_float32(generator: Generator) -> Iterator[None]:
+def in_float32(generator: Generator) -> Iterator[None]:
     """Render in float32 in the block: differences of bfloat16 pictures are mostly rounding."""
     precision = generator.synthesis.compute_dtype
     generator.set_precision(torch.float32)

@@ -325,7 +325,7 @@ def _walks(
         "AR(1) with offset": lambda seed: walk_autoregressively(sample(seed), seed=seed),
     }
     if real is not None:
-        stride = protocol.real_stride
+        stride = protocol.real_stride // (real.meta.frame_stride or 1)
         rows["look-alike's real steps"] = lambda seed: borrow_steps(
             sample(seed), real, generator, stride=stride, num_frames=protocol.num_frames
         )

@@ -1,0 +1,181 @@
+"""What `moco invert` does with whole clips: all frames of each are found together."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mocotool.cli.report import Report
+from mocotool.configs.invert_clips import LEAST_FRAMES, InvertClipsConfig
+from mocotool.errors import ConfigError, FileFormatError
+from mocotool.files import atomic_path, check_output_path
+from mocotool.provenance import current_command
+
+if TYPE_CHECKING:
+    import torch
+
+    from mocotool.inversion.clips import ClipInversion
+    from mocotool.video.reading import VideoEntry
+
+MAX_LISTED = 32
+
+
+def holds_videos(paths: Sequence[Path]) -> bool:
+    """Tell whether paths stand for several videos rather than for pictures or one video."""
+    from mocotool.video.listing import list_videos
+
+    if len(paths) == 1 and not paths[0].is_dir():
+        return False
+    try:
+        entries = [entry for path in paths for entry in list_videos(path).entries]
+    except FileFormatError:
+        return False
+    return sum(entry.num_frames > 1 for entry in entries) == len(entries)
+
+
+def invert_folder(
+    paths: Sequence[Path],
+    *,
+    out: str | None,
+    force: bool,
+    generator: Path | None,
+    encoder: Path | None,
+    config: InvertClipsConfig,
+    device: str,
+    precision: str,
+    report: Report,
+) -> None:
+    """Find the latents of all clips of some videos or folders, and write them into one file.
+
+    Raises:
+        ConfigError: The output is not a `.npz`, or it exists.
+        FileFormatError: There are no videos that are long enough.
+        MismatchError: The encoder does not fit the generator.
+    """
+    if out is None or Path(out).suffix.lower() != ".npz":
+        raise ConfigError(
+            f"whole clips go into a file of latents, got -o {out or 'nothing'}",
+            hint="-o trajectories.npz",
+        )
+    target = check_output_path(Path(out), force=force)
+
+    from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.generators.loading import load_generator
+    from mocotool.inversion.clips import ClipParts, invert_clips, to_trajectory
+    from mocotool.inversion.encoder import check_encoder_fits, load_encoder
+    from mocotool.latents import write_latents
+
+    where = resolve_device(device)
+    painter = load_generator(generator, device=where, precision=resolve_precision(precision, where))
+    guess = None if encoder is None else load_encoder(encoder, device=where)
+    if guess is not None:
+        report.warn_if(check_encoder_fits(guess, painter))
+    entries, num_frames = choose_clips(paths, config, report)
+    parts = ClipParts(
+        target.with_name(f"{target.name}.parts"),
+        _describe_settings(painter.origin, encoder, config, num_frames),
+    )
+    done = parts.check()
+    if done:
+        report.note(f"{parts.folder}: {done} clips are done already")
+    with report.progress("clips", len(entries)) as advance:
+        found = invert_clips(
+            painter,
+            _read_clips(entries, painter.resolution, num_frames, config.frame_stride),
+            config=config,
+            encoder=guess,
+            parts=parts,
+            progress=advance,
+        )
+    rate = entries[0].fps
+    trajectory = to_trajectory(
+        found,
+        painter,
+        frame_stride=config.frame_stride,
+        fps=None if rate is None else rate / config.frame_stride,
+    )
+    with atomic_path(target) as part, part.open("wb") as file:
+        write_latents(trajectory.with_command(current_command()), file)
+    parts.remove()
+    report.result({"wrote": str(target)} | describe_clips(found, as_json=report.json))
+
+
+def choose_clips(
+    paths: Sequence[Path], config: InvertClipsConfig, report: Report
+) -> "tuple[list[VideoEntry], int]":
+    """Find the videos that are long enough, and say how many frames of each are taken.
+
+    Raises:
+        FileFormatError: There are none.
+    """
+    from mocotool.video.listing import list_videos
+
+    stride = config.frame_stride
+    least = config.num_frames or LEAST_FRAMES
+    listings = [
+        list_videos(path, min_frames=(least - 1) * stride + 1, warn=report.warn) for path in paths
+    ]
+    entries = [entry for listing in listings for entry in listing.entries]
+    shortest = min((entry.num_frames - 1) // stride + 1 for entry in entries)
+    return entries, config.num_frames or shortest
+
+
+def _read_clips(
+    entries: "Sequence[VideoEntry]", size: int, num_frames: int, stride: int
+) -> "Iterator[tuple[str, Callable[[], torch.Tensor]]]":
+    """Yield the name of each clip, and what reads it."""
+    from mocotool.layouts import from_frames_u8
+    from mocotool.video.cutting import read_squares
+
+    idxs = range(0, num_frames * stride, stride)
+    for entry in entries:
+
+        def read(entry: "VideoEntry" = entry) -> "torch.Tensor":
+            squares = read_squares(entry, idxs, size)  # [t, 3, size, size]
+            return from_frames_u8(squares.transpose(0, 2, 3, 1))
+
+        yield str(entry.path), read
+
+
+def _describe_settings(
+    origin: Any, encoder: Path | None, config: InvertClipsConfig, num_frames: int
+) -> dict[str, Any]:
+    """Return what the latents of a clip depend on."""
+    import dataclasses
+
+    from mocotool.files import sha256_file
+
+    return {
+        "generator": origin.file.sha256 if origin else None,
+        "encoder": None if encoder is None else sha256_file(encoder),
+        "config": dataclasses.asdict(config) | {"num_frames": num_frames},
+    }
+
+
+def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[str, Any]:
+    """Return what the report says: every clip for scripts, a line each for people."""
+    n = len(found)
+    clips = [
+        {
+            "name": clip.name,
+            "psnr_db": round(clip.psnr, 2),
+            "ssim": round(clip.ssim, 4),
+            "seconds": round(clip.seconds, 2),
+        }
+        for clip in found
+    ]
+    values: dict[str, Any] = {
+        "num_clips": n,
+        "num_frames": len(found[0].latents),
+        "psnr_db": round(sum(clip.psnr for clip in found) / n, 2),
+        "ssim": round(sum(clip.ssim for clip in found) / n, 4),
+        "seconds_per_clip": round(sum(clip.seconds for clip in found) / n, 2),
+    }
+    if as_json:
+        return values | {"clips": clips}
+    listed = {
+        str(clip["name"]): f"PSNR {clip['psnr_db']:.2f} dB  SSIM {clip['ssim']:.4f}"
+        for clip in clips[:MAX_LISTED]
+    }
+    if n > MAX_LISTED:
+        listed["..."] = f"{n - MAX_LISTED} more; --json lists all"
+    return values | listed

@@ -1,0 +1,220 @@
+"""Many clips into latents, one after the other, so that a long run can be taken up again."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mocotool.configs.invert import InvertConfig
+from mocotool.configs.invert_clips import InvertClipsConfig
+from mocotool.errors import ConfigError, FileFormatError
+from mocotool.files import atomic_path
+from mocotool.generators.base import Generator
+from mocotool.inversion.clip_search import LatentAxes, search_clip
+from mocotool.inversion.encoder import LatentEncoder, check_encoder_fits
+from mocotool.inversion.quality import measure_quality
+from mocotool.inversion.search import check_images, in_float32
+from mocotool.inversion.starts import RIDGES, LatentSurvey, survey_latents
+from mocotool.latents import LatentsMeta, Trajectory
+from mocotool.npz import read_npz, write_npz
+
+SETTINGS_NAME = "settings.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ClipInversion:
+    """Latents of one clip."""
+
+    name: str
+    """What the clip is called."""
+    latents: Tensor
+    """[t, latent_dim]."""
+    psnr: float
+    """Of 8-bit RGB, in dB, the mean over frames."""
+    ssim: float
+    """Of 8-bit RGB, the mean over frames."""
+    seconds: float
+    """Time it took."""
+
+
+class ClipParts:
+    """A folder of clips that are done, so that a search of many can be stopped and taken up again.
+
+    Args:
+        folder: Made when the first clip is done.
+        settings: What the latents depend on; parts made with others are refused.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder = folder
+        self.settings = json.loads(json.dumps(settings))
+
+    def check(self) -> int:
+        """Return how many clips are done.
+
+        Raises:
+            ConfigError: The folder holds clips made with other settings.
+        """
+        path = self.folder / SETTINGS_NAME
+        if not path.exists():
+            return 0
+        try:
+            saved = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            saved = None
+        if saved != self.settings:
+            raise ConfigError(
+                f"{self.folder}: holds clips that were found with other settings",
+                hint=f"remove it, or write elsewhere: rm -r {self.folder}",
+            )
+        return len(list(self.folder.glob("*.npz")))
+
+    def load(self, name: str) -> ClipInversion | None:
+        """Return a clip that is done, or `None`."""
+        path = self._path(name)
+        if not path.exists():
+            return None
+        fields = read_npz(path, str(path))
+        try:
+            psnr, ssim, seconds = fields["figures"].tolist()
+            latents = torch.from_numpy(fields["latents"])
+        except (KeyError, ValueError):
+            raise FileFormatError(
+                f"{path}: not a part of an inversion", hint=f"rm {path}"
+            ) from None
+        return ClipInversion(name=name, latents=latents, psnr=psnr, ssim=ssim, seconds=seconds)
+
+    def save(self, clip: ClipInversion) -> None:
+        """Write a clip."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / SETTINGS_NAME
+        if not settings.exists():
+            with atomic_path(settings) as part:
+                part.write_text(json.dumps(self.settings), encoding="utf-8")
+        figures = np.array([clip.psnr, clip.ssim, clip.seconds])
+        with atomic_path(self._path(clip.name)) as part, part.open("wb") as file:
+            write_npz({"latents": clip.latents.numpy(), "figures": figures}, file)
+
+    def remove(self) -> None:
+        """Remove the folder, now that its clips are in one file."""
+        if self.folder.is_dir():
+            shutil.rmtree(self.folder)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz"
+
+
+def invert_clips(
+    generator: Generator,
+    clips: Iterable[tuple[str, Callable[[], Tensor]]],
+    *,
+    config: InvertClipsConfig | None = None,
+    encoder: LatentEncoder | None = None,
+    parts: ClipParts | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[ClipInversion]:
+    """Find latents of clips, all frames of each together, in memory for one clip.
+
+    Args:
+        generator: The frozen generator that shall render them; its noise is the file's own.
+        clips: A name, and what reads the clip: [t, c, resolution, resolution] in [-1, 1].
+        config: Steps and weights; `None` is the defaults.
+        encoder: Gives the latents to begin with; `None` is a linear guess from drawn latents.
+        parts: Where clips go as they are done, and are found again.
+        progress: Called with the number of clips done since the last call.
+
+    Returns:
+        One inversion a clip, in their order.
+
+    Raises:
+        MismatchError: Clips or encoder do not fit the generator.
+        ConfigError: The generator has classes, or no latents of its own (BigGAN, DCGAN).
+        DivergedError: The generator renders NaN or infinity.
+    """
+    config = InvertClipsConfig() if config is None else config
+    if generator.c_dim:
+        raise ConfigError("clips cannot be found together with a generator that has classes")
+    if encoder is not None:
+        check_encoder_fits(encoder, generator)
+    axes = LatentAxes.measure(generator, count=config.num_axes, seed=config.seed)
+    guess: Callable[[Tensor], Tensor] = encoder or _Regression.of(generator, config)
+
+    found = []
+    for name, read in clips:
+        clip = None if parts is None else parts.load(name)
+        if clip is None:
+            clip = _invert_clip(generator, name, read(), guess=guess, axes=axes, config=config)
+            if parts is not None:
+                parts.save(clip)
+        found.append(clip)
+        if progress is not None:
+            progress(1)
+    return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Regression:
+    """Guesses latents of pictures from those of drawn ones."""
+
+    survey: LatentSurvey
+
+    @classmethod
+    def of(cls, generator: Generator, config: InvertClipsConfig) -> "_Regression":
+        settings = InvertConfig(seed=config.seed)
+        return cls(survey_latents(generator, space=generator.space, config=settings))
+
+    def __call__(self, img: Tensor) -> Tensor:
+        return self.survey.regress(img, ridge=RIDGES[-1])
+
+
+def _invert_clip(
+    generator: Generator,
+    name: str,
+    frames: Tensor,
+    *,
+    guess: Callable[[Tensor], Tensor],
+    axes: LatentAxes,
+    config: InvertClipsConfig,
+) -> ClipInversion:
+    check_images(frames, generator)
+    started = time.monotonic()
+    target = frames.to(generator.device)
+    with in_float32(generator):
+        with torch.no_grad():
+            start = guess(target)
+        clip = search_clip(generator, target, start=start, axes=axes, config=config)
+    psnr, ssim = measure_quality(clip.img.cpu(), frames.cpu())
+    return ClipInversion(
+        name=name,
+        latents=clip.latents.cpu(),
+        psnr=float(psnr.mean()),
+        ssim=float(ssim.mean()),
+        seconds=time.monotonic() - started,
+    )
+
+
+def to_trajectory(
+    clips: Sequence[ClipInversion],
+    generator: Generator,
+    *,
+    frame_stride: int = 1,
+    fps: float | None = None,
+) -> Trajectory:
+    """Put clips of one length into one trajectory, with their names."""
+    latents = torch.stack([clip.latents for clip in clips]).float().numpy()
+    meta = LatentsMeta(
+        space=generator.space,
+        fps=fps,
+        names=[clip.name for clip in clips],
+        frame_stride=frame_stride,
+        generator=generator.origin.file if generator.origin else None,
+    )
+    return Trajectory(latents=latents, meta=meta)

@@ -1,0 +1,71 @@
+import json
+
+import numpy as np
+import pytest
+
+from mocotool.latents import read_latents
+from mocotool.video.writing import write_video
+
+
+@pytest.fixture
+def videos(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i, length in enumerate((40, 36, 10)):
+        frames = np.repeat(rng.integers(0, 256, (1, 16, 16, 3), np.uint8), length, axis=0)
+        write_video(folder / f"{i}.mkv", iter([frames]), fps=24.0)
+    return folder
+
+
+def test_a_folder_of_videos_becomes_one_trajectory_each(
+    run_moco, toy_generator_path, videos, tmp_path
+):
+    out = tmp_path / "trajectories.npz"
+
+    result = run_moco("invert", videos, "--generator", toy_generator_path, "-o", out)
+
+    assert result.exit_code == 0, result.stderr
+    trajectory = read_latents(out)
+    assert trajectory.latents.shape == (2, 18, 12)  # every second of the shortest's 36 frames
+    assert trajectory.meta.fps == 12
+    assert "1 shorter" in result.stderr or "10 frames" in result.stderr or "short" in result.stderr
+    assert not out.with_name("trajectories.npz.parts").exists()
+
+
+def test_an_encoder_is_used_where_one_is_given(run_moco, toy_generator_path, videos, tmp_path):
+    encoder, out = tmp_path / "encoder.safetensors", tmp_path / "trajectories.npz"
+    trained = ("--num-steps", 2, "--batch-size", 4, "--width", 4)
+    assert run_moco("train-encoder", toy_generator_path, "-o", encoder, *trained).exit_code == 0
+
+    result = run_moco(
+        *("invert", videos, "--generator", toy_generator_path, "--encoder", encoder),
+        *("-o", out, "--num-frames", 4, "--json"),
+    )
+
+    assert result.exit_code == 0, result.stderr
+    values = json.loads(result.stdout)
+    assert values["num_clips"] == 3
+    assert len(values["clips"]) == 3
+
+
+def test_one_video_is_found_together_where_that_is_asked(
+    run_moco, toy_generator_path, videos, tmp_path
+):
+    out = tmp_path / "one.npz"
+
+    result = run_moco(
+        *("invert", videos / "0.mkv", "--together", "--generator", toy_generator_path, "-o", out)
+    )
+
+    assert result.exit_code == 0, result.stderr
+    assert read_latents(out).latents.shape == (1, 20, 12)
+
+
+def test_whole_clips_go_into_latents_only(run_moco, toy_generator_path, videos, tmp_path):
+    result = run_moco(
+        "invert", videos, "--generator", toy_generator_path, "-o", tmp_path / "walk.mp4"
+    )
+
+    assert result.exit_code == 2
+    assert "trajectories.npz" in result.stderr
