@@ -79,7 +79,7 @@ def train_image_command(
         ),
     ] = DEFAULTS.flip,
     augment: Annotated[
-        AugmentChoice,
+        AugmentChoice | None,
         typer.Option(
             help="Augment as far as the discriminator overfits, or never.",
             rich_help_panel=TRAINING,

@@ -1,11 +1,12 @@
 """Settings of `moco train-image`."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mocotool.errors import ConfigError
 
-AugmentChoice = Literal["adaptive", "none"]
+AugmentChoice = Literal["adaptive", "constant", "none"]
+DiscriminatorChoice = Literal["stylegan2", "projected"]
 
 NETWORK_FIELDS = (
     "resolution",
@@ -51,6 +52,8 @@ class TrainImageConfig:
     """Size of w."""
     num_mapping_layers: int = 8
     """Depth of the mapping network."""
+    discriminator: DiscriminatorChoice = "stylegan2"
+    """A network of its own, or small heads on the frozen features of SqueezeNet."""
     learning_rate: float = 2e-3
     """Adam's learning rate for both networks."""
     r1_gamma: float | None = None
@@ -65,10 +68,13 @@ class TrainImageConfig:
     """The half life is at most this share of the images seen so far; 0 for no averaging."""
     flip: bool = True
     """Mirror half of the images."""
-    augment: AugmentChoice = "adaptive"
-    """Augment what the discriminator sees as far as its overfitting asks for, or never."""
+    augment: AugmentChoice | None = None
+    """Augment what the discriminator sees as far as its overfitting asks for, as much as does no
+    harm, or never; None is "adaptive" for stylegan2 and "constant" for projected."""
     augment_target: float = 0.6
     """Mean sign of the real scores that "adaptive" holds."""
+    held_out: float = 0.1
+    """Share of the files that is not trained on, but measured against at every save; 0 for none."""
     save_every: int = 500
     """Steps between two saved states."""
     preview_every: int = 1000
@@ -94,7 +100,10 @@ class TrainImageConfig:
         self._check("r1_gamma", 0 <= (self.r1_gamma or 0) < float("inf"), "0 or more")
         self._check("ema_images", self.ema_images is None or self.ema_images >= 1, "at least 1")
         self._check("ema_rampup", 0 <= self.ema_rampup < float("inf"), "0 or more")
-        self._check("augment", self.augment in get_args(AugmentChoice), "adaptive or none")
+        self._check_choice("discriminator", DiscriminatorChoice)
+        if self.augment is not None:
+            self._check_choice("augment", AugmentChoice)
+        self._check("held_out", 0 <= self.held_out <= 0.5, "0 to 0.5")
         self._check("augment_target", 0 < self.augment_target < 1, "more than 0 and less than 1")
         if self.channel_base < self.resolution:
             raise ConfigError(
@@ -107,10 +116,21 @@ class TrainImageConfig:
             flag = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{flag} {getattr(self, name)}: expected {expected}")
 
+    def _check_choice(self, name: str, choice: Any) -> None:
+        names = get_args(choice)
+        self._check(name, getattr(self, name) in names, f"{', '.join(names[:-1])} or {names[-1]}")
+
     @property
     def num_steps(self) -> int:
         """Steps in all."""
         return -(-self.num_images // self.batch_size)
+
+    @property
+    def effective_augment(self) -> AugmentChoice:
+        """How the discriminator's images are augmented, by its kind where nothing was said."""
+        if self.augment is not None:
+            return self.augment
+        return "adaptive" if self.discriminator == "stylegan2" else "constant"
 
     @property
     def effective_r1_gamma(self) -> float:

@@ -97,13 +97,15 @@ def minibatch_deviation(x: Tensor, *, group_size: int = MBSTD_GROUP_SIZE) -> Ten
 
 
 class StyleGAN2Discriminator(nn.Module):
-    """Image to one score.
+    """Image to one score; trained with a gradient penalty.
 
     Args:
         img_resolution: A power of two from 8 up.
         img_channels: 3 for RGB.
         channels: Channels at 4, 8, ..., `img_resolution` pixels, as for the generator.
     """
+
+    has_penalty = True
 
     def __init__(self, *, img_resolution: int, img_channels: int = 3, channels: list[int]) -> None:
         super().__init__()
@@ -135,3 +137,19 @@ class StyleGAN2Discriminator(nn.Module):
         x = self.conv(minibatch_deviation(x))
         score: Tensor = self.out(self.fc(x.float().flatten(1)))  # [n, 1]
         return score.squeeze(1)
+
+    @staticmethod
+    def real_loss(score: Tensor) -> Tensor:
+        """Punish low scores of real images, and with them those that a generator wants high.
+
+        Source:
+            Paper: Goodfellow et al., 2014, the non-saturating form.
+        """
+        return F.softplus(-score).mean()
+
+    @staticmethod
+    def fake_loss(score: Tensor) -> Tensor:
+        """Punish high scores of generated images."""
+        return F.softplus(score).mean()
+
+    generator_loss = real_loss

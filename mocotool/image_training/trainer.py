@@ -7,11 +7,10 @@ Path-length regularisation is left out; docs/decisions.md says why.
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
@@ -19,7 +18,13 @@ from mocotool.devices import check_training_precision
 from mocotool.errors import DivergedError, StoppedError
 from mocotool.generators.loading import save_generator
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
-from mocotool.image_training.augment import AdaptiveProbability, augment_images, flip_half
+from mocotool.image_training.augment import (
+    MAX_PROBABILITY,
+    AdaptiveProbability,
+    augment_images,
+    flip_half,
+)
+from mocotool.image_training.projected_discriminator import ProjectedDiscriminator
 from mocotool.image_training.start import build_generator, check_start
 from mocotool.image_training.stylegan2_discriminator import StyleGAN2Discriminator
 from mocotool.layouts import to_frames_u8, to_unit_range
@@ -33,6 +38,7 @@ W_AVG_BETA = 0.995  # running mean of w, Karras et al. 2019
 ADAM_BETAS = (0.0, 0.99)
 PREVIEW_IMAGES = 64
 GENERATOR_NAME = "generator.safetensors"
+BEST_NAME = "best.safetensors"
 DIVERGED_HINT = (
     f"start another run with --generator RUN/{GENERATOR_NAME}, which is from before, and a lower "
     "--learning-rate or a larger --r1-gamma"
@@ -84,22 +90,25 @@ class ImageTrainer:
         self.rows = self.processes.rows(config.batch_size)
         self.step_idx = 0
         self.augment = AdaptiveProbability(target=config.augment_target)
+        if config.effective_augment == "constant":
+            self.augment.p = MAX_PROBABILITY
+        self.best_kid = float("inf")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             generator = build_generator(config) if initial is None else copy.deepcopy(initial)
-            discriminator = StyleGAN2Discriminator(
-                img_resolution=config.resolution, channels=generator.arch["channels"]
-            )
+            discriminator = _build_discriminator(config, generator, precision)
         self.generator = generator.to(device).train().requires_grad_(True)
         self.averaged = copy.deepcopy(self.generator).freeze()
         self.discriminator = discriminator.to(device)
         self.generator.set_precision(precision)
         self.averaged.set_precision(precision)
         self.discriminator.compute_dtype = precision
-        self.g_optimizer = _adam(self.generator, config.learning_rate)
+        self._d_parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
+        self.g_optimizer = _adam(self.generator.parameters(), config.learning_rate)
         # Lazy regularisation: the penalty's steps stand for the others as well.
-        ratio = config.r1_interval / (config.r1_interval + 1)
-        self.d_optimizer = _adam(self.discriminator, config.learning_rate * ratio, ratio)
+        interval = config.r1_interval
+        ratio = interval / (interval + 1) if self.discriminator.has_penalty else 1.0
+        self.d_optimizer = _adam(self._d_parameters, config.learning_rate * ratio, ratio)
 
     def step(self, real_u8: Tensor) -> dict[str, float]:
         """Train the discriminator and the generator once.
@@ -117,11 +126,12 @@ class ImageTrainer:
         if self.config.flip:
             real = flip_half(real, rng=self._rng("flip"), rows=self.rows)
         values = self._discriminator_step(real)
-        if self.config.r1_gamma != 0 and self.step_idx % self.config.r1_interval == 0:
+        has_penalty = self.discriminator.has_penalty and self.config.r1_gamma != 0
+        if has_penalty and self.step_idx % self.config.r1_interval == 0:
             values["r1"] = self._penalty_step(real)
         values |= self._generator_step()
         self._update_average()
-        if self.config.augment == "adaptive":
+        if self.config.effective_augment == "adaptive":
             self.augment.update(values["real_sign"], batch_size=self.config.batch_size)
         values["augment_p"] = self.augment.p
         self.step_idx += 1
@@ -184,8 +194,9 @@ class ImageTrainer:
             fake = self._fake_batch("d")
         real_score = self._score(real, "real")
         fake_score = self._score(fake, "fake")
-        loss = F.softplus(fake_score).mean() + F.softplus(-real_score).mean()
-        self._update(self.discriminator, self.d_optimizer, loss)
+        judge = self.discriminator
+        loss = judge.fake_loss(fake_score) + judge.real_loss(real_score)
+        self._update(self._d_parameters, self.d_optimizer, loss)
         means = torch.stack([loss, real_score.mean(), fake_score.mean(), real_score.sign().mean()])
         names = ("d_loss", "real_score", "fake_score", "real_sign")
         return dict(zip(names, self.processes.average(means).tolist(), strict=True))
@@ -199,21 +210,23 @@ class ImageTrainer:
             (slope,) = torch.autograd.grad(score, real, create_graph=True)
         penalty = slope.square().sum(dim=(1, 2, 3)).mean()
         weight = self.config.effective_r1_gamma / 2 * self.config.r1_interval
-        self._update(self.discriminator, self.d_optimizer, penalty * weight)
+        self._update(self._d_parameters, self.d_optimizer, penalty * weight)
         self.discriminator.compute_dtype = self.precision
         return float(self.processes.average(penalty))
 
     def _generator_step(self) -> dict[str, float]:
-        self.discriminator.requires_grad_(False)
-        loss = F.softplus(-self._score(self._fake_batch("g"), "g")).mean()
-        self._update(self.generator, self.g_optimizer, loss)
-        self.discriminator.requires_grad_(True)
+        _require_gradients(self._d_parameters, False)
+        loss = self.discriminator.generator_loss(self._score(self._fake_batch("g"), "g"))
+        self._update(list(self.generator.parameters()), self.g_optimizer, loss)
+        _require_gradients(self._d_parameters, True)
         return {"g_loss": float(self.processes.average(loss))}
 
-    def _update(self, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    def _update(
+        self, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, loss: Tensor
+    ) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.processes.average_gradients(network.parameters())
+        self.processes.average_gradients(parameters)
         optimizer.step()
 
     @torch.no_grad()
@@ -269,6 +282,7 @@ class ImageTrainer:
         return {
             "step_idx": self.step_idx,
             "augment_p": self.augment.p,
+            "best_kid": self.best_kid,
             "generator": self.generator.state_dict(),
             "averaged": self.averaged.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -280,15 +294,31 @@ class ImageTrainer:
         """Go on from what `state_dict` returned."""
         self.step_idx = state["step_idx"]
         self.augment.p = state["augment_p"]
+        self.best_kid = state.get("best_kid", self.best_kid)  # older runs measured nothing
         for name in ("generator", "averaged", "discriminator", "g_optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
 
 
-def _adam(network: nn.Module, learning_rate: float, ratio: float = 1.0) -> torch.optim.Adam:
-    betas = (ADAM_BETAS[0] ** ratio, ADAM_BETAS[1] ** ratio)
-    return torch.optim.Adam(
-        network.parameters(), lr=learning_rate, betas=betas, eps=1e-8, fused=True
+def _build_discriminator(
+    config: TrainImageConfig, generator: StyleGAN2, precision: torch.dtype
+) -> StyleGAN2Discriminator | ProjectedDiscriminator:
+    if config.discriminator == "projected":
+        return ProjectedDiscriminator(img_resolution=config.resolution, precision=precision)
+    return StyleGAN2Discriminator(
+        img_resolution=config.resolution, channels=generator.arch["channels"]
     )
+
+
+def _require_gradients(parameters: Iterable[nn.Parameter], wanted: bool) -> None:
+    for parameter in parameters:
+        parameter.requires_grad_(wanted)
+
+
+def _adam(
+    parameters: Iterable[nn.Parameter], learning_rate: float, ratio: float = 1.0
+) -> torch.optim.Adam:
+    betas = (ADAM_BETAS[0] ** ratio, ADAM_BETAS[1] ** ratio)
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, eps=1e-8, fused=True)
 
 
 def _is_finite(value: float) -> bool:
@@ -301,6 +331,7 @@ def train_image(
     run: RunFolder,
     *,
     save_preview: Callable[[Tensor, int], None] | None = None,
+    measure: Callable[[StyleGAN2], float] | None = None,
     on_step: Callable[[dict[str, float]], None] = lambda _: None,
     stop: StopRequest | None = None,
 ) -> None:
@@ -311,6 +342,8 @@ def train_image(
         images: The real images, at the trainer's place.
         run: Where the generator, state and losses go; opened.
         save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
+        measure: Returns the averaged generator's distance (KID) from images that it never saw;
+            asked before every save, and the nearest generator so far is kept beside the newest.
         on_step: Told the losses after each step.
         stop: Asked after each step.
 
@@ -333,12 +366,37 @@ def train_image(
             save_preview(trainer.preview(), step)
         asked = trainer.processes.any(bool(stop))
         if asked or is_last or step % config.save_every == 0:
+            if measure is not None and run.writes:
+                keep_best(trainer, run, measure(trainer.averaged))
             save_run(trainer, images, run)
         if asked and not is_last:
             raise StoppedError(
                 f"{run.path}: stopped and saved after {trainer.images_seen} images",
                 hint="the same command with --resume goes on",
             )
+
+
+def keep_best(trainer: ImageTrainer, run: RunFolder, kid: float) -> None:
+    """Log a distance, and write the averaged generator if none was nearer.
+
+    Raises:
+        DivergedError: A weight is NaN or infinite; nothing is written.
+    """
+    trainer.check_weights()
+    run.log(trainer.step_idx, {"images": trainer.images_seen, "kid": kid})
+    if kid < trainer.best_kid:
+        trainer.best_kid = kid
+        notes = _notes(trainer, run) | {"kid": f"{kid:.6g}"}
+        save_generator(trainer.averaged, run.path / BEST_NAME, notes=notes)
+
+
+def _notes(trainer: ImageTrainer, run: RunFolder) -> dict[str, str]:
+    """Return what a generator's file says of its training."""
+    return {
+        "trained_by": run.command,
+        "images_seen": str(trainer.images_seen),
+        "seed": str(trainer.config.seed),
+    }
 
 
 def save_run(trainer: ImageTrainer, images: ImageBatches, run: RunFolder) -> None:
@@ -351,10 +409,5 @@ def save_run(trainer: ImageTrainer, images: ImageBatches, run: RunFolder) -> Non
     """
     trainer.check_weights()
     if run.writes:
-        notes = {
-            "trained_by": run.command,
-            "images_seen": str(trainer.images_seen),
-            "seed": str(trainer.config.seed),
-        }
-        save_generator(trainer.averaged, run.path / GENERATOR_NAME, notes=notes)
+        save_generator(trainer.averaged, run.path / GENERATOR_NAME, notes=_notes(trainer, run))
     run.save_state(trainer.state_dict() | {"images": images.state_dict()})

@@ -1,0 +1,218 @@
+"""A discriminator with eyes: small heads on the frozen features of a classifier.
+
+A network that was trained to tell a thousand things apart sees what is wrong with a picture long
+before one that starts from nothing. Its features at four depths are mixed by fixed random
+convolutions, across channels and then from the deep and coarse to the shallow and fine, so that no
+head can look at a few of them only; a small head scores each, and one more looks at the pixels,
+since a classifier was trained to ignore much of what colour says.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from mocotool.errors import ConfigError
+from mocotool.image_training.stylegan2_discriminator import minibatch_deviation
+from mocotool.networks.squeezenet import load_squeezenet
+
+MIN_RESOLUTION = 32
+HEAD_SIZE = 8  # heads halve their input until it is no larger
+HEAD_WIDTH = 64
+MAX_WIDTH = 128
+PIXEL_WIDTH = 16
+NORM_GROUP_SIZE = 8
+LRELU_SLOPE = 0.2
+
+# Where the classifier is tapped: the place among its activations, channels there, the root mean
+# square of its activations on the bundled clips (so that each depth weighs the same once mixed),
+# and channels after mixing.
+TAPS = (
+    (0, 64, 45.0, 32),  # conv1
+    (1, 128, 85.0, 64),  # fire3
+    (2, 256, 64.0, 64),  # fire5
+    (6, 512, 14.0, 128),  # fire9
+)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """Image to the scores of many places, by five heads from pixels to the deepest features.
+
+    Its random projections come from torch's global seed and stay as drawn.
+
+    Args:
+        img_resolution: A power of two from 32 up.
+        precision: What features and heads compute in.
+
+    Raises:
+        ConfigError: The images are too small for the classifier.
+
+    Source:
+        Follows: Sauer et al., "Projected GANs Converge Faster", 2021: cross-channel and cross-scale
+            mixing (Sec. 3.2), hinge loss; with SqueezeNet for EfficientNet, and a head on pixels.
+    """
+
+    has_penalty = False
+    place_weight: Tensor
+
+    def __init__(self, *, img_resolution: int, precision: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        if img_resolution < MIN_RESOLUTION:
+            raise ConfigError(
+                f"--resolution {img_resolution}: too small for the projected discriminator, "
+                f"expected at least {MIN_RESOLUTION}",
+                hint="--discriminator stylegan2 takes any size",
+            )
+        self.compute_dtype = precision
+        self.network = load_squeezenet(dtype=precision)
+        self.project = RandomProjection()
+        self.heads = nn.ModuleList([Head(3, PIXEL_WIDTH, size=img_resolution)])
+        # A blank picture tells how large the features are.
+        blank = torch.zeros(1, 3, img_resolution, img_resolution)
+        with torch.no_grad():
+            features = self.network.activations(blank)
+        self.heads.extend(
+            Head(mixed, mixed, size=features[tap].shape[-1]) for tap, _, _, mixed in TAPS
+        )
+        with torch.no_grad():
+            places = [logits.shape[1] for logits in self._head_logits(blank)]
+        # Heads weigh the same, however many places each looks at.
+        weights = [torch.full((count,), 1 / (count * len(places))) for count in places]
+        self.register_buffer("place_weight", torch.cat(weights))
+
+    def forward(self, img: Tensor) -> Tensor:
+        """Score images.
+
+        Args:
+            img: [n, 3, h, w] in [-1, 1].
+
+        Returns:
+            float32 [n, places of all heads]; higher means more real.
+        """
+        return torch.cat(self._head_logits(img), dim=1)
+
+    def _head_logits(self, img: Tensor) -> list[Tensor]:
+        features = self.network.activations(img)
+        mixed = self.project([features[tap] for tap, *_ in TAPS])
+        pixels = img.to(self.compute_dtype).contiguous(memory_format=torch.channels_last)
+        return [head(x) for head, x in zip(self.heads, [pixels, *mixed], strict=True)]
+
+    def real_loss(self, score: Tensor) -> Tensor:
+        """Punish scores of real images below 1 (hinge)."""
+        return self._mean(F.relu(1 - score))
+
+    def fake_loss(self, score: Tensor) -> Tensor:
+        """Punish scores of generated images above -1 (hinge)."""
+        return self._mean(F.relu(1 + score))
+
+    def generator_loss(self, score: Tensor) -> Tensor:
+        """Punish low scores of generated images, however low."""
+        return self._mean(-score)
+
+    def _mean(self, values: Tensor) -> Tensor:
+        """Average over images, heads, and each head's places."""
+        return (values * self.place_weight).sum(dim=1).mean()
+
+
+class RandomProjection(nn.Module):
+    """Fixed random mixing of features at several scales, deepest first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [mixed for *_, mixed in TAPS]
+        self.across_channels = nn.ParameterList(
+            _random_kernel(channels, mixed, 1, gain=1 / rms) for _, channels, rms, mixed in TAPS
+        )
+        # What arrives from the level below has its channels already.
+        self.across_scales = nn.ParameterList(
+            _random_kernel(width, width if i == 0 else widths[i - 1], 3)
+            for i, width in enumerate(widths)
+        )
+        self.requires_grad_(False)
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Mix features, [n, c_i, h_i, w_i] from the finest to the coarsest; c_i as in `TAPS`."""
+        mixed: list[Tensor] = []
+        coarser: Tensor | None = None
+        for i in reversed(range(len(features))):
+            x = F.conv2d(features[i], self.across_channels[i].to(features[i].dtype))
+            if coarser is not None:
+                size = (x.shape[2], x.shape[3])
+                x = x + F.interpolate(coarser, size=size, mode="bilinear", align_corners=False)
+                x = x * math.sqrt(0.5)  # the sum of two of variance one
+            mixed.insert(0, x)
+            coarser = F.conv2d(x, self.across_scales[i].to(x.dtype), padding=1)
+        return mixed
+
+
+def _random_kernel(c_in: int, c_out: int, size: int, *, gain: float = 1.0) -> nn.Parameter:
+    """Draw a kernel that keeps the variance of what it mixes, [c_out, c_in, size, size]."""
+    return nn.Parameter(torch.randn(c_out, c_in, size, size) * gain / math.sqrt(c_in * size**2))
+
+
+class Head(nn.Module):
+    """Features or pixels to scores of places: halved down to 8 pixels, then two convolutions."""
+
+    def __init__(self, in_channels: int, width: int, *, size: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        while size > HEAD_SIZE:
+            layers += [SpectralConv2d(in_channels, width, 4, stride=2), NeighbourNorm(width)]
+            layers += [nn.LeakyReLU(LRELU_SLOPE)]
+            in_channels, width, size = width, min(2 * width, MAX_WIDTH), size // 2
+        self.halve = nn.Sequential(*layers)
+        self.conv = SpectralConv2d(in_channels + 1, HEAD_WIDTH, 3)
+        self.out = SpectralConv2d(HEAD_WIDTH, 1, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [n, c, h, w] to float32 [n, places]."""
+        x = minibatch_deviation(self.halve(x))  # [n, c' + 1, h', w']
+        x = F.leaky_relu(self.conv(x), LRELU_SLOPE)
+        return self.out(x).float().flatten(1)  # type: ignore[no-any-return]
+
+
+class SpectralConv2d(nn.Module):
+    """Convolution with a kernel of spectral norm one; computes in its input's type."""
+
+    def __init__(self, in_channels: int, out_channels: int, size: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.stride, self.padding = stride, (size - 1) // 2
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, size, size))
+        nn.init.orthogonal_(self.weight)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        spectral_norm(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [n, c_in, h, w] to [n, c_out, h', w']."""
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return F.conv2d(x, weight, bias, stride=self.stride, padding=self.padding)
+
+
+class NeighbourNorm(nn.Module):
+    """Batch normalisation over neighbours in the batch, with nothing remembered.
+
+    Eight images at a time, so that a batch split over processes comes to the same.
+
+    Source:
+        Follows: Sauer et al., "StyleGAN-T", 2023 (their heads normalise over parts of the batch).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [n, c, h, w] to the same shape; each channel has mean 0 and variance 1 in a group."""
+        n = len(x)
+        group = max(size for size in range(1, min(NORM_GROUP_SIZE, n) + 1) if n % size == 0)
+        parts = [
+            F.batch_norm(
+                part, None, None, self.weight.to(x.dtype), self.bias.to(x.dtype), training=True
+            )
+            for part in x.split(group)
+        ]
+        return torch.cat(parts)
