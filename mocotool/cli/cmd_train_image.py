@@ -8,7 +8,12 @@ import typer
 
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
-from mocotool.configs.train_image import NETWORK_FIELDS, AugmentChoice, TrainImageConfig
+from mocotool.configs.train_image import (
+    NETWORK_FIELDS,
+    AugmentChoice,
+    DiscriminatorChoice,
+    TrainImageConfig,
+)
 from mocotool.files import check_input_file, check_input_folder
 
 DEFAULTS = TrainImageConfig()
@@ -37,7 +42,8 @@ def train_image_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Start from this StyleGAN2, any format `moco` reads; its size is the run's.",
+            help="Start from this StyleGAN2, any format `moco` reads; its size is the run's, and "
+            "twice that if --resolution says so.",
         ),
     ] = None,
     channel_base: Annotated[
@@ -55,6 +61,13 @@ def train_image_command(
     num_mapping_layers: Annotated[
         int, typer.Option(min=1, help="Depth of the mapping network.", rich_help_panel=NETWORK)
     ] = DEFAULTS.num_mapping_layers,
+    discriminator: Annotated[
+        DiscriminatorChoice,
+        typer.Option(
+            help="A network of its own, or small heads on the frozen features of SqueezeNet.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = DEFAULTS.discriminator,
     learning_rate: Annotated[
         float, typer.Option(help="Adam's learning rate.", rich_help_panel=TRAINING)
     ] = DEFAULTS.learning_rate,
@@ -81,10 +94,20 @@ def train_image_command(
     augment: Annotated[
         AugmentChoice | None,
         typer.Option(
-            help="Augment as far as the discriminator overfits, or never.",
+            help="Augment as far as the discriminator overfits (as stylegan2 does if left out), as "
+            "much as does no harm (as projected does), or never.",
             rich_help_panel=TRAINING,
         ),
     ] = DEFAULTS.augment,
+    held_out: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.5,
+            help="Share of the files to measure against at every save, in place of training.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = DEFAULTS.held_out,
     save_every: Annotated[
         int, typer.Option(min=1, help="Steps between saved states.", rich_help_panel=TRAINING)
     ] = DEFAULTS.save_every,
@@ -121,11 +144,13 @@ def train_image_command(
         z_dim=z_dim,
         w_dim=w_dim,
         num_mapping_layers=num_mapping_layers,
+        discriminator=discriminator,
         learning_rate=learning_rate,
         r1_gamma=r1_gamma,
         style_mixing=style_mixing,
         flip=flip,
         augment=augment,
+        held_out=held_out,
         save_every=save_every,
         preview_every=preview_every,
         log_every=log_every,
@@ -140,6 +165,7 @@ def train_image_command(
     from mocotool.image_training.plan import plan_training
     from mocotool.image_training.start import adopt_network, load_start
     from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer, train_image
+    from mocotool.metrics.held_out import HeldOutDistance
     from mocotool.provenance import portable_path
     from mocotool.training.distributed import joined_processes
     from mocotool.training.run_folder import RunFolder
@@ -151,7 +177,8 @@ def train_image_command(
     with joined_processes(resolve_device(device)) as processes:
         report.quiet |= not processes.is_first
         dtype = resolve_training_precision(precision, processes.device)
-        start = None if generator is None else load_start(generator)
+        asked_resolution = resolution if opt.is_given(ctx, "resolution") else None
+        start = None if generator is None else load_start(generator, resolution=asked_resolution)
         if start is not None:
             asked = [name for name in NETWORK_FIELDS if opt.is_given(ctx, name)]
             config = adopt_network(config, start, asked=asked)
@@ -159,7 +186,7 @@ def train_image_command(
         resume |= run.is_restarted
         if not dry_run:
             run.check_place(resume=resume)
-        listing = list_videos(videos, warn=report.warn)
+        listing, held_out_listing = list_videos(videos, warn=report.warn).hold_out(held_out)
         trainer = ImageTrainer(config, precision=dtype, processes=processes, initial=start)
         if dry_run:
             plan = {"videos": len(listing.entries), "images": listing.num_frames}
@@ -189,6 +216,11 @@ def train_image_command(
                 warn=report.warn,
                 advance=advance,
             )
+        measure = None
+        if held_out_listing is not None:
+            measure = HeldOutDistance(
+                held_out_listing, resolution=config.resolution, seed=seed, device=processes.device
+            )
         if resume:
             trainer.resume(run, images, warn=report.warn)
         with (
@@ -204,6 +236,7 @@ def train_image_command(
                 save_preview=lambda frames, step: write_png(
                     run.sample_path(step, ".png"), tile_frames(list(frames.numpy()))
                 ),
+                measure=measure,
                 on_step=lambda values: show(
                     trainer.images_seen, {name: values[name] for name in SHOWN_LOSSES}
                 ),

@@ -9,6 +9,7 @@ since a classifier was trained to ignore much of what colour says.
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone knows
@@ -126,25 +127,23 @@ class RandomProjection(nn.Module):
         self.across_channels = nn.ParameterList(
             _random_kernel(channels, mixed, 1, gain=1 / rms) for _, channels, rms, mixed in TAPS
         )
-        # What arrives from the level below has its channels already.
+        # Each kernel carries a level to the finer one above it.
         self.across_scales = nn.ParameterList(
-            _random_kernel(width, width if i == 0 else widths[i - 1], 3)
-            for i, width in enumerate(widths)
+            _random_kernel(coarse, fine, 3) for fine, coarse in pairwise(widths)
         )
         self.requires_grad_(False)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Mix features, [n, c_i, h_i, w_i] from the finest to the coarsest; c_i as in `TAPS`."""
         mixed: list[Tensor] = []
-        coarser: Tensor | None = None
         for i in reversed(range(len(features))):
             x = F.conv2d(features[i], self.across_channels[i].to(features[i].dtype))
-            if coarser is not None:
+            if mixed:
+                coarser = F.conv2d(mixed[0], self.across_scales[i].to(x.dtype), padding=1)
                 size = (x.shape[2], x.shape[3])
-                x = x + F.interpolate(coarser, size=size, mode="bilinear", align_corners=False)
-                x = x * math.sqrt(0.5)  # the sum of two of variance one
+                enlarged = F.interpolate(coarser, size=size, mode="bilinear", align_corners=False)
+                x = (x + enlarged) * math.sqrt(0.5)  # the sum of two of variance one
             mixed.insert(0, x)
-            coarser = F.conv2d(x, self.across_scales[i].to(x.dtype), padding=1)
         return mixed
 
 

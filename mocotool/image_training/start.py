@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Collection
 from pathlib import Path
 
+import torch
+
 from mocotool.configs.train_image import NETWORK_FIELDS, TrainImageConfig
 from mocotool.errors import MismatchError
 from mocotool.generators.loading import load_generator
@@ -25,8 +27,12 @@ def build_generator(config: TrainImageConfig) -> StyleGAN2:
     )
 
 
-def load_start(path: Path) -> StyleGAN2:
+def load_start(path: Path, *, resolution: int | None = None) -> StyleGAN2:
     """Load a StyleGAN2 to start training from.
+
+    Args:
+        path: The file.
+        resolution: What was asked for; twice the generator's own grows it, see `grow_generator`.
 
     Raises:
         FileFormatError: The file is not a generator.
@@ -44,7 +50,39 @@ def load_start(path: Path) -> StyleGAN2:
         raise MismatchError(
             f"{path}: makes images of {generator.img_channels} channels, expected {IMG_CHANNELS}"
         )
-    return generator
+    return grow_generator(generator) if resolution == 2 * generator.resolution else generator
+
+
+def grow_generator(generator: StyleGAN2) -> StyleGAN2:
+    """Return a generator of twice the resolution that begins by making the same pictures.
+
+    The new block has half the channels of the last one, and an image layer of zeros, so that at
+    first it adds nothing to the enlarged picture.
+
+    Args:
+        generator: What to grow; unchanged.
+
+    Raises:
+        MismatchError: Its picture is not a sum over resolutions, so nothing can be added to it.
+
+    Source:
+        Follows: Karras et al., "Progressive Growing of GANs", 2018, with zeros for the fade.
+    """
+    arch = generator.arch
+    if arch["architecture"] != "skip":
+        raise MismatchError(
+            f"the generator to start from is of the architecture {arch['architecture']!r}, "
+            "expected 'skip' to double its resolution",
+            hint="leave --resolution out to train it at its own",
+        )
+    arch["img_resolution"] *= 2
+    arch["channels"] = [*arch["channels"], max(1, arch["channels"][-1] // 2)]
+    grown = StyleGAN2(**arch)
+    grown.load_state_dict(grown.state_dict() | generator.state_dict())
+    block = getattr(grown.synthesis, f"b{grown.resolution}")
+    torch.nn.init.zeros_(block.torgb.weight)
+    grown.origin = generator.origin
+    return grown
 
 
 def adopt_network(

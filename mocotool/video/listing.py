@@ -1,5 +1,6 @@
 """What videos a folder holds, which of them can be used, and why the others cannot."""
 
+import dataclasses
 import os
 import re
 from collections import Counter, defaultdict
@@ -57,6 +58,23 @@ class VideoListing:
     def num_frames(self) -> int:
         """Frames of all usable videos together."""
         return sum(entry.num_frames for entry in self.entries)
+
+    def hold_out(self, share: float) -> tuple["VideoListing", "VideoListing | None"]:
+        """Put a share of the files aside, evenly spread over their order.
+
+        Args:
+            share: Of the files, 0 to 0.5.
+
+        Returns:
+            Files to train on, and those put aside; `None` where the share comes to no file.
+        """
+        num_held = int(len(self.entries) * share)
+        if num_held == 0:
+            return self, None
+        held = {(2 * i + 1) * len(self.entries) // (2 * num_held) for i in range(num_held)}
+        kept = tuple(entry for i, entry in enumerate(self.entries) if i not in held)
+        aside = tuple(entry for i, entry in enumerate(self.entries) if i in held)
+        return dataclasses.replace(self, entries=kept), dataclasses.replace(self, entries=aside)
 
 
 def list_videos(
