@@ -159,8 +159,11 @@ class Head(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         while size > HEAD_SIZE:
-            layers += [SpectralConv2d(in_channels, width, 4, stride=2), NeighbourNorm(width)]
-            layers += [nn.LeakyReLU(LRELU_SLOPE)]
+            layers += [
+                SpectralConv2d(in_channels, width, 4, stride=2, bias=False),
+                NeighbourNorm(width),
+                nn.LeakyReLU(LRELU_SLOPE),
+            ]
             in_channels, width, size = width, min(2 * width, MAX_WIDTH), size // 2
         self.halve = nn.Sequential(*layers)
         self.conv = SpectralConv2d(in_channels + 1, HEAD_WIDTH, 3)
@@ -176,18 +179,20 @@ class Head(nn.Module):
 class SpectralConv2d(nn.Module):
     """Convolution with a kernel of spectral norm one; computes in its input's type."""
 
-    def __init__(self, in_channels: int, out_channels: int, size: int, *, stride: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, size: int, *, stride: int = 1, bias: bool = True
+    ) -> None:
         super().__init__()
         self.stride, self.padding = stride, (size - 1) // 2
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, size, size))
         nn.init.orthogonal_(self.weight)
-        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         spectral_norm(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [n, c_in, h, w] to [n, c_out, h', w']."""
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return F.conv2d(x, weight, bias, stride=self.stride, padding=self.padding)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.conv2d(x, self.weight.to(x.dtype), bias, stride=self.stride, padding=self.padding)
 
 
 class NeighbourNorm(nn.Module):

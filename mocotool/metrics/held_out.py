@@ -25,24 +25,32 @@ class HeldOutDistance:
         resolution: Side of the generator's images in pixels.
         seed: Chooses the frames and the latents, the same at every call.
         device: Where features are computed.
+        num_images: Of either side, at least 3; fewer real ones where there are no more.
     """
 
     def __init__(
-        self, listing: VideoListing, *, resolution: int, seed: int, device: torch.device
+        self,
+        listing: VideoListing,
+        *,
+        resolution: int,
+        seed: int,
+        device: torch.device | None = None,
+        num_images: int = NUM_IMAGES,
     ) -> None:
-        self._detector = load_frame_detector("squeezenet").to(device)
+        self._device = device or torch.device("cpu")
+        self._detector = load_frame_detector("squeezenet").to(self._device)
         self._seed = seed
-        self._device = device
-        num_images = min(NUM_IMAGES, listing.num_frames)
+        self._num_images = num_images
+        num_real = min(num_images, listing.num_frames)
         images = load_images(listing, resolution=resolution, batch_size=1, seed=seed, num_workers=0)
-        frames_u8 = torch.cat([next(images) for _ in range(num_images)])  # [n, 3, h, w]
+        frames_u8 = torch.cat([next(images) for _ in range(num_real)])  # [n, 3, h, w]
         self._real = self._features(list(frames_u8.movedim(1, -1).split(CHUNK_SIZE)))
 
     @torch.inference_mode()
     def __call__(self, generator: StyleGAN2) -> float:
         """Return the unbiased kernel distance; about 0 where nothing tells the two apart."""
         z = torch.randn(
-            NUM_IMAGES, generator.z_dim, generator=derive_rng(self._seed, "held-out")
+            self._num_images, generator.z_dim, generator=derive_rng(self._seed, "held-out")
         ).to(self._device)
         w = generator.mapping(z)  # [n, w_dim]
         chunks = [to_frames_u8(generator.synthesis(part)) for part in w.split(CHUNK_SIZE)]

@@ -59,21 +59,24 @@ class VideoListing:
         """Frames of all usable videos together."""
         return sum(entry.num_frames for entry in self.entries)
 
-    def hold_out(self, share: float) -> tuple["VideoListing", "VideoListing | None"]:
-        """Put a share of the files aside, evenly spread over their order.
+    def hold_out(
+        self, share: float, *, min_frames: int = 100
+    ) -> tuple["VideoListing", "VideoListing | None"]:
+        """Put a share of the videos aside, evenly spread over their order.
 
         Args:
-            share: Of the files, 0 to 0.5.
+            share: Of the videos, 0 to 0.5.
+            min_frames: Frames of them all that make them worth it.
 
         Returns:
-            Files to train on, and those put aside; `None` where the share comes to no file.
+            Videos to train on, and those put aside; all and `None` where those would be too few.
         """
         num_held = int(len(self.entries) * share)
-        if num_held == 0:
-            return self, None
         held = {(2 * i + 1) * len(self.entries) // (2 * num_held) for i in range(num_held)}
         kept = tuple(entry for i, entry in enumerate(self.entries) if i not in held)
         aside = tuple(entry for i, entry in enumerate(self.entries) if i in held)
+        if not aside or sum(entry.num_frames for entry in aside) < min_frames:
+            return self, None
         return dataclasses.replace(self, entries=kept), dataclasses.replace(self, entries=aside)
 
 

@@ -200,6 +200,16 @@ def test_fine_tuning_takes_its_sizes_from_the_file(fine_tune, toy_generator, tmp
     assert fine_tune("--resume", "--num-images", "20").exit_code == 0
 
 
+def test_fine_tuning_at_twice_the_size_grows_the_generator(fine_tune, tmp_path):
+    result = fine_tune("--resolution", "32", "--discriminator", "projected")
+
+    assert result.exit_code == 0, result.stderr
+    record = read_config(tmp_path)["config"]
+    assert (record["resolution"], record["discriminator"]) == (32, "projected")
+    grown = load_generator(tmp_path / "run" / "generator.safetensors")
+    assert grown.arch["channels"] == [8, 8, 8, 4]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

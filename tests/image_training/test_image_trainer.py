@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+import torch.nn.functional as F
 from reference.stylegan2_plain import map_latents, synthesize
 from torch.testing import assert_close
 
@@ -18,9 +19,10 @@ from mocotool.errors import (
     StoppedError,
 )
 from mocotool.generators.loading import load_generator
+from mocotool.generators.resampling import fir_kernel, upsample_2d
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.plan import plan_training
-from mocotool.image_training.start import adopt_network, load_start
+from mocotool.image_training.start import adopt_network, grow_generator, load_start
 from mocotool.image_training.trainer import ImageTrainer, train_image
 from mocotool.training.distributed import Processes
 from mocotool.training.run_folder import RunFolder
@@ -169,6 +171,12 @@ def test_the_usual_heuristics():
     assert config.effective_r1_gamma == pytest.approx(0.0002 * 256**2 / 64)
     assert config.effective_ema_images == 20_000
     assert config.num_steps == 2
+
+
+def test_augmentation_is_as_much_as_does_no_harm_where_it_does_not_follow():
+    trainer = ImageTrainer(dataclasses.replace(CONFIG, augment="constant"))
+
+    assert [trainer.step(next(ToyImages()))["augment_p"] for _ in range(2)] == [0.8, 0.8]
 
 
 def test_augmentation_follows_the_discriminator_only_when_asked_to():
@@ -337,6 +345,64 @@ def test_a_state_of_something_else_is_refused(tmp_path):
         ImageTrainer(CONFIG).resume(run, ToyImages(), warn=pytest.fail)
 
 
+def test_a_run_against_the_projected_discriminator_resumes_bit_for_bit(tmp_path):
+    config = dataclasses.replace(
+        CONFIG, resolution=32, channel_base=256, num_images=16, discriminator="projected"
+    )
+    whole = open_run(tmp_path / "whole", config)
+    train_image(ImageTrainer(config), ToyImages(32), whole)
+
+    short = dataclasses.replace(config, num_images=8)
+    run = open_run(tmp_path / "run", short)
+    train_image(ImageTrainer(short), ToyImages(32), run)
+    run = open_run(tmp_path / "run", config, resume=True)
+    resumed, images = ImageTrainer(config), ToyImages(32)
+    resumed.resume(run, images, warn=pytest.fail)
+    train_image(resumed, images, run)
+
+    assert_same_state(
+        *(torch.load(folder.path / "state.pt", weights_only=True) for folder in (whole, run))
+    )
+
+
+# The best generator
+
+
+def measure_by(kids):
+    """Say these distances, one a save."""
+    kids = iter(kids)
+    return lambda _generator: next(kids)
+
+
+def test_the_nearest_generator_is_kept_beside_the_newest(tmp_path):
+    run = open_run(tmp_path / "run")
+    trainer = ImageTrainer(CONFIG)
+
+    train_image(trainer, ToyImages(), run, measure=measure_by([0.5, 0.2, 0.3]))
+
+    notes = load_generator(run.path / "best.safetensors").origin.notes
+    assert notes["images_seen"] == "16"  # of the second save
+    assert notes["kid"] == "0.2"
+    newest = load_generator(run.path / "generator.safetensors").origin.notes
+    assert newest["images_seen"] == "24"
+    rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["kid"] for row in rows if "kid" in row] == [0.5, 0.2, 0.3]
+
+
+def test_a_resumed_run_remembers_the_best(tmp_path):
+    run = open_run(tmp_path / "run")
+    train_image(ImageTrainer(CONFIG), ToyImages(), run, measure=measure_by([0.5, 0.2, 0.3]))
+    before = (run.path / "best.safetensors").read_bytes()
+    longer = dataclasses.replace(CONFIG, num_images=32)
+
+    run = open_run(tmp_path / "run", longer, resume=True)
+    trainer, images = ImageTrainer(longer), ToyImages()
+    trainer.resume(run, images, warn=pytest.fail)
+    train_image(trainer, images, run, measure=measure_by([0.25]))
+
+    assert (run.path / "best.safetensors").read_bytes() == before
+
+
 # Divergence
 
 
@@ -426,6 +492,37 @@ def test_a_size_that_the_file_confirms_is_fine(toy_generator):
     config = dataclasses.replace(CONFIG, **asked)
 
     assert adopt_network(config, toy_generator, asked=asked).channel_max == 8
+
+
+def test_a_grown_generator_makes_the_enlarged_pictures(toy_generator):
+    grown = grow_generator(toy_generator)
+
+    w = torch.randn(2, 12, generator=torch.Generator().manual_seed(0))
+    small = toy_generator.synthesis(w, noise_mode="none")
+    large = grown.synthesis(w, noise_mode="none")
+
+    # The mean of each square of four is the small picture, but for the filter's softness.
+    assert large.shape == (2, 3, 32, 32)
+    inner = (slice(None), slice(None), slice(2, -2), slice(2, -2))
+    assert (F.avg_pool2d(large, 2) - small)[inner].abs().mean() < 0.2 * small[inner].std()
+    assert_close(large, upsample_2d(small, fir_kernel()))
+    assert grown.arch["channels"] == [8, 8, 8, 4]
+    assert torch.equal(grown.mapping.w_avg, toy_generator.mapping.w_avg)
+
+
+def test_what_a_grown_generator_adds_can_be_learnt(toy_generator):
+    grown = grow_generator(toy_generator).requires_grad_(True)
+
+    grown.synthesis(torch.randn(2, 12)).square().mean().backward()
+
+    assert grown.synthesis.b32.torgb.weight.grad.abs().max() > 0
+
+
+def test_a_picture_that_is_no_sum_over_sizes_does_not_grow():
+    network = StyleGAN2(z_dim=4, w_dim=4, img_resolution=8, channels=[4, 4], architecture="resnet")
+
+    with pytest.raises(MismatchError, match="architecture 'resnet', expected 'skip'"):
+        grow_generator(network)
 
 
 def test_a_trainer_checks_what_it_starts_from(toy_generator):

@@ -104,3 +104,18 @@ def test_an_empty_or_missing_folder_is_explained(tmp_path):
 
 def test_a_single_file_will_do():
     assert [entry.num_frames for entry in list_videos(GOLDEN).entries] == [72]
+
+
+def test_a_share_of_the_videos_is_put_aside_evenly(tmp_path):
+    for index in range(10):
+        encode_clip(
+            tmp_path / f"{index}.mkv", "ffv1", frames=numbered_frames(4, 16, 16), pix_fmt="bgr0"
+        )
+    listing = list_videos(tmp_path)
+
+    kept, aside = listing.hold_out(0.2, min_frames=8)
+
+    assert [entry.path.stem for entry in aside.entries] == ["2", "7"]
+    assert [entry.path.stem for entry in kept.entries] == list("01345689")
+    assert listing.hold_out(0.2, min_frames=9) == (listing, None)
+    assert listing.hold_out(0.0) == (listing, None)
