@@ -149,6 +149,62 @@ def test_the_penalty_comes_every_interval_and_never_when_its_weight_is_zero():
     assert "r1" not in without.step(next(images))
 
 
+def as_gradient(weight):
+    return torch.zeros_like(weight) if weight.grad is None else weight.grad
+
+
+def test_the_penaltys_gradient_stands_for_all_the_steps_of_its_interval():
+    config = dataclasses.replace(CONFIG, r1_interval=3, r1_gamma=0.8, flip=False, augment="none")
+    trainer = ImageTrainer(config)
+    before, steps = [], []
+
+    def note(*_):
+        before.append(copy.deepcopy(trainer.discriminator))
+        steps.append([as_gradient(p).clone() for p in trainer.discriminator.parameters()])
+
+    trainer.d_optimizer.register_step_pre_hook(note)
+    real_u8 = next(ToyImages())
+    trainer.step(real_u8)
+
+    real = (real_u8 / 127.5 - 1).requires_grad_()
+    discriminator = before[1]
+    discriminator.zero_grad()
+    (slope,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
+    (3 * 0.8 / 2 * slope.square().sum(dim=(1, 2, 3)).mean()).backward()
+    assert len(steps) == 2
+    for grad, weight in zip(steps[1], discriminator.parameters(), strict=True):
+        assert_close(grad, as_gradient(weight), rtol=1e-3, atol=1e-6)
+
+
+def test_a_lazy_penalty_slows_the_discriminators_adam_down():
+    trainer = ImageTrainer(dataclasses.replace(CONFIG, r1_interval=16, learning_rate=0.01))
+
+    (d_group,) = trainer.d_optimizer.param_groups
+    (g_group,) = trainer.g_optimizer.param_groups
+
+    # 17 steps take the place of 16: Karras et al. 2020, Appendix B
+    assert d_group["lr"] == pytest.approx(0.01 * 16 / 17)
+    assert d_group["betas"] == pytest.approx((0.0, 0.99 ** (16 / 17)))
+    assert g_group["lr"] == 0.01
+    assert g_group["betas"] == (0.0, 0.99)
+
+
+def test_the_average_warms_up_with_the_images_seen():
+    config = dataclasses.replace(CONFIG, ema_images=10, ema_rampup=0.5)
+    trainer, images = ImageTrainer(config), ToyImages()
+
+    # half lives of half the images seen (2, 4, ...), until those of the settings
+    for half_life in (2, 4, 6, 8, 10, 10):
+        old = [p.clone() for p in trainer.averaged.parameters()]
+        trainer.step(next(images))
+
+        kept = 0.5 ** (4 / half_life)
+        for before, new, averaged in zip(
+            old, trainer.generator.parameters(), trainer.averaged.parameters(), strict=True
+        ):
+            assert_close(averaged, kept * before + (1 - kept) * new.detach())
+
+
 def test_the_averaged_generator_lags_and_has_the_newest_latent_mean():
     config = dataclasses.replace(CONFIG, ema_images=4, ema_rampup=1e9)
     trainer = ImageTrainer(config)

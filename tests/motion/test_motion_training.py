@@ -162,6 +162,16 @@ def test_collapse_is_said_once(motion, what):
     assert "step 50" in told
 
 
+@pytest.mark.parametrize(
+    ("ratio", "is_told"), [(0.0199, True), (0.0201, False), (9.99, False), (10.01, True)]
+)
+def test_the_watch_speaks_below_two_hundredths_and_above_ten_times(ratio, is_told):
+    watch = MotionWatch()
+    values = {"motion_generated": ratio * 0.05, "motion_real": 0.05}
+
+    assert any(watch.update(step, values) for step in range(1, 100)) == is_told
+
+
 def test_motion_like_the_real_clips_is_no_news():
     watch = MotionWatch()
     values = {"motion_generated": 0.03, "motion_real": 0.05}

@@ -12,7 +12,13 @@ from mocotool.boundary import Meter
 from mocotool.errors import FileFormatError
 from mocotool.weights.inert import nvidia_table
 from mocotool.weights.reading import read_state_dict
-from mocotool.weights.records import ArrayRecord, DtypeRecord, Record, TensorRecord
+from mocotool.weights.records import (
+    ArrayRecord,
+    DtypeRecord,
+    Record,
+    StorageRecord,
+    TensorRecord,
+)
 from mocotool.weights.safe_pickle import PickleMachine
 
 PROTOCOLS = range(1, 6)  # of protocol 0 we read as much as it takes to name what is refused
@@ -107,6 +113,29 @@ def test_tensors_stay_in_the_file_until_they_are_asked_for():
 
     assert isinstance(record, TensorRecord)
     assert torch.equal(record.to_tensor(), tensor)
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "stride", "fits"),
+    [
+        (2, (2, 2), (2, 1), True),  # its last element is the storage's last
+        (3, (2, 2), (2, 1), False),
+        (0, (2, 2), (4, 1), True),
+        (0, (2, 2), (5, 1), False),
+        (5, (1,), (1,), True),
+        (6, (1,), (1,), False),
+    ],
+)
+def test_a_tensor_may_reach_its_storages_last_element_and_no_further(offset, shape, stride, fits):
+    storage = StorageRecord(torch.float32, 6, memoryview(np.arange(6, dtype="<f4").tobytes()))
+
+    if fits:
+        tensor = TensorRecord(storage, offset, shape, stride).to_tensor()
+        expected = torch.arange(6.0).as_strided(shape, stride, offset)
+        assert torch.equal(tensor, expected)
+    else:
+        with pytest.raises(FileFormatError, match="beyond its storage"):
+            TensorRecord(storage, offset, shape, stride)
 
 
 def test_records_hold_their_state_and_nothing_else():
