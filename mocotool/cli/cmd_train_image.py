@@ -94,8 +94,8 @@ def train_image_command(
     augment: Annotated[
         AugmentChoice | None,
         typer.Option(
-            help="Augment as far as the discriminator overfits (as stylegan2 does if left out), as "
-            "much as does no harm (as projected does), or never.",
+            help="Augment as far as the discriminator overfits (the default of stylegan2), always "
+            "by shifts and holes (that of projected), or never.",
             rich_help_panel=TRAINING,
         ),
     ] = DEFAULTS.augment,
@@ -238,7 +238,8 @@ def train_image_command(
                 ),
                 measure=measure,
                 on_step=lambda values: show(
-                    trainer.images_seen, {name: values[name] for name in SHOWN_LOSSES}
+                    trainer.images_seen,
+                    {name: values[name] for name in SHOWN_LOSSES if name in values},
                 ),
                 stop=stop,
             )

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 from mocotool.errors import ConfigError
 
-AugmentChoice = Literal["adaptive", "constant", "none"]
+AugmentChoice = Literal["adaptive", "geometric", "none"]
 DiscriminatorChoice = Literal["stylegan2", "projected"]
 
 NETWORK_FIELDS = (
@@ -69,10 +69,13 @@ class TrainImageConfig:
     flip: bool = True
     """Mirror half of the images."""
     augment: AugmentChoice | None = None
-    """Augment what the discriminator sees as far as its overfitting asks for, as much as does no
-    harm, or never; None is "adaptive" for stylegan2 and "constant" for projected."""
+    """Augment what the discriminator sees as far as its overfitting asks for, always but only by
+    shifts and holes, or never; None is "adaptive" for stylegan2 and "geometric" for projected."""
     augment_target: float = 0.6
     """Mean sign of the real scores that "adaptive" holds."""
+    head_start: int | None = None
+    """Images that the discriminator learns from before the generator does; None is 6,400 where
+    training starts from a generator, which would forget much to please a beginner, and else 0."""
     held_out: float = 0.1
     """Share of the files that is not trained on, but measured against at every save; 0 for none."""
     save_every: int = 500
@@ -103,6 +106,7 @@ class TrainImageConfig:
         self._check_choice("discriminator", DiscriminatorChoice)
         if self.augment is not None:
             self._check_choice("augment", AugmentChoice)
+        self._check("head_start", (self.head_start or 0) >= 0, "0 or more")
         self._check("held_out", 0 <= self.held_out <= 0.5, "0 to 0.5")
         self._check("augment_target", 0 < self.augment_target < 1, "more than 0 and less than 1")
         if self.channel_base < self.resolution:
@@ -130,7 +134,7 @@ class TrainImageConfig:
         """How the discriminator's images are augmented, by its kind where nothing was said."""
         if self.augment is not None:
             return self.augment
-        return "adaptive" if self.discriminator == "stylegan2" else "constant"
+        return "adaptive" if self.discriminator == "stylegan2" else "geometric"
 
     @property
     def effective_r1_gamma(self) -> float:

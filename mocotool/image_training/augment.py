@@ -13,7 +13,9 @@ CUTOUT = 0.5  # side of the square, of the image's side
 MAX_PROBABILITY = 0.8
 
 
-def augment_images(img: Tensor, p: float, *, rng: torch.Generator, rows: slice) -> Tensor:
+def augment_images(
+    img: Tensor, p: float, *, rng: torch.Generator, rows: slice, colour: bool = True
+) -> Tensor:
     """Apply brightness, saturation, contrast, translation and cutout, each with probability p.
 
     Args:
@@ -21,6 +23,7 @@ def augment_images(img: Tensor, p: float, *, rng: torch.Generator, rows: slice) 
         p: Probability of each operation for each image.
         rng: Draws the parameters of the whole batch on the CPU.
         rows: Which images of the whole batch these are.
+        colour: Whether the first three are among them.
 
     Returns:
         [n, c, h, w]; the gradient flows through to `img`.
@@ -30,11 +33,12 @@ def augment_images(img: Tensor, p: float, *, rng: torch.Generator, rows: slice) 
     draws = torch.rand(rows.stop, 2, 8, generator=rng)[rows].to(img.device)  # [n, 2, 8]
     active = (draws[:, 0] < p).to(img.dtype)[:, :, None, None, None]  # [n, 8, 1, 1, 1]
     amount = draws[:, 1, :, None, None, None]  # [n, 8, 1, 1, 1] in [0, 1)
-    img = img + active[:, 0] * (amount[:, 0] - 0.5)  # brightness
-    grey = img.mean(dim=1, keepdim=True)
-    img = grey + (img - grey) * (1 + active[:, 1] * (amount[:, 1] * 2 - 1))  # saturation
-    mean = img.mean(dim=(1, 2, 3), keepdim=True)
-    img = mean + (img - mean) * (1 + active[:, 2] * (amount[:, 2] - 0.5))  # contrast
+    if colour:
+        img = img + active[:, 0] * (amount[:, 0] - 0.5)  # brightness
+        grey = img.mean(dim=1, keepdim=True)
+        img = grey + (img - grey) * (1 + active[:, 1] * (amount[:, 1] * 2 - 1))  # saturation
+        mean = img.mean(dim=(1, 2, 3), keepdim=True)
+        img = mean + (img - mean) * (1 + active[:, 2] * (amount[:, 2] - 0.5))  # contrast
     img = _translate(img, active[:, 3, 0, 0, 0] > 0, draws[:, 1, 3:5])
     return _cut_out(img, active[:, 4], draws[:, 1, 5:7])
 

@@ -25,7 +25,6 @@ HEAD_SIZE = 8  # heads halve their input until it is no larger
 HEAD_WIDTH = 64
 MAX_WIDTH = 128
 PIXEL_WIDTH = 16
-NORM_GROUP_SIZE = 8
 LRELU_SLOPE = 0.2
 
 # Where the classifier is tapped: the place among its activations, channels there, the root mean
@@ -153,17 +152,17 @@ def _random_kernel(c_in: int, c_out: int, size: int, *, gain: float = 1.0) -> nn
 
 
 class Head(nn.Module):
-    """Features or pixels to scores of places: halved down to 8 pixels, then two convolutions."""
+    """Features or pixels to scores of places: halved down to 8 pixels, then two convolutions.
+
+    Nothing is normalised over the batch, as it is in the paper's heads: a tint that all generated
+    images have would be taken out before anything could see it.
+    """
 
     def __init__(self, in_channels: int, width: int, *, size: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         while size > HEAD_SIZE:
-            layers += [
-                SpectralConv2d(in_channels, width, 4, stride=2, bias=False),
-                NeighbourNorm(width),
-                nn.LeakyReLU(LRELU_SLOPE),
-            ]
+            layers += [SpectralConv2d(in_channels, width, 4, stride=2), nn.LeakyReLU(LRELU_SLOPE)]
             in_channels, width, size = width, min(2 * width, MAX_WIDTH), size // 2
         self.halve = nn.Sequential(*layers)
         self.conv = SpectralConv2d(in_channels + 1, HEAD_WIDTH, 3)
@@ -179,44 +178,15 @@ class Head(nn.Module):
 class SpectralConv2d(nn.Module):
     """Convolution with a kernel of spectral norm one; computes in its input's type."""
 
-    def __init__(
-        self, in_channels: int, out_channels: int, size: int, *, stride: int = 1, bias: bool = True
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, size: int, *, stride: int = 1) -> None:
         super().__init__()
         self.stride, self.padding = stride, (size - 1) // 2
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, size, size))
         nn.init.orthogonal_(self.weight)
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.bias = nn.Parameter(torch.zeros(out_channels))
         spectral_norm(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [n, c_in, h, w] to [n, c_out, h', w']."""
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.conv2d(x, self.weight.to(x.dtype), bias, stride=self.stride, padding=self.padding)
-
-
-class NeighbourNorm(nn.Module):
-    """Batch normalisation over neighbours in the batch, with nothing remembered.
-
-    Eight images at a time, so that a batch split over processes comes to the same.
-
-    Source:
-        Follows: Sauer et al., "StyleGAN-T", 2023 (their heads normalise over parts of the batch).
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [n, c, h, w] to the same shape; each channel has mean 0 and variance 1 in a group."""
-        n = len(x)
-        group = max(size for size in range(1, min(NORM_GROUP_SIZE, n) + 1) if n % size == 0)
-        parts = [
-            F.batch_norm(
-                part, None, None, self.weight.to(x.dtype), self.bias.to(x.dtype), training=True
-            )
-            for part in x.split(group)
-        ]
-        return torch.cat(parts)
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return F.conv2d(x, weight, bias, stride=self.stride, padding=self.padding)

@@ -37,6 +37,7 @@ from mocotool.training.stopping import StopRequest
 W_AVG_BETA = 0.995  # running mean of w, Karras et al. 2019
 ADAM_BETAS = (0.0, 0.99)
 PREVIEW_IMAGES = 64
+HEAD_START = 6_400  # images of the discriminator alone, where the generator has learnt already
 GENERATOR_NAME = "generator.safetensors"
 BEST_NAME = "best.safetensors"
 DIVERGED_HINT = (
@@ -90,8 +91,12 @@ class ImageTrainer:
         self.rows = self.processes.rows(config.batch_size)
         self.step_idx = 0
         self.augment = AdaptiveProbability(target=config.augment_target)
-        if config.effective_augment == "constant":
+        if config.effective_augment == "geometric":
             self.augment.p = MAX_PROBABILITY
+        # A head on normalised features hardly minds a tint that half of the real images have.
+        self._colour = config.effective_augment == "adaptive"
+        head_start = HEAD_START if initial is not None else 0
+        self._head_start = head_start if config.head_start is None else config.head_start
         self.best_kid = float("inf")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -117,7 +122,7 @@ class ImageTrainer:
             real_u8: This process's real images, uint8 [n, 3, h, w].
 
         Returns:
-            Losses and scores of this step, as floats.
+            Losses and scores of this step, as floats; those of the generator where it learnt.
 
         Raises:
             DivergedError: A loss is NaN or infinite.
@@ -129,8 +134,9 @@ class ImageTrainer:
         has_penalty = self.discriminator.has_penalty and self.config.r1_gamma != 0
         if has_penalty and self.step_idx % self.config.r1_interval == 0:
             values["r1"] = self._penalty_step(real)
-        values |= self._generator_step()
-        self._update_average()
+        if self.images_seen >= self._head_start:
+            values |= self._generator_step()
+            self._update_average()
         if self.config.effective_augment == "adaptive":
             self.augment.update(values["real_sign"], batch_size=self.config.batch_size)
         values["augment_p"] = self.augment.p
@@ -185,7 +191,7 @@ class ImageTrainer:
     def _score(self, img: Tensor, use: str) -> Tensor:
         rng = self._rng("augment", use)
         score: Tensor = self.discriminator(
-            augment_images(img, self.augment.p, rng=rng, rows=self.rows)
+            augment_images(img, self.augment.p, rng=rng, rows=self.rows, colour=self._colour)
         )
         return score
 

@@ -229,8 +229,8 @@ def test_the_usual_heuristics():
     assert config.num_steps == 2
 
 
-def test_augmentation_is_as_much_as_does_no_harm_where_it_does_not_follow():
-    trainer = ImageTrainer(dataclasses.replace(CONFIG, augment="constant"))
+def test_geometric_augmentation_does_not_follow_the_discriminator():
+    trainer = ImageTrainer(dataclasses.replace(CONFIG, augment="geometric"))
 
     assert [trainer.step(next(ToyImages()))["augment_p"] for _ in range(2)] == [0.8, 0.8]
 
@@ -579,6 +579,19 @@ def test_a_picture_that_is_no_sum_over_sizes_does_not_grow():
 
     with pytest.raises(MismatchError, match="architecture 'resnet', expected 'skip'"):
         grow_generator(network)
+
+
+def test_the_discriminator_of_a_trained_generator_has_a_head_start(toy_generator):
+    config = adopt_network(dataclasses.replace(CONFIG, head_start=8), toy_generator)
+    trainer, images = ImageTrainer(config, initial=toy_generator), ToyImages(16)
+    losses = []
+
+    for _ in range(3):
+        before = trainer.generator.synthesis.b4.const.clone()
+        losses.append("g_loss" in trainer.step(next(images)))
+        assert torch.equal(trainer.generator.synthesis.b4.const, before) != losses[-1]
+
+    assert losses == [False, False, True]  # four images a step
 
 
 def test_a_trainer_checks_what_it_starts_from(toy_generator):
