@@ -96,7 +96,7 @@ def test_spectral_norm_of_a_kernel_comes_to_one():
 def test_it_sees_a_tint_that_all_images_of_one_side_have():
     loss = learn_to_tell(draw_images(16), draw_images(16, seed=1) * 0.9 + 0.1)
 
-    assert loss < 1.0  # 2 where it knows nothing
+    assert loss < 1.5  # 2 where it knows nothing
 
 
 def test_it_sees_a_lack_of_sharpness():
