@@ -9,6 +9,7 @@ import typer
 
 from mocotool.cli import options as opt
 from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.latent_motion import choose_latent_settings, train_on_latents
 from mocotool.cli.report import Report
 from mocotool.configs.train_motion import (
     PRESETS,
@@ -17,7 +18,8 @@ from mocotool.configs.train_motion import (
     TrainMotionConfig,
     choose_preset,
 )
-from mocotool.files import check_input_folder
+from mocotool.errors import ConfigError
+from mocotool.files import check_input_file, check_input_folder
 
 DEFAULTS = TrainMotionConfig()
 CLIPS = "Clips"
@@ -30,10 +32,18 @@ PREVIEW_FPS = 12
 
 
 def train_motion_command(
+    ctx: typer.Context,
     *,
     videos: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of videos or numbered frames.")
-    ],
+        Path | None, typer.Option(metavar="DIR", help="Folder of videos or numbered frames.")
+    ] = None,
+    latents: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Learn from latents of real clips (moco invert) in place of videos, in minutes.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")],
     generator: opt.GeneratorOption = None,
     pca: Annotated[
@@ -183,11 +193,32 @@ def train_motion_command(
 ) -> None:
     """Learn motion from videos for a frozen image generator.
 
+    With --latents nothing is rendered: motion is learnt from trajectories.
     RUN/motion.safetensors is ready for `moco sample` while training goes on. Ctrl-C saves; the same
     command with --resume goes on. Under torchrun it uses many GPUs.
 
     Example: moco train-motion --videos clips/ --generator g.pkl --pca pca.npz -o run/
     """
+    report = Report(json=json, quiet=quiet)
+    check_optional_file(generator)
+    if latents is not None:
+        train_on_latents(
+            check_input_file(latents),
+            out=out,
+            generator=generator,
+            pca=pca,
+            settings=choose_latent_settings(ctx),
+            resume=resume,
+            device=device,
+            precision=precision,
+            report=report,
+        )
+        return
+    if videos is None:
+        raise ConfigError(
+            "nothing to learn from",
+            hint="--videos DIR, or --latents FILE.npz from `moco invert DIR -o FILE.npz`",
+        )
     settings = choose_preset(preset) | {
         name: value
         for name, value in (
@@ -222,8 +253,6 @@ def train_motion_command(
         seed=seed,
         **settings,
     )
-    report = Report(json=json, quiet=quiet)
-    check_optional_file(generator)
     check_optional_file(motion)
     check_input_folder(videos)
     _train(

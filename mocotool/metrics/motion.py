@@ -22,12 +22,12 @@ from mocotool.metrics.motion_figures import (
     Interval,
     compare_motion,
     correlate_energy,
-    split_displacement,
 )
 from mocotool.metrics.motion_sample import MotionSample, sample_motion
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import name_source
 from mocotool.metrics.sources import RenderedLatents, VideoSource
+from mocotool.motion.displacement import split_displacement
 from mocotool.motion.generator import MotionGenerator
 from mocotool.trajectory import sample_trajectory
 

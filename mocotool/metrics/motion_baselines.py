@@ -1,5 +1,6 @@
 """What has a motion model to beat? Trajectories that a glance at the latents is enough for."""
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 
@@ -114,9 +115,8 @@ def move_untrained(
     """Move first latents by a motion model of the same build whose weights are random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "untrained"))
-        untrained = MotionGenerator(
-            **motion.arch, components=motion.components, stdev=motion.stdev
-        ).to(motion.device)
+        untrained = copy.deepcopy(motion)
+        untrained.reset_parameters()
     first = torch.from_numpy(trajectory.latents[:, 0]).to(motion.device)
     noise = untrained.draw_noise(len(first), num_frames, rng=derive_rng(seed, "untrained noise"))
     with torch.inference_mode():

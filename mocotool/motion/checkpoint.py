@@ -11,6 +11,7 @@ from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import atomic_path, check_input_file, sha256_file
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
+from mocotool.motion.guided import GuidedMotion
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights.opening import WeightFile
 from mocotool.weights.reading import read_state_dict
@@ -47,6 +48,7 @@ def save_motion(
     record = {
         "schema": SCHEMA,
         "arch": motion.arch,
+        **({"kind": motion.kind} if isinstance(motion, GuidedMotion) else {}),
         "num_frames": motion.num_frames,
         "generator": generator.as_json() if generator else None,
         "config": dict(config or {}),
@@ -118,9 +120,8 @@ def load_motion(
 def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
     tensors = read_state_dict(path)
     try:
-        motion = MotionGenerator(
-            **record["arch"], components=tensors["components"], stdev=tensors["stdev"]
-        )
+        kind = GuidedMotion if record.get("kind") == GuidedMotion.kind else MotionGenerator
+        motion = kind(**record["arch"], components=tensors["components"], stdev=tensors["stdev"])
         motion.num_frames = int(record["num_frames"])
         if record.get("generator"):
             motion.generator_record = FileRecord(**record["generator"])

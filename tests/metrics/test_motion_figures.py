@@ -7,9 +7,9 @@ from mocotool.metrics.motion_figures import (
     compare_places,
     correlate_energy,
     measure_accuracy,
-    split_displacement,
 )
 from mocotool.metrics.motion_sample import MotionSample
+from mocotool.motion.displacement import split_displacement
 
 
 def _design(*, common=0.0, content=0.0, seed=0.0, both=0.0, a=200, b=200, d=3):

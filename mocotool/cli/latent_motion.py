@@ -1,0 +1,139 @@
+"""What `moco train-motion --latents` does: learn motion from trajectories, without rendering."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
+from mocotool.errors import ConfigError
+
+SETTINGS = frozenset(field.name for field in dataclasses.fields(TrainLatentMotionConfig))
+RUNNING = frozenset(
+    ("latents", "out", "generator", "pca", "resume", "device", "precision", "json", "quiet")
+)
+SHOWN_LOSSES = ("loss", "rebuilt", "energy")
+
+
+def choose_latent_settings(ctx: typer.Context) -> dict[str, Any]:
+    """Return the options that were typed, for learning from latents.
+
+    Raises:
+        ConfigError: One of them is of the games against videos.
+    """
+    typed = [name for name in ctx.params if opt.is_given(ctx, name)]
+    for name in typed:
+        if name not in SETTINGS | RUNNING:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigError(f"{flag} is for learning from videos, got --latents as well")
+    return {name: ctx.params[name] for name in typed if name in SETTINGS}
+
+
+def train_on_latents(
+    latents: Path,
+    *,
+    out: Path,
+    generator: Path | None,
+    pca: Path | None,
+    settings: dict[str, Any],
+    resume: bool,
+    device: str,
+    precision: str,
+    report: Report,
+) -> None:
+    """Learn motion from latents of real clips.
+
+    Args:
+        latents: From `moco invert`.
+        out: Folder of the run.
+        generator: What the latents belong to; what they record if left out.
+        pca: Basis; made on the spot if left out.
+        settings: Fields of `TrainLatentMotionConfig` that were asked for.
+        resume: Whether to go on with the run in `out`.
+        device: Where to render.
+        precision: What to render in.
+        report: Where things are said.
+    """
+    asked = TrainLatentMotionConfig(**settings)
+
+    from mocotool.cli.inputs import find_generator
+    from mocotool.devices import resolve_device, resolve_training_precision
+    from mocotool.files import sha256_file
+    from mocotool.latents import check_latents_fit, read_latents
+    from mocotool.motion.checkpoint import save_motion
+    from mocotool.motion.latent_clips import LatentClips, cut_basis, measure_metric
+    from mocotool.motion.latent_game import LatentMotionTrainer
+    from mocotool.motion.latent_training import match_liveliness, train_latent_motion
+    from mocotool.motion.preparation import find_basis
+    from mocotool.provenance import portable_path
+    from mocotool.training.run_folder import RunFolder
+    from mocotool.training.stopping import catch_stop_signals
+
+    run = RunFolder(out)
+    run.check_place(resume=resume)
+    trajectory = read_latents(latents)
+    where = resolve_device(device)
+    painter = find_generator(
+        generator,
+        trajectory.meta.generator,
+        name=str(latents),
+        device=where,
+        precision=resolve_training_precision(precision, where),
+    )
+    report.warn_if(check_latents_fit(trajectory, painter, name=str(latents)))
+    with report.progress("latents") as advance:
+        whole = find_basis(painter, pca, note=report.note, progress=advance)
+    basis = cut_basis(whole, asked.num_components)
+    config = dataclasses.replace(asked, num_components=basis.num_components)
+    clips = LatentClips.split(trajectory, basis, share=config.held_out, seed=config.seed)
+    metric = measure_metric(painter, basis, seed=config.seed)
+    trainer = LatentMotionTrainer(painter, basis, clips, metric, config)
+    run.open(
+        config,
+        resume=resume,
+        inputs={
+            "latents": {"path": portable_path(latents), "sha256": sha256_file(latents)},
+            "generator": None if painter.origin is None else painter.origin.file.as_json(),
+        },
+        warn=report.warn,
+    )
+    if resume and run.has_state:
+        state = run.load_state(warn=report.warn)
+        with run.expected_state():
+            trainer.load_state_dict(state["trainer"])
+        run.drop_log_after(trainer.step_idx)
+
+    def save(motion: Any, step: int) -> None:
+        """Write the model as lively as the real clips."""
+        match_liveliness(motion, painter, clips.seen, seed=config.seed)
+        save_motion(
+            motion,
+            out / "motion.safetensors",
+            config=dataclasses.asdict(config),
+            notes={"steps": step, "trained_by": run.command, "recipe": "latents"},
+        )
+
+    with (
+        contextlib.closing(run),
+        catch_stop_signals() as stop,
+        report.training_progress(config.num_steps, "steps", trainer.step_idx) as show,
+    ):
+        train_latent_motion(
+            trainer,
+            run,
+            save_motion=save,
+            on_step=lambda step, values: show(step, {name: values[name] for name in SHOWN_LOSSES}),
+            warn=report.warn,
+            stop=stop,
+        )
+    values = {
+        "motion": out / "motion.safetensors",
+        "steps": trainer.step_idx,
+        "clips": len(clips.seen),
+        "held_out": len(clips.held_out),
+    }
+    report.result(values, quiet_hides=True)

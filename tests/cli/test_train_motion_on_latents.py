@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import pytest
+
+from mocotool.latents import LatentsMeta, Trajectory, write_latents
+from mocotool.trajectory import draw_latents
+
+QUICK = ("--num-steps", 2, "--batch-size", 4, "--num-frames", 6, "--hidden-dim", 8)
+
+
+@pytest.fixture
+def latents_path(toy_generator, tmp_path):
+    first = draw_latents(toy_generator, list(range(6))).numpy()[:, None]
+    rng = np.random.default_rng(0)
+    steps = 0.05 * rng.standard_normal((6, 9, first.shape[-1])).cumsum(axis=1)
+    latents = np.concatenate([first, first + steps], axis=1).astype(np.float32)
+    meta = LatentsMeta(space="w", generator=toy_generator.origin.file)
+    path = tmp_path / "trajectories.npz"
+    with path.open("wb") as file:
+        write_latents(Trajectory(latents=latents, meta=meta), file)
+    return path
+
+
+def test_motion_is_learnt_from_latents_and_sampled(run_moco, latents_path, tmp_path):
+    run = tmp_path / "run"
+
+    result = run_moco("train-motion", "--latents", latents_path, "-o", run, *QUICK, "--json")
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["clips"] == 5
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert set(rows[-1]) >= {"held_out", "walk_energy", "content", "common", "walk_spread"}
+    sampled = run_moco("sample", run / "motion.safetensors", "-o", tmp_path / "walk.npz")
+    assert sampled.exit_code == 0, sampled.stderr
+    info = run_moco("info", run / "motion.safetensors")
+    assert info.exit_code == 0, info.stderr
+
+
+def test_a_second_run_in_the_folder_is_refused_and_resumed(run_moco, latents_path, tmp_path):
+    call = ("train-motion", "--latents", latents_path, "-o", tmp_path / "run", *QUICK)
+    assert run_moco(*call).exit_code == 0
+
+    refused, resumed = run_moco(*call), run_moco(*call, "--resume")
+
+    assert refused.exit_code == 2
+    assert resumed.exit_code == 0, resumed.stderr
+
+
+def test_videos_and_latents_are_one_or_the_other(run_moco, latents_path, tmp_path):
+    neither = run_moco("train-motion", "-o", tmp_path / "run")
+    both = run_moco(
+        "train-motion", "--latents", latents_path, "--videos", tmp_path, "-o", tmp_path / "run"
+    )
+
+    assert neither.exit_code == 2
+    assert both.exit_code == 2
+    assert "--latents" in neither.stderr
+
+
+def test_options_of_the_games_are_refused(run_moco, latents_path, tmp_path):
+    result = run_moco(
+        "train-motion", "--latents", latents_path, "-o", tmp_path / "run", "--video-width", 8
+    )
+
+    assert result.exit_code == 2
+    assert "--video-width" in result.stderr
