@@ -1,9 +1,10 @@
 """What `moco train-motion --latents` does: learn motion from trajectories, without rendering."""
 
 import contextlib
+import copy
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,6 +12,9 @@ from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
 from mocotool.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mocotool.motion.guided import GuidedMotion
 
 SETTINGS = frozenset(field.name for field in dataclasses.fields(TrainLatentMotionConfig))
 RUNNING = frozenset(
@@ -107,15 +111,17 @@ def train_on_latents(
             trainer.load_state_dict(state["trainer"])
         run.drop_log_after(trainer.step_idx)
 
-    def save(motion: Any, step: int) -> None:
-        """Write the model as lively as the real clips."""
-        match_liveliness(motion, painter, clips.seen, seed=config.seed)
-        save_motion(
-            motion,
-            out / "motion.safetensors",
-            config=dataclasses.asdict(config),
-            notes={"steps": step, "trained_by": run.command, "recipe": "latents"},
-        )
+    def save(motion: "GuidedMotion", step: int, *, is_best: bool) -> None:
+        """Write the model as lively as the real clips, and once more if it is the best so far."""
+        lively = copy.deepcopy(motion)
+        match_liveliness(lively, painter, clips.seen, seed=config.seed)
+        for name in ("motion", "best")[: 1 + is_best]:
+            save_motion(
+                lively,
+                out / f"{name}.safetensors",
+                config=dataclasses.asdict(config),
+                notes={"steps": step, "trained_by": run.command, "recipe": "latents"},
+            )
 
     with (
         contextlib.closing(run),

@@ -40,9 +40,9 @@ class TrainLatentMotionConfig:
     """Weight of the critic's gradient penalty on real steps."""
     mismatch_share: float = 0.5
     """Share of the critic's fakes that are real steps of somebody else."""
-    start_noise: float = 0.3
+    start_noise: float = 0.5
     """How far real first latents are moved in training, in standard deviations."""
-    start_dropout: float = 0.1
+    start_dropout: float = 0.3
     """Share of directions of the first latent that are hidden in training."""
     held_out: float = 0.1
     """Share of the clips that training does not see."""
@@ -52,6 +52,9 @@ class TrainLatentMotionConfig:
     """Whether steps are learnt with other clips' first latents: a control, blind to content."""
     seed: int = 0
     """Seed of everything random."""
+    patience: int | None = None
+    """Saved steps without a lower error of held-out clips after which training ends; `None` goes on
+    to the last step."""
     save_every: int = 500
     """Steps between two saved states."""
     log_every: int = 50
@@ -63,6 +66,8 @@ class TrainLatentMotionConfig:
             *("save_every", "log_every"),
         ):
             check_positive(name, getattr(self, name))
+        if self.patience is not None:
+            check_positive("patience", self.patience)
         if self.num_frames < 3:
             raise ConfigError(f"windows of {self.num_frames} frames, expected at least 3")
         if self.long_frames < self.num_frames:

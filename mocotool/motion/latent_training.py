@@ -1,36 +1,71 @@
 """Learning from trajectories: the loop around `LatentMotionTrainer`, and what it watches for."""
 
+import json
+import math
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from mocotool.errors import StoppedError
 from mocotool.generators.base import Generator
-from mocotool.motion.displacement import split_displacement
-from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_game import LatentMotionTrainer
+from mocotool.motion.walk_figures import NUM_CONTENTS, find_walk_alarms, measure_walks
 from mocotool.training.randomness import derive_rng
-from mocotool.training.run_folder import RunFolder
+from mocotool.training.run_folder import LOG_NAME, RunFolder
 from mocotool.training.stopping import StopRequest
 
-NUM_CONTENTS, NUM_MOTIONS = 32, 8
-LONG_WALK = 8  # times as many frames as windows have
 FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real steps' energy
-LEAST_SHARE = 0.05
-WIDE_ABOVE = 1.5  # times the spread of first latents
 NUM_RENDERED = 16  # clips that say how lively motion is
 NUM_TRIES = 4
 GAIN_RANGE = (0.2, 5.0)
+
+
+class SaveMotion(Protocol):
+    """Writes a motion model."""
+
+    def __call__(self, motion: GuidedMotion, step: int, *, is_best: bool) -> None:
+        """Write the model of a step."""
+
+
+class BestStep:
+    """Which saved step has the lowest error of held-out clips, those of a resumed run included.
+
+    Args:
+        run: The folder, whose metrics say how earlier steps did.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self.error = math.inf
+        self.num_worse = 0
+        """Saved steps since the best one."""
+        path = run.path / LOG_NAME
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for row in map(json.loads, lines):
+            if "held_out" in row:
+                self.take(row["step"], math.nan if row["held_out"] is None else row["held_out"])
+
+    def take(self, step: int, error: float) -> bool:
+        """Take a saved step's error; tell whether it is the lowest so far.
+
+        Without held-out clips the error is NaN, and the newest step counts as the best.
+        """
+        is_best = math.isnan(error) or error < self.error
+        if is_best:
+            self.error, self.num_worse = error if not math.isnan(error) else math.inf, 0
+        else:
+            self.num_worse += 1
+        return is_best
 
 
 def train_latent_motion(
     trainer: LatentMotionTrainer,
     run: RunFolder,
     *,
-    save_motion: Callable[[MotionGenerator, int], None],
+    save_motion: SaveMotion,
     on_step: Callable[[int, dict[str, float]], None],
     warn: Callable[[str], None],
     stop: StopRequest,
@@ -40,7 +75,7 @@ def train_latent_motion(
     Args:
         trainer: What to train; may have been resumed.
         run: Where state and metrics go.
-        save_motion: Writes the averaged motion model of a step.
+        save_motion: Writes the averaged motion model of a step, and is told whether it is the best.
         on_step: Told the number of steps done and their figures.
         warn: Told at each save of what is wrong with the motion, and what to change.
         stop: Asked after each step.
@@ -51,6 +86,7 @@ def train_latent_motion(
     """
     config = trainer.config
     told: set[str] = set()
+    best = BestStep(run)
     while trainer.step_idx < config.num_steps:
         started = time.monotonic()
         values = trainer.step() | {"seconds": time.monotonic() - started}
@@ -59,7 +95,7 @@ def train_latent_motion(
         is_last, asked = step == config.num_steps, bool(stop)
         is_saved = asked or is_last or step % config.save_every == 0
         if is_saved:
-            figures = measure_walks(trainer)
+            figures = measure_progress(trainer)
             values |= figures
             for name, alarm in find_alarms(figures).items():
                 if name not in told:
@@ -69,7 +105,9 @@ def train_latent_motion(
             run.log(step, values)
         if is_saved:
             run.save_state({"trainer": trainer.state_dict()})
-            save_motion(trainer.averaged, step)
+            save_motion(trainer.averaged, step, is_best=best.take(step, figures["held_out"]))
+            if config.patience is not None and best.num_worse >= config.patience:
+                return
         if asked and not is_last:
             raise StoppedError(
                 f"{run.path}: stopped and saved after {step} steps",
@@ -78,63 +116,36 @@ def train_latent_motion(
 
 
 @torch.no_grad()
-def measure_walks(trainer: LatentMotionTrainer) -> dict[str, float]:
-    """Measure the averaged model's walks in latents; nothing is rendered.
+def measure_progress(trainer: LatentMotionTrainer) -> dict[str, float]:
+    """Measure the averaged model; nothing is rendered.
 
     Returns:
         "held_out", the error with which held-out clips are rebuilt from their own codes, in units
-        of the energy of real steps; "walk_energy", that of drawn steps; shares of displacement, as
-        `split_displacement` has them; and "walk_spread", how far apart people are after long walks,
-        in units of how far they are at the start.
+        of the energy of real steps; "walk_energy", that of drawn steps; and what `measure_walks`
+        says.
     """
     config, motion = trainer.config, trainer.averaged
-    a, b, t = NUM_CONTENTS, NUM_MOTIONS, config.num_frames
     rng = derive_rng(config.seed, "watch")
-    first = motion.from_coords(trainer.pool[:a])
-    noise = motion.draw_noise(b, t, rng=rng)
-    walks = motion(first.repeat_interleave(b, dim=0), noise.repeat(a, 1, 1))
-    coords = motion.to_coords(walks)  # [a*b, t, k]
-    shown = (coords[:, -1] - coords[:, 0]) @ trainer.metric
-    long = motion(first, motion.draw_noise(a, LONG_WALK * t, rng=rng))
-    last, start = motion.to_coords(long[:, -1]), trainer.pool[:a]
+    first = motion.from_coords(trainer.pool[:NUM_CONTENTS])
+    walks = motion(first, motion.draw_noise(len(first), config.num_frames, rng=rng))
+    steps = motion.to_coords(walks).diff(dim=1) @ trainer.metric
     return {
         "held_out": trainer.measure_held_out(),
-        "walk_energy": float((coords.diff(dim=1) @ trainer.metric).square().mean()),
-        **split_displacement(shown.reshape(a, b, -1).numpy()),
-        "walk_spread": float((last.var(dim=0).mean() / start.var(dim=0).mean()).sqrt()),
+        "walk_energy": float(steps.square().mean()),
+        **measure_walks(motion, first, num_frames=config.num_frames, rng=rng),
     }
 
 
 def find_alarms(figures: dict[str, float]) -> dict[str, str]:
     """Return what is wrong with motion, by name, each with what to change."""
     energy = figures["walk_energy"]
-    alarms = {
-        "frozen": (
-            energy < FROZEN_BELOW,
-            f"motion has {energy:.2g} times the energy of real clips; raise --moment-weight, "
-            "or train for longer",
-        ),
-        "wild": (
-            energy > WILD_ABOVE,
-            f"motion has {energy:.2g} times the energy of real clips; lower --learning-rate",
-        ),
-        "content-blind": (
-            figures["content"] < LEAST_SHARE,
-            f"the content decides {figures['content']:.0%} of where motion goes; "
-            "train for longer, or on more clips",
-        ),
-        "motion seeds alike": (
-            figures["motion_seed"] < LEAST_SHARE,
-            f"the motion seed decides {figures['motion_seed']:.0%} of where motion goes; "
-            "lower --kl-weight",
-        ),
-        "drift": (
-            figures["walk_spread"] > WIDE_ABOVE,
-            f"after long walks latents are {figures['walk_spread']:.2g} times as wide as at the "
-            "start; raise --pull",
-        ),
-    }
-    return {name: text for name, (is_on, text) in alarms.items() if is_on}
+    told = f"motion has {energy:.2g} times the energy of real clips; "
+    alarms = find_walk_alarms(figures)
+    if energy < FROZEN_BELOW:
+        alarms["frozen"] = told + "raise --num-steps"
+    if energy > WILD_ABOVE:
+        alarms["wild"] = told + "lower --learning-rate"
+    return alarms
 
 
 @torch.no_grad()

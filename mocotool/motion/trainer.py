@@ -25,6 +25,7 @@ from mocotool.motion.generator import MotionGenerator, MotionRollout
 from mocotool.motion.image_discriminator import update_average
 from mocotool.motion.losses import LossWeights, mutual_information_loss, total_generator_loss
 from mocotool.motion.rendering import ClipRenderer, check_frame_size, measure_graph_bytes
+from mocotool.motion.walk_figures import NUM_CONTENTS, measure_walks
 from mocotool.training.distributed import Processes
 from mocotool.training.randomness import derive_seed
 from mocotool.training.run_folder import RunFolder
@@ -241,6 +242,17 @@ class MotionTrainer:
         return DivergedError(
             f"training diverged at step {self.step_idx}: {what} is not finite", hint=hint
         )
+
+    @torch.no_grad()
+    def measure_walks(self) -> dict[str, float]:
+        """Measure the averaged motion model's walks, without rendering; see `measure_walks`."""
+        rng = self.setting.rng("walks")
+        z = torch.randn(NUM_CONTENTS, self.generator.z_dim, generator=rng).to(self.device)
+        labels = None
+        if self.generator.c_dim:
+            labels = (torch.arange(len(z)) % self.generator.c_dim).to(self.device)
+        first = self.generator.mapping(z, self.generator.one_hot(labels, len(z)))
+        return measure_walks(self.averaged, first, num_frames=self.config.num_frames, rng=rng)
 
     @torch.no_grad()
     def preview(self) -> Tensor:

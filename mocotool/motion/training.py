@@ -9,6 +9,7 @@ from mocotool.devices import peak_memory_mb
 from mocotool.errors import StoppedError
 from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.trainer import Clips, MotionTrainer
+from mocotool.motion.walk_figures import find_walk_alarms
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
@@ -68,6 +69,7 @@ def train_motion(
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
     config, watch = trainer.config, MotionWatch()
+    alarmed: set[str] = set()
     while trainer.step_idx < config.num_steps:
         started = time.monotonic()
         values = trainer.step(next(clips))
@@ -81,6 +83,13 @@ def train_motion(
         warning = watch.update(step, values)
         if warning is not None:
             warn(warning)
+        if step % config.save_every == 0 or is_last:
+            figures = trainer.measure_walks()
+            values |= figures
+            for name, alarm in find_walk_alarms(figures).items():
+                if name not in alarmed:
+                    warn(f"step {step}: {alarm}")
+            alarmed = set(find_walk_alarms(figures))
         if step % config.log_every == 0 or is_last:
             run.log(step, values)
         is_preview = config.preview_every > 0 and (step % config.preview_every == 0 or is_last)

@@ -31,6 +31,7 @@ def test_motion_is_learnt_from_latents_and_sampled(run_moco, latents_path, tmp_p
     assert json.loads(result.stdout)["clips"] == 5
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert set(rows[-1]) >= {"held_out", "walk_energy", "content", "common", "walk_spread"}
+    assert (run / "best.safetensors").exists()
     sampled = run_moco("sample", run / "motion.safetensors", "-o", tmp_path / "walk.npz")
     assert sampled.exit_code == 0, sampled.stderr
     info = run_moco("info", run / "motion.safetensors")

@@ -1,0 +1,75 @@
+"""What can be said of motion without rendering: where walks go, who decides it, do they end?
+
+Cheap enough for every save of a run, whatever the recipe.
+"""
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from mocotool.motion.displacement import split_displacement
+from mocotool.motion.generator import MotionGenerator
+
+NUM_CONTENTS, NUM_MOTIONS = 32, 8
+LONG_WALK = 8  # times as many frames as clips have
+LEAST_SHARE = 0.05
+WIDE_ABOVE = 1.5  # times the spread of first latents
+
+
+@torch.no_grad()
+def measure_walks(
+    motion: MotionGenerator, first: Tensor, *, num_frames: int, rng: torch.Generator
+) -> dict[str, float]:
+    """Measure walks from several first latents with several motion seeds each.
+
+    Args:
+        motion: What walks.
+        first: Drawn first latents [n, latent_dim].
+        num_frames: Frames of a clip.
+        rng: Draws the noise.
+
+    Returns:
+        Shares of the displacement in a clip, "content", "common" and "motion_seed", as
+        `split_displacement` has them; and "walk_spread", how far apart latents are after a walk of
+        eight clips' length, in units of how far they are at the start.
+    """
+    a, b = len(first), NUM_MOTIONS
+    noise = motion.draw_noise(b, num_frames, rng=rng)
+    walks = motion(first.repeat_interleave(b, dim=0), noise.repeat(a, 1, 1))
+    ways = _to_units(motion, walks[:, -1] - walks[:, 0]).reshape(a, b, -1)
+
+    # Long walks frame by frame, so that nothing grows with their length.
+    long = motion.unroll(first, motion.iter_noise(a, LONG_WALK * num_frames, rng=rng))
+    last = deque(long, maxlen=1)[0]
+    spread = _to_units(motion, last).var(dim=0).mean() / _to_units(motion, first).var(dim=0).mean()
+    return {**split_displacement(ways.cpu().numpy()), "walk_spread": float(spread.sqrt())}
+
+
+def find_walk_alarms(figures: dict[str, float]) -> dict[str, str]:
+    """Return what is wrong with walks, by name, each with what to change."""
+    alarms = {
+        "content-blind": (
+            figures["content"] < LEAST_SHARE,
+            f"the content decides {figures['content']:.0%} of where motion goes, and "
+            f"{figures['common']:.0%} is the same for everybody; `moco train-motion --latents` has "
+            "a model that sees the content at every step",
+        ),
+        "motion seeds alike": (
+            figures["motion_seed"] < LEAST_SHARE,
+            f"the motion seed decides {figures['motion_seed']:.0%} of where motion goes; "
+            "train for longer, or on more clips",
+        ),
+        "drift": (
+            figures["walk_spread"] > WIDE_ABOVE,
+            f"after long walks latents lie {figures['walk_spread']:.2g} times as wide as at the "
+            "start, where the generator has learnt little; sample shorter videos, or lower "
+            "--step-size",
+        ),
+    }
+    return {name: text for name, (is_on, text) in alarms.items() if is_on}
+
+
+def _to_units(motion: MotionGenerator, latents: Tensor) -> Tensor:
+    """Express latents [..., latent_dim] in standard deviations along the basis, [..., k]."""
+    return latents @ motion.components.T / motion.stdev.clamp(min=1e-6)
