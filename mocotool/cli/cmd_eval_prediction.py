@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from mocotool.cli import options as opt
-from mocotool.cli.cmd_invert import choose_perceptual_weights, load_features
+from mocotool.cli.cmd_invert import choose_perceptual, load_features
 from mocotool.cli.eval_options import check_side, print_result
 from mocotool.cli.inputs import check_optional_file, find_generator
 from mocotool.cli.report import Report
 from mocotool.configs.interpolate import InterpolationMode
-from mocotool.configs.invert import InvertConfig, PerceptualChoice, SearchSpace
+from mocotool.configs.invert import DEFAULT_PERCEPTUAL, InvertConfig, PerceptualChoice, SearchSpace
 from mocotool.configs.prediction import PredictionConfig
 from mocotool.configs.render import NoiseChoice
 
@@ -56,8 +56,8 @@ def prediction(
     perceptual: Annotated[
         PerceptualChoice | None,
         typer.Option(
-            help="vgg16, or none: pixels and gradients at several sizes.",
-            show_default="vgg16 if its weights are there, else none",
+            help="squeezenet, vgg16, or none: pixels and gradients at several sizes.",
+            show_default=f"{DEFAULT_PERCEPTUAL}, or vgg16 with --perceptual-weights",
         ),
     ] = None,
     perceptual_weights: Annotated[
@@ -93,7 +93,7 @@ def prediction(
     check_side(videos)
     check_optional_file(motion)
     check_optional_file(generator)
-    weights = choose_perceptual_weights(perceptual, perceptual_weights)
+    chosen, weights = choose_perceptual(perceptual, perceptual_weights)
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.metrics.prediction import compute_prediction
@@ -120,7 +120,7 @@ def prediction(
             painter,
             listing,
             config=config,
-            features=load_features(weights, where),
+            features=load_features(chosen, weights, where),
             progress=advance,
         )
     print_result(report, result)

@@ -12,10 +12,15 @@ from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.outputs import Output, choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout
-from mocotool.configs.invert import InvertConfig, PerceptualChoice, SearchSpace
+from mocotool.configs.invert import (
+    DEFAULT_PERCEPTUAL,
+    InvertConfig,
+    PerceptualChoice,
+    SearchSpace,
+)
 from mocotool.configs.invert_clips import InvertClipsConfig
 from mocotool.configs.render import NoiseChoice, RenderConfig
-from mocotool.downloads import cached_path, find_weights
+from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
 
@@ -32,6 +37,11 @@ DEFAULTS = InvertConfig()
 CLIP_DEFAULTS = InvertClipsConfig()
 CLIPS = "Whole clips"
 MAX_LISTED = 32
+PERCEPTUAL_NOTES: dict[PerceptualChoice, str] = {
+    "squeezenet": "perceptual squeezenet: LPIPS (SqueezeNet, Caffe weights)",
+    "vgg16": "perceptual vgg16: {}",
+    "none": "perceptual none: pixels and gradients at several sizes",
+}
 SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps both"
 
 
@@ -66,8 +76,8 @@ def invert(
     perceptual: Annotated[
         PerceptualChoice | None,
         typer.Option(
-            help="vgg16, or none: pixels and gradients at several sizes.",
-            show_default="vgg16 if its weights are there, else none",
+            help="squeezenet, vgg16, or none: pixels and gradients at several sizes.",
+            show_default=f"{DEFAULT_PERCEPTUAL}, or vgg16 with --perceptual-weights",
         ),
     ] = None,
     perceptual_weights: Annotated[
@@ -75,7 +85,10 @@ def invert(
         typer.Option(metavar="FILE", help="torchvision's VGG16; `moco fetch vgg16` if left out."),
     ] = None,
     perceptual_weight: Annotated[
-        float, typer.Option(help="Weight of the perceptual term.")
+        float | None,
+        typer.Option(
+            help="Weight of the perceptual term.", show_default="0.3 for squeezenet, else 1"
+        ),
     ] = DEFAULTS.perceptual_weight,
     noise: Annotated[
         NoiseChoice,
@@ -215,7 +228,7 @@ def invert(
     output = choose_trajectory_output(out, force=force, json=json)
     if sheet is not None:
         check_output_path(sheet, force=force)
-    weights = choose_perceptual_weights(perceptual, perceptual_weights)
+    chosen, weights = choose_perceptual(perceptual, perceptual_weights)
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator
@@ -228,8 +241,8 @@ def invert(
     where = resolve_device(device)
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
     painter = load_generator(generator, device=where, precision=resolve_precision(precision, where))
-    features = load_features(weights, where)
-    _say_what_is_done(report, stills, painter, config, weights)
+    features = load_features(chosen, weights, where)
+    _say_what_is_done(report, stills, painter, config, PERCEPTUAL_NOTES[chosen].format(weights))
     wanted_u8 = stills.read(painter.resolution).transpose(0, 2, 3, 1)  # [n, h, w, 3]
     began = time.perf_counter()
     with report.progress("steps", len(wanted_u8) * config.num_steps_in_all) as advance:
@@ -266,31 +279,42 @@ def check_paths(paths: list[Path]) -> None:
             )
 
 
-def choose_perceptual_weights(
+def choose_perceptual(
     perceptual: PerceptualChoice | None, file: Path | None
-) -> Path | None:
-    """Return the weights of the perceptual network, or `None` to do without.
+) -> tuple[PerceptualChoice, Path | None]:
+    """Return what pictures are compared by, and the file of its weights, if it has one.
 
     Raises:
-        ConfigError: Weights were named, and none are wanted.
+        ConfigError: Weights were named for something else than VGG16.
         FileFormatError: The named file is missing.
         UnavailableError: VGG16 was asked for, and its weights are not here.
     """
-    if perceptual == "none":
-        if file is not None:
-            raise ConfigError("--perceptual none takes no weights, got --perceptual-weights")
-        return None
-    if perceptual is None and file is None and not cached_path("vgg16").is_file():
-        return None
-    return find_weights("vgg16", file=file)
+    if perceptual is None:
+        perceptual = DEFAULT_PERCEPTUAL if file is None else "vgg16"
+    if perceptual == "vgg16":
+        return perceptual, find_weights("vgg16", file=file)
+    if file is not None:
+        raise ConfigError(
+            f"--perceptual {perceptual} takes no weights, got --perceptual-weights",
+            hint="--perceptual vgg16",
+        )
+    return perceptual, None
 
 
-def load_features(weights: Path | None, device: "torch.device") -> "ImageFeatures":
-    """Load the perceptual network, or its stand-in."""
-    from mocotool.inversion.objective import PyramidFeatures
+def load_features(
+    perceptual: PerceptualChoice, weights: Path | None, device: "torch.device"
+) -> "ImageFeatures":
+    """Load what pictures are compared by."""
+    from mocotool.inversion.objective import PyramidFeatures, SqueezeNetFeatures
+    from mocotool.networks.lpips import load_lpips
     from mocotool.networks.vgg16 import load_vgg16
 
-    return PyramidFeatures() if weights is None else load_vgg16(weights, device=device)
+    if perceptual == "vgg16":
+        assert weights is not None
+        return load_vgg16(weights, device=device)
+    if perceptual == "squeezenet":
+        return SqueezeNetFeatures(load_lpips(device=device))
+    return PyramidFeatures()
 
 
 def _say_what_is_done(
@@ -298,19 +322,14 @@ def _say_what_is_done(
     stills: "Stills",
     painter: "Generator",
     config: InvertConfig,
-    weights: Path | None,
+    perceptual: str,
 ) -> None:
     cuts = stills.describe_cuts(painter.resolution)
     for line in cuts[:MAX_LISTED]:
         report.note(line)
     if len(cuts) > MAX_LISTED:
         report.note(f"and {len(cuts) - MAX_LISTED} more sizes")
-    if weights is None:
-        report.note(
-            "perceptual none: pixels and gradients at several sizes (for VGG16, `moco fetch vgg16`)"
-        )
-    else:
-        report.note(f"perceptual vgg16: {weights}")
+    report.note(perceptual)
     if painter.space == "w":
         report.note(f"noise {config.noise}: render with --noise {config.noise} as well")
 

@@ -7,7 +7,10 @@ from mocotool.configs.render import NoiseChoice
 from mocotool.errors import ConfigError
 
 SearchSpace = Literal["w", "w+", "z"]
-PerceptualChoice = Literal["vgg16", "none"]
+PerceptualChoice = Literal["squeezenet", "vgg16", "none"]
+
+DEFAULT_PERCEPTUAL: PerceptualChoice = "squeezenet"
+"""What pictures are compared by, besides their pixels."""
 
 MIN_STEPS = 10
 
@@ -26,8 +29,8 @@ class InvertConfig:
     are taken while the loss falls, and not for images that are exact already."""
     learning_rate: float = 0.2
     """Peak step of Adam, in standard deviations of each latent dimension."""
-    perceptual_weight: float = 1.0
-    """Weight of the distance of features."""
+    perceptual_weight: float | None = None
+    """Weight of the distance of features; `None` is what suits them: 0.3 for squeezenet, else 1."""
     noise: NoiseChoice = "const"
     """Per-pixel noise while searching, as `moco render` has it; "random" cannot be inverted."""
     num_starts: int = 1000
@@ -54,8 +57,9 @@ class InvertConfig:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected more than 0")
         for name in ("perceptual_weight", "latent_noise"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected 0 or more")
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < float("inf"):
+                raise ConfigError(f"{name} is {value}, expected 0 or more")
         if self.noise == "random":
             raise ConfigError(
                 "noise that is drawn anew in every step cannot be inverted",

@@ -63,7 +63,7 @@ class Inversion:
     ssim: Tensor
     """Of 8-bit RGB [n]; see `measure_quality`."""
     perceptual_name: str
-    """"vgg16", or "none" for the multi-scale pixel and gradient distance."""
+    """"squeezenet", "vgg16", or "none" for the multi-scale pixel and gradient distance."""
     num_steps: Tensor
     """Steps taken [n]."""
     label: int | None = None
@@ -105,7 +105,8 @@ def invert(
         generator: The frozen generator that shall render them.
         images: [n, img_channels, resolution, resolution], in [-1, 1].
         config: Space, steps, weights; `None` is the defaults.
-        features: The perceptual network, such as `load_vgg16` gives; `None` is the stand-in
+        features: What images are compared by besides pixels: `SqueezeNetFeatures(load_lpips())`,
+            which the command takes, or what `load_vgg16` gives; `None` is the quick stand-in
             without weights, `PyramidFeatures`.
         progress: Called with the number of steps done since the last call, polishing ones included:
             n * (`num_steps` + `num_polish_steps`) in all.
@@ -188,6 +189,11 @@ class _Search:
     config: InvertConfig
     features: ImageFeatures
 
+    @property
+    def perceptual_weight(self) -> float:
+        chosen = self.config.perceptual_weight
+        return self.features.weight if chosen is None else chosen
+
     def run(
         self, target: Tensor, progress: Callable[[int], None]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -251,7 +257,7 @@ class _Search:
                 target=target[left],
                 maps=self.features(img),
                 target_maps=maps,
-                perceptual_weight=self.config.perceptual_weight,
+                perceptual_weight=self.perceptual_weight,
             )
 
         with in_float32(self.generator):
@@ -283,7 +289,7 @@ class _Search:
             target=target,
             maps=self.features(img),
             target_maps=target_maps,
-            perceptual_weight=self.config.perceptual_weight,
+            perceptual_weight=self.perceptual_weight,
         )
 
     def _render(self, coords: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
 """Where does a search begin? Near: where drawn latents and their pictures point to.
 
 A thousand drawn latents are rendered once. For each image they give the nearest of them, and
-guesses of a linear regression from pictures to latents, which for a generator's own pictures are
-several times as near.
+guesses by regression from pictures to latents.
 """
 
 import dataclasses
@@ -18,7 +17,7 @@ from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
 NUM_NEAREST = 2
-RIDGES = (0.01, 0.1)  # for pictures that the generator could have made, and for others
+RIDGES = (0.03, 0.1)  # for pictures that the generator could have made, and for others
 RENDER_BATCH = 64
 
 
@@ -41,20 +40,26 @@ class LatentSurvey:
         return self.points[distances.topk(count, largest=False).indices]
 
     def regress(self, images: Tensor, *, ridge: float) -> Tensor:
-        """Guess the point [n, d] of each image [n, c, h, w] by linear regression on the pictures.
+        """Guess the point [n, d] of each image [n, c, h, w] by regression on the pictures.
+
+        A Gaussian kernel, as wide as pictures differ from their mean: latents do not follow
+        pictures in a straight line, and what is like none of the pictures gets the mean.
 
         Args:
             images: What is looked for.
-            ridge: Penalty, as a share of the thumbnails' mean square; the larger, the nearer
-                guesses stay to the mean.
+            ridge: Penalty; the larger, the nearer guesses stay to the mean.
+
+        Source:
+            Follows: Saunders et al., "Ridge regression learning algorithm in dual variables", 1998.
         """
-        centre = self.thumbnails.mean(dim=0)
-        known = self.thumbnails - centre  # [s, p]
-        energy = known.square().sum(dim=1).mean().clamp(min=torch.finfo(known.dtype).tiny)
-        gram = known @ known.t() / energy + ridge * torch.eye(len(known), device=known.device)
+        known = self.thumbnails  # [s, p]
+        energy = (known - known.mean(dim=0)).square().sum(dim=1).mean()
+        scale = -0.5 / energy.clamp(min=torch.finfo(known.dtype).tiny)
+        gram = (torch.cdist(known, known).square() * scale).exp()
+        gram += ridge * torch.eye(len(known), device=known.device)
         weights = torch.linalg.solve(gram, self.to_units(self.points))  # [s, d]
-        wanted = (make_thumbnails(images) - centre) @ known.t() / energy  # [n, s]
-        return self.from_units(wanted @ weights)
+        alike = (torch.cdist(make_thumbnails(images), known).square() * scale).exp()  # [n, s]
+        return self.from_units(alike @ weights)
 
     def propose(self, images: Tensor) -> Tensor:
         """Return the starts to try for each image [n, c, h, w]: [n, num_tries, d]."""

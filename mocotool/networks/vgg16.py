@@ -40,6 +40,7 @@ class VGG16Features(nn.Module):
     """
 
     name: ClassVar[str] = "vgg16"
+    weight: ClassVar[float] = 1.0  # the paper's lambda_vgg
     mean: Tensor
     stdev: Tensor
 

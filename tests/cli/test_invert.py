@@ -12,6 +12,7 @@ from mocotool.video.pictures import read_image, write_png
 from mocotool.video.writing import write_video
 
 QUICK = ("--num-steps", 30, "--num-starts", 20)
+PIXELS = ("--perceptual", "none")
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,7 @@ def video_path(pictures, tmp_path):
 @pytest.fixture
 def invert(run_moco, toy_generator_path):
     def run(*args, generator=toy_generator_path):
-        return run_moco("invert", *args, "--generator", generator, *QUICK)
+        return run_moco("invert", *QUICK, *PIXELS, "--generator", generator, *args)
 
     return run
 
@@ -137,10 +138,13 @@ def test_what_is_cut_is_said(invert, tmp_path):
     assert "wide.png: 40x20 -> the centre 20x20 -> 16x16" in said
 
 
-def test_vgg16_weights_from_a_file(invert, image_path, tmp_path):
+def test_vgg16_weights_from_a_file(run_moco, toy_generator_path, image_path, tmp_path):
     torch.save(VGG16Features().state_dict(), tmp_path / "vgg16.pth")
 
-    result = invert(image_path, "--perceptual-weights", tmp_path / "vgg16.pth")
+    result = run_moco(
+        *("invert", image_path, "--perceptual-weights", tmp_path / "vgg16.pth"),
+        *("--generator", toy_generator_path, *QUICK),
+    )
 
     assert unpack(result).latents.shape == (1, 1, 12)
     assert "perceptual vgg16" in result.stderr
@@ -152,6 +156,16 @@ def test_vgg16_without_its_weights_says_what_to_download(invert, image_path):
     assert result.exit_code == 5
     assert "moco fetch vgg16" in result.stderr
     assert "vgg16-397923af.pth" in result.stderr
+
+
+def test_pictures_are_compared_by_squeezenet_unless_told(run_moco, toy_generator_path, image_path):
+    result = run_moco(
+        *("invert", image_path, "--generator", toy_generator_path, "--num-starts", 20),
+        *("--num-steps", 10, "--num-polish-steps", 0),
+    )
+
+    assert unpack(result).latents.shape == (1, 1, 12)
+    assert "perceptual squeezenet: LPIPS (SqueezeNet, Caffe weights)" in result.stderr
 
 
 def test_weights_and_none_contradict_each_other(invert, image_path):

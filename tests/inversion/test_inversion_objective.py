@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name everyone knows
 from reference.inversion import (
     build_vgg16,
     mean_square,
@@ -12,11 +13,13 @@ from torch.testing import assert_close
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.inversion.objective import (
     PyramidFeatures,
+    SqueezeNetFeatures,
     feature_distance,
     inversion_loss,
     inversion_residuals,
 )
 from mocotool.inversion.quality import measure_quality
+from mocotool.networks.lpips import load_lpips
 from mocotool.networks.vgg16 import VGG16Features, load_vgg16
 
 
@@ -188,3 +191,16 @@ def test_images_smaller_than_the_window_have_no_ssim():
     _, ssim = measure_quality(pictures(1, size=8), pictures(1, size=8))
 
     assert ssim.isnan().all()
+
+
+@pytest.mark.parametrize(("size", "seen"), [(16, 128), (64, 128), (150, 150), (300, 256)])
+def test_squeezenet_features_are_lpips_of_pictures_of_a_size_it_can_see(size, seen):
+    lpips = load_lpips()
+    features = SqueezeNetFeatures(lpips)
+    img, target = pictures(n=1, size=size), pictures(n=1, size=size, seed=1)
+    mode = "area" if seen < size else "bilinear"
+    resized = [F.interpolate(each, size=(seen, seen), mode=mode) for each in (img, target)]
+
+    distance = feature_distance(features(img), features(target))
+
+    assert_close(distance, lpips.distance(*resized))
