@@ -13,7 +13,9 @@ from mocotool.cli.outputs import Output, choose_trajectory_output, write_traject
 from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout
 from mocotool.configs.invert import (
+    DEFAULT_ALIGN,
     DEFAULT_PERCEPTUAL,
+    AlignChoice,
     InvertConfig,
     PerceptualChoice,
     SearchSpace,
@@ -94,6 +96,13 @@ def invert(
         NoiseChoice,
         typer.Option(help="Per-pixel noise: the file's own, or none. Render with the same."),
     ] = DEFAULTS.noise,
+    align: Annotated[
+        AlignChoice,
+        typer.Option(
+            help="How pictures become squares: their centre, the whole (none), or the largest face "
+            "set upright, as in FFHQ (needs the extra faces)."
+        ),
+    ] = DEFAULT_ALIGN,
     frames: Annotated[
         str | None,
         typer.Option(metavar="0-15,20", help="Frames of a video; all if left out."),
@@ -184,8 +193,8 @@ def invert(
 
     Several images give a trajectory of one frame each, for `moco sample --start`; a video gives
     one trajectory of all its frames. Several videos, or a folder of them, give one each, whose
-    frames are found together; stopped, the same command goes on. Nothing is aligned: the centre
-    square is taken and resized.
+    frames are found together; stopped, the same command goes on. The centre square is taken and
+    resized, unless --align says otherwise.
 
     Example: moco invert photo.png | moco sample --start - | moco interpolate -o next.mp4
     """
@@ -207,6 +216,8 @@ def invert(
     check_optional_file(generator)
     check_optional_file(encoder)
     if together or (together is None and holds_videos(inputs)):
+        if align != DEFAULT_ALIGN:
+            raise ConfigError(f"--align {align} is for pictures and single videos", hint="--apart")
         invert_folder(
             inputs,
             out=out,
@@ -234,6 +245,7 @@ def invert(
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.search import invert as invert_images
     from mocotool.layouts import from_frames_u8, to_frames_u8
+    from mocotool.networks.dlib_faces import LandmarkFinder
     from mocotool.video.comparison import draw_comparison
     from mocotool.video.pictures import write_png
     from mocotool.video.stills import find_stills
@@ -242,8 +254,13 @@ def invert(
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
     painter = load_generator(generator, device=where, precision=resolve_precision(precision, where))
     features = load_features(chosen, weights, where)
-    _say_what_is_done(report, stills, painter, config, PERCEPTUAL_NOTES[chosen].format(weights))
-    wanted_u8 = stills.read(painter.resolution).transpose(0, 2, 3, 1)  # [n, h, w, 3]
+    for line in list_cuts(stills.describe_cuts(painter.resolution, align=align)):
+        report.note(line)
+    _say_what_is_done(report, painter, config, PERCEPTUAL_NOTES[chosen].format(weights))
+    squares_u8 = stills.read(
+        painter.resolution, align=align, landmarks=LandmarkFinder() if align == "face" else None
+    )
+    wanted_u8 = squares_u8.transpose(0, 2, 3, 1)  # [n, h, w, 3]
     began = time.perf_counter()
     with report.progress("steps", len(wanted_u8) * config.num_steps_in_all) as advance:
         found = invert_images(
@@ -317,18 +334,15 @@ def load_features(
     return PyramidFeatures()
 
 
+def list_cuts(lines: list[str]) -> list[str]:
+    """Return the first lines of many, and how many more there are."""
+    rest = [f"and {len(lines) - MAX_LISTED} more sizes"] if len(lines) > MAX_LISTED else []
+    return lines[:MAX_LISTED] + rest
+
+
 def _say_what_is_done(
-    report: Report,
-    stills: "Stills",
-    painter: "Generator",
-    config: InvertConfig,
-    perceptual: str,
+    report: Report, painter: "Generator", config: InvertConfig, perceptual: str
 ) -> None:
-    cuts = stills.describe_cuts(painter.resolution)
-    for line in cuts[:MAX_LISTED]:
-        report.note(line)
-    if len(cuts) > MAX_LISTED:
-        report.note(f"and {len(cuts) - MAX_LISTED} more sizes")
     report.note(perceptual)
     if painter.space == "w":
         report.note(f"noise {config.noise}: render with --noise {config.noise} as well")

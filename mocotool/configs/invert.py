@@ -8,9 +8,12 @@ from mocotool.errors import ConfigError
 
 SearchSpace = Literal["w", "w+", "z"]
 PerceptualChoice = Literal["squeezenet", "vgg16", "none"]
+AlignChoice = Literal["none", "center", "face"]
 
 DEFAULT_PERCEPTUAL: PerceptualChoice = "squeezenet"
 """What pictures are compared by, besides their pixels."""
+DEFAULT_ALIGN: AlignChoice = "center"
+"""How pictures become squares: whole, their centre, or the largest face set upright."""
 
 MIN_STEPS = 10
 

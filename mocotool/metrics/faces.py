@@ -1,10 +1,9 @@
 """Who is in the picture? Faces found, cut out and turned into vectors that tell people apart."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +11,13 @@ import torch
 
 from mocotool.configs.evaluate import CropChoice
 from mocotool.downloads import find_weights
-from mocotool.errors import ConfigError, UnavailableError
+from mocotool.errors import ConfigError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.metrics.detectors import DetectorRecord, load_weights, record_weights
 from mocotool.metrics.extraction import full_precision
 from mocotool.metrics.resizing import resize_frames
 from mocotool.metrics.sources import FramesU8
+from mocotool.networks.dlib_faces import FaceFinder, find_dlib_models, import_dlib
 from mocotool.networks.facenet import INPUT_SIZE, FaceNet
 
 Embeddings = npt.NDArray[np.float32]
@@ -25,9 +25,7 @@ Embeddings = npt.NDArray[np.float32]
 FACE_DETECTORS = ("dlib", "facenet")
 DLIB_CHIP_SIZE = 150
 CHIP_PADDING = 0.25  # of the face's size, as dlib's own examples cut chips
-DETECTION_SIZE = 320  # dlib's finder misses faces under 80 px: frames are enlarged up to here
-MAX_ENLARGEMENTS = 3
-INSTALL_HINT = "pip install 'mocotool[faces]', or choose --detector facenet"
+ADVICE = "or choose --detector facenet"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -63,13 +61,10 @@ class DlibEmbedder:
     """
 
     def __init__(self, *, crop: CropChoice = "detect") -> None:
-        self._dlib = _import_dlib()
-        folder = find_dlib_models()
-        weights = folder / "dlib_face_recognition_resnet_model_v1.dat"
+        self._dlib = import_dlib(ADVICE)
+        weights = find_dlib_models(ADVICE) / "dlib_face_recognition_resnet_model_v1.dat"
         self._network = self._dlib.face_recognition_model_v1(str(weights))
-        self._finder = self._dlib.get_frontal_face_detector()
-        landmarks = folder / "shape_predictor_5_face_landmarks.dat"
-        self._landmarks = self._dlib.shape_predictor(str(landmarks))
+        self._finder = FaceFinder("shape_predictor_5_face_landmarks.dat", advice=ADVICE)
         self.crop = crop
         self.record = DetectorRecord(
             name="dlib", sha256=sha256_file(weights), is_published=None, title=None
@@ -89,13 +84,9 @@ class DlibEmbedder:
         frame = np.ascontiguousarray(frame_u8)
         if self.crop == "whole":
             return _resize_square(frame, DLIB_CHIP_SIZE)
-        side = min(frame.shape[:2])
-        num_doublings = max(0, min(MAX_ENLARGEMENTS, round(np.log2(DETECTION_SIZE / side))))
-        boxes = self._finder(frame, num_doublings)
-        if not boxes:
+        shape = self._finder.find(frame)
+        if shape is None:
             return None
-        largest = max(boxes, key=lambda box: box.area())
-        shape = self._landmarks(frame, largest)
         chip: FramesU8 = self._dlib.get_face_chip(frame, shape, DLIB_CHIP_SIZE, CHIP_PADDING)
         return chip
 
@@ -177,29 +168,6 @@ def load_face_embedder(
         cutter=DlibEmbedder() if crop == "detect" else None,
         device=torch.device("cpu") if device is None else device,
     )
-
-
-def find_dlib_models() -> Path:
-    """Return the folder of dlib's networks in the package face_recognition_models.
-
-    Raises:
-        UnavailableError: The package is not installed.
-    """
-    # Found without importing: the package asks for setuptools when it is imported.
-    spec = importlib.util.find_spec("face_recognition_models")
-    if spec is None or spec.origin is None:
-        raise UnavailableError(
-            "the package face_recognition_models is not installed", hint=INSTALL_HINT
-        )
-    return Path(spec.origin).parent / "models"
-
-
-def _import_dlib() -> Any:
-    try:
-        import dlib
-    except ImportError:
-        raise UnavailableError("the package dlib is not installed", hint=INSTALL_HINT) from None
-    return dlib
 
 
 def _resize_square(frame_u8: FramesU8, size: int) -> FramesU8:

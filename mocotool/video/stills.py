@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file
+from mocotool.video.alignment import Landmarks, align_frames
 from mocotool.video.cutting import iter_squares
 from mocotool.video.pictures import IMAGE_MAGIC, read_image
 from mocotool.video.pixels import FramesU8
-from mocotool.video.reading import VideoEntry, is_image_name, natural_key, open_video
+from mocotool.video.reading import VideoEntry, is_image_name, iter_frames, natural_key, open_video
 
 MIN_SIDE = 8
 MAGIC_BYTES = 12
@@ -45,13 +47,13 @@ class Stills:
             return None
         return rate / (steps.pop() if steps else 1)
 
-    def describe_cuts(self, size: int) -> list[str]:
+    def describe_cuts(self, size: int, *, align: AlignChoice = DEFAULT_ALIGN) -> list[str]:
         """Say what `read` does to pictures that are not squares of `size` pixels."""
         sizes = Counter((entry.width, entry.height) for entry in self.entries)
         lines = []
         for (width, height), count in sizes.items():
             side = min(width, height)
-            if (width, height) == (size, size):
+            if (width, height) == (size, size) and align != "face":
                 continue
             first = next(
                 str(entry.path)
@@ -61,23 +63,51 @@ class Stills:
             name = first if count == 1 else f"{first} and {count - 1} more"
             cut = "" if width == height else f" -> the centre {side}x{side}"
             shrink = "" if side == size else f" -> {size}x{size}"
+            if align != "center":
+                cut = " -> the largest face, upright" if align == "face" else ""
+                shrink = f" -> {size}x{size}"
             lines.append(f"{name}: {width}x{height}{cut}{shrink}")
         return lines
 
-    def read(self, size: int) -> FramesU8:
-        """Read the pictures, their centre squares resized.
+    def read(
+        self, size: int, *, align: AlignChoice = DEFAULT_ALIGN, landmarks: Landmarks | None = None
+    ) -> FramesU8:
+        """Read the pictures as squares.
+
+        Args:
+            size: Height and width wanted.
+            align: How they are cut; see `align_frames`.
+            landmarks: What finds a face, for "face".
 
         Returns:
             uint8 [n, 3, size, size] RGB.
 
         Raises:
-            FileFormatError: One cannot be decoded.
+            FileFormatError: One cannot be decoded, or no face is found in it.
         """
-        if self.is_video and len(self.entries) == 1:
-            chunks = list(iter_squares(self.entries[0], size, self.frame_idxs))
-        else:
-            chunks = [chunk for entry in self.entries for chunk in iter_squares(entry, size)]
-        return np.concatenate(chunks)
+        if align == "center":
+            chunks = [
+                chunk
+                for entry in self.entries
+                for chunk in iter_squares(entry, size, self._idxs_of(entry))
+            ]
+            return np.concatenate(chunks)
+        return np.concatenate(
+            [
+                align_frames(
+                    np.stack([frame for _, frame in iter_frames(entry, self._idxs_of(entry))]),
+                    size,
+                    align=align,
+                    landmarks=landmarks,
+                    name=str(entry.path),
+                )
+                for entry in self.entries
+            ]
+        )
+
+    def _idxs_of(self, entry: VideoEntry) -> tuple[int, ...] | None:
+        """Which frames of an entry; `None` is all."""
+        return self.frame_idxs if entry.num_frames > 1 else None
 
 
 def find_stills(

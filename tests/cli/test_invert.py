@@ -1,5 +1,6 @@
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -136,6 +137,24 @@ def test_what_is_cut_is_said(invert, tmp_path):
     said = invert(tmp_path / "wide.png", "-o", tmp_path / "a.npz").stderr
 
     assert "wide.png: 40x20 -> the centre 20x20 -> 16x16" in said
+
+
+def test_the_whole_picture_is_taken_when_asked_for(invert, tmp_path):
+    write_png(tmp_path / "wide.png", np.zeros((20, 40, 3), np.uint8))
+
+    said = invert(tmp_path / "wide.png", "-o", tmp_path / "a.npz", "--align", "none").stderr
+
+    assert "wide.png: 40x20 -> 16x16" in said
+
+
+def test_aligning_faces_without_dlib_says_what_to_install(invert, image_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlib", None)
+
+    result = invert(image_path, "--align", "face")
+
+    assert result.exit_code == 5
+    assert "mocotool[faces]" in result.stderr
+    assert "--align center" in result.stderr
 
 
 def test_vgg16_weights_from_a_file(run_moco, toy_generator_path, image_path, tmp_path):
