@@ -120,7 +120,7 @@ def invert(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What guesses where to begin (moco train-encoder); a linear guess if left out.",
+            help="What guesses where to begin (moco train-encoder); a regression if left out.",
             rich_help_panel=CLIPS,
         ),
     ] = None,
