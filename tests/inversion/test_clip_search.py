@@ -9,6 +9,7 @@ from mocotool.configs.invert_clips import InvertClipsConfig
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.inversion.clip_search import LatentAxes, _solve, search_clip
 from mocotool.inversion.clips import ClipParts, invert_clips, to_trajectory
+from mocotool.inversion.objective import PyramidFeatures, inversion_loss
 
 CONFIG = InvertClipsConfig(num_steps=20, num_anchors=2, prior=1e-5, smoothness=1e-4, min_gain=0)
 
@@ -122,9 +123,30 @@ def test_many_clips_become_one_trajectory_with_their_names(toy_generator, axes):
     assert trajectory.latents.shape == (3, 6, 12)
     assert trajectory.meta.names == ["clip-0", "clip-1", "clip-2"]
     assert trajectory.meta.frame_stride == 2
-    rough = invert_clips(toy_generator, clips, config=InvertClipsConfig(num_steps=1))
-    for clip, first in zip(found, rough, strict=True):
-        assert clip.psnr >= first.psnr
+
+
+def test_more_steps_come_nearer_where_nothing_holds_latents_back(toy_generator, axes):
+    clips, _ = _clips(toy_generator, axes)
+
+    rough, fine = (
+        invert_clips(
+            toy_generator,
+            clips,
+            config=InvertClipsConfig(num_steps=steps, smoothness=0.0, prior=0.0),
+        )
+        for steps in (1, 10)
+    )
+
+    features = PyramidFeatures()
+    for (_, reader), first, clip in zip(clips, rough, fine, strict=True):
+        frames = reader()
+        losses = [
+            inversion_loss(
+                img=img, target=frames, maps=features(img), target_maps=features(frames)
+            ).sum()
+            for img in (_render(toy_generator, each.latents) for each in (first, clip))
+        ]
+        assert losses[1] < losses[0]
 
 
 def test_a_stopped_search_goes_on_with_what_is_done(toy_generator, axes, tmp_path):
