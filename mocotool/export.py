@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mocotool.configs.render import DEFAULT_FPS, PictureFormat, RenderConfig
+from mocotool.configs.render import PictureFormat, RenderConfig
 from mocotool.files import check_output_path
 from mocotool.frames import FramesU8, render_video
 from mocotool.generators.base import Generator
@@ -93,14 +93,9 @@ def export_trajectory(
             for video_idx in shown
         ]
         chunks = tile_videos(videos) if len(videos) > 1 else videos[0]
-        fps = choose_fps(trajectory, config)
+        fps = config.choose_fps(trajectory.meta.fps)
         write_video(targets[target_idx], chunks, fps=fps, format=format)
     return paths
-
-
-def choose_fps(trajectory: Trajectory, config: RenderConfig) -> float:
-    """Return the frame rate of videos: what was asked for, else what the latents say, else 12."""
-    return config.fps or trajectory.meta.fps or DEFAULT_FPS
 
 
 def draw_sheet(

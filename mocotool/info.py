@@ -4,14 +4,15 @@ import dataclasses
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mocotool.errors import FileFormatError
 from mocotool.files import check_input_file, sha256_file
-from mocotool.generators.base import Generator
-from mocotool.generators.loading import load_generator
-from mocotool.npz import Array, read_npz
+from mocotool.npz import Array, from_json_array, read_npz
 from mocotool.weights.inspection import describe_weights
+
+if TYPE_CHECKING:
+    from mocotool.generators.base import Generator
 
 MAX_JSON_BYTES = 10_000_000
 RUN_FILES = ("motion.safetensors", "generator.safetensors")
@@ -52,7 +53,7 @@ def describe_file(path: Path) -> Facts:
     weights = describe_weights(path)
     if weights is not None:
         return {"file": str(path)} | weights | file_facts(path)
-    return describe_generator(load_generator(path))
+    return _load_and_describe(path)
 
 
 def is_media(head: bytes) -> bool:
@@ -81,7 +82,13 @@ def file_facts(path: Path) -> Facts:
     return {"size_bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 
-def describe_generator(generator: Generator) -> Facts:
+def _load_and_describe(path: Path) -> Facts:
+    from mocotool.generators.loading import load_generator
+
+    return describe_generator(load_generator(path))
+
+
+def describe_generator(generator: "Generator") -> Facts:
     """Return what a generator is and where it came from."""
     origin = generator.origin
     mean = generator.latent_mean
@@ -113,7 +120,7 @@ def describe_folder(path: Path) -> Facts:
         facts = {"file": str(path), "what": "PCA basis (the authors' folder)"}
         return facts | read_basis(path).describe()
     if not (path / "metrics.jsonl").is_file() and not (path / "config.json").is_file():
-        return describe_generator(load_generator(path))
+        return _load_and_describe(path)
     run: Facts = {"file": str(path), "what": "training run"}
     if (path / "config.json").is_file():
         run["config"] = read_json(path / "config.json")
@@ -203,6 +210,4 @@ def describe_npz(path: Path) -> Facts:
 
 def read_meta(arrays: dict[str, Array], path: Path) -> Facts:
     """Return the metadata in an .npz file, empty if there is none."""
-    from mocotool.npz import from_json_array
-
     return from_json_array(arrays["meta"], str(path)) if "meta" in arrays else {}

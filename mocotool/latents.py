@@ -3,15 +3,17 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from mocotool.errors import FileFormatError, MismatchError
-from mocotool.generators.base import Generator
 from mocotool.npz import Array, from_json_array, read_npz, to_json_array, write_npz
 from mocotool.provenance import FileRecord, tool_version
+
+if TYPE_CHECKING:
+    from mocotool.generators.base import Generator
 
 LatentSpace = Literal["z", "w", "w+"]
 
@@ -234,7 +236,7 @@ def _parse_stride(value: Any, name: str) -> int | None:
 
 
 def check_latents_fit(
-    trajectory: Trajectory, generator: Generator, *, name: str = "the latents"
+    trajectory: Trajectory, generator: "Generator", *, name: str = "the latents"
 ) -> str | None:
     """Check that latents belong to a generator.
 

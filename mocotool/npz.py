@@ -163,12 +163,12 @@ def write_npz(arrays: Mapping[str, Array], file: BinaryIO) -> None:
         arrays: Key -> array, in the order to be written.
         file: Where to; it need not seek.
     """
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for key, array in arrays.items():
-            info = zipfile.ZipInfo(f"{key}.npy")  # dated 1980, the zip format's zero
-            info.external_attr = 0o644 << 16
-            with archive.open(info, "w", force_zip64=array.nbytes > (1 << 30)) as member:
-                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+    # numpy dates the members 1980, the zip format's zero. Row-major, so that a transposed array
+    # gives the bytes of its copy.
+    rows: dict[str, Any] = {key: np.asarray(array, order="C") for key, array in arrays.items()}
+    if any(array.dtype.hasobject for array in rows.values()):
+        raise ValueError("an .npz of objects would hold pickles")
+    np.savez(file, **rows)
 
 
 def to_json_array(values: Mapping[str, Any]) -> Array:

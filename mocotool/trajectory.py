@@ -1,6 +1,5 @@
-"""Which way does a video go? Sample, interpolate and traverse latents."""
+"""Which way does a video go? Sample and traverse latents."""
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 from torch import Tensor
 
 from mocotool.basis import PCABasis
-from mocotool.configs.interpolate import InterpolateConfig
 from mocotool.configs.sample import SampleConfig
 from mocotool.configs.traverse import TraverseConfig
 from mocotool.errors import ConfigError, MismatchError
@@ -179,100 +177,6 @@ def _unroll_videos(
         if progress is not None:
             progress(len(rngs))
     return latents
-
-
-def interpolate_trajectory(
-    trajectory: Trajectory, *, config: InterpolateConfig | None = None
-) -> Trajectory:
-    """Put frames between the frames: t frames become exactly factor * t.
-
-    The new frames are spread evenly from the first frame to the last, both of which stay. The
-    duration stays too: frames a second are multiplied by the factor.
-
-    Args:
-        trajectory: What to interpolate.
-        config: Factor and mode; `None` is the defaults.
-
-    Source:
-        Paper: Sec. 4 (16 frames become 32).
-        Official code: evaluate.py inserts midpoints, so 16 frames become 31.
-        Follows: the paper's count.
-    """
-    config = InterpolateConfig() if config is None else config
-    num_frames = trajectory.num_frames
-    positions = np.linspace(0.0, num_frames - 1, config.factor * num_frames)
-    before = np.minimum(np.floor(positions).astype(np.int64), max(num_frames - 2, 0))
-    share = (positions - before).astype(np.float32)
-    blend = {"linear": blend_linear, "cubic": blend_cubic, "slerp": blend_slerp}[config.mode]
-    latents = np.stack([blend(video, before, share) for video in trajectory.latents])
-    assert latents.dtype == np.float32
-    fps = trajectory.meta.fps
-    meta = dataclasses.replace(trajectory.meta, fps=None if fps is None else fps * config.factor)
-    return dataclasses.replace(trajectory, latents=latents, meta=meta)
-
-
-def blend_linear(video: Latents, before: npt.NDArray[np.int64], share: Latents) -> Latents:
-    """Interpolate along straight lines.
-
-    Args:
-        video: [t, ..., latent_dim].
-        before: Index of the frame before each new frame, [m] in [0, t-2].
-        share: How far each new frame is on the way to the next, [m] in [0, 1].
-
-    Returns:
-        [m, ..., latent_dim]; exactly a given frame where `share` is 0 or 1.
-    """
-    left, right = _neighbours(video, before)
-    weight = _spread(share, video.ndim)
-    # Not left + weight * (right - left), which misses `right` by rounding at weight 1.
-    return (1.0 - weight) * left + weight * right
-
-
-def blend_cubic(video: Latents, before: npt.NDArray[np.int64], share: Latents) -> Latents:
-    """Interpolate by cubics whose slope at a frame is that of its two neighbours (Catmull-Rom).
-
-    See `blend_linear` for the arguments. At both ends the slope is that to the one neighbour.
-    """
-    slopes = np.gradient(video, axis=0) if len(video) > 1 else np.zeros_like(video)
-    left, right = _neighbours(video, before)
-    left_slope, right_slope = _neighbours(slopes, before)
-    x = _spread(share, video.ndim)
-    blended = (
-        (1.0 + 2.0 * x) * (1.0 - x) ** 2 * left
-        + x**2 * (3.0 - 2.0 * x) * right
-        + x * (1.0 - x) ** 2 * left_slope
-        + x**2 * (x - 1.0) * right_slope
-    )
-    return blended.astype(np.float32, copy=False)
-
-
-def blend_slerp(video: Latents, before: npt.NDArray[np.int64], share: Latents) -> Latents:
-    """Interpolate along arcs around the origin, straight where two latents have no angle.
-
-    See `blend_linear` for the arguments. Latents of equal length stay of that length, as suits z.
-    """
-    left, right = _neighbours(video, before)
-    weight = _spread(share, video.ndim)
-    norms = np.linalg.norm(left, axis=-1, keepdims=True) * np.linalg.norm(
-        right, axis=-1, keepdims=True
-    )
-    dots = np.sum(left * right, axis=-1, keepdims=True)
-    cosine = np.clip(np.divide(dots, norms, out=np.ones_like(dots), where=norms > 0), -1.0, 1.0)
-    angle = np.arccos(cosine)
-    sine = np.sin(angle)
-    curved = sine > 1e-4  # below, arc and line agree to float32; opposite latents have no one arc
-    safe = np.where(curved, sine, 1.0)
-    left_weight = np.where(curved, np.sin((1.0 - weight) * angle) / safe, 1.0 - weight)
-    right_weight = np.where(curved, np.sin(weight * angle) / safe, weight)
-    return (left_weight * left + right_weight * right).astype(np.float32, copy=False)
-
-
-def _neighbours(video: Latents, before: npt.NDArray[np.int64]) -> tuple[Latents, Latents]:
-    return video[before], video[np.minimum(before + 1, len(video) - 1)]
-
-
-def _spread(share: Latents, rank: int) -> Latents:
-    return share.reshape(-1, *[1] * (rank - 1))  # [m, 1, ..., 1]
 
 
 def traverse_basis(

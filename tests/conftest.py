@@ -19,13 +19,14 @@ def toy_folder(tmp_path_factory):
     """A small StyleGAN2, its basis and an untrained motion model, as files."""
     import torch
 
-    from mocotool.basis import fit_pca_basis, write_basis
+    from mocotool.basis import write_basis
     from mocotool.configs.pca import PCAConfig
     from mocotool.generators.loading import load_generator, save_generator
     from mocotool.generators.stylegan2 import StyleGAN2
     from mocotool.generators.stylegan2_layers import SynthesisLayer
     from mocotool.motion.checkpoint import save_motion
     from mocotool.motion.generator import MotionGenerator
+    from mocotool.pca import fit_pca_basis
 
     folder = tmp_path_factory.mktemp("toys")
     with torch.random.fork_rng():

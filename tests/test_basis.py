@@ -5,19 +5,12 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from mocotool.basis import (
-    LatentMoments,
-    PCABasis,
-    fit_pca_basis,
-    iter_latents,
-    principal_axes,
-    read_basis,
-    write_basis,
-)
+from mocotool.basis import PCABasis, read_basis, write_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.pca import LatentMoments, fit_pca_basis, iter_latents, principal_axes
 
 
 class PlainZ(Generator):

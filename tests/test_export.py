@@ -5,7 +5,7 @@ import pytest
 
 from mocotool.configs.render import RenderConfig
 from mocotool.errors import ConfigError
-from mocotool.export import choose_fps, draw_sheet, export_trajectory, reduce_frames
+from mocotool.export import draw_sheet, export_trajectory, reduce_frames
 from mocotool.frames import render_video
 from mocotool.latents import LatentsMeta, Trajectory
 from mocotool.training.distributed import Processes
@@ -57,9 +57,9 @@ def test_a_stream_gets_one_video(toy_generator):
 def test_frames_a_second_come_from_the_option_then_the_latents_then_twelve():
     quick = make_trajectory(1, 1, fps=30.0)
 
-    assert choose_fps(quick, RenderConfig(fps=5.0)) == 5.0
-    assert choose_fps(quick, RenderConfig()) == 30.0
-    assert choose_fps(make_trajectory(1, 1), RenderConfig()) == 12.0
+    assert RenderConfig(fps=5.0).choose_fps(quick.meta.fps) == 5.0
+    assert RenderConfig().choose_fps(quick.meta.fps) == 30.0
+    assert RenderConfig().choose_fps(None) == 12.0
 
 
 def test_the_file_plays_at_the_rate_of_the_latents(toy_generator, tmp_path):

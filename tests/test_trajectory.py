@@ -1,11 +1,8 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 
 from mocotool.basis import read_basis
-from mocotool.configs.interpolate import InterpolateConfig
 from mocotool.configs.sample import SampleConfig
 from mocotool.configs.traverse import TraverseConfig
 from mocotool.errors import ConfigError, MismatchError
@@ -16,7 +13,6 @@ from mocotool.provenance import FileRecord
 from mocotool.trajectory import (
     check_motion_fits,
     draw_latents,
-    interpolate_trajectory,
     sample_trajectory,
     traverse_basis,
 )
@@ -275,94 +271,6 @@ def test_a_generator_of_the_same_size_brings_a_warning(toy_motion, toy_generator
 
     assert "/old.pkl" in warning
     assert check_motion_fits(toy_motion, toy_generator) is None
-
-
-# Interpolating
-
-
-@pytest.mark.parametrize("mode", ["linear", "cubic", "slerp"])
-@pytest.mark.parametrize("num_frames", [1, 2, 16])
-@pytest.mark.parametrize("factor", [1, 2, 5])
-def test_t_frames_become_factor_times_t_and_both_ends_stay(mode, num_frames, factor):
-    trajectory = still((2, num_frames, 6))
-
-    longer = interpolate_trajectory(trajectory, config=InterpolateConfig(mode=mode, factor=factor))
-
-    assert longer.latents.shape == (2, factor * num_frames, 6)
-    assert longer.latents.dtype == np.float32
-    np.testing.assert_array_equal(longer.latents[:, 0], trajectory.latents[:, 0])
-    np.testing.assert_array_equal(longer.latents[:, -1], trajectory.latents[:, -1])
-
-
-@pytest.mark.parametrize("mode", ["linear", "cubic"])
-def test_a_straight_walk_stays_straight(mode):
-    straight = np.linspace(0, 1, 4)[None, :, None] * np.ones((1, 1, 3))
-
-    longer = interpolate_trajectory(walk(straight), config=InterpolateConfig(factor=3, mode=mode))
-
-    expected = np.linspace(0, 1, 12)[None, :, None] * np.ones((1, 1, 3))
-    np.testing.assert_allclose(longer.latents, expected, atol=1e-6)
-
-
-def test_factor_one_changes_nothing():
-    trajectory = still((1, 5, 3))
-
-    same = interpolate_trajectory(trajectory, config=InterpolateConfig(factor=1, mode="cubic"))
-
-    np.testing.assert_array_equal(same.latents, trajectory.latents)
-
-
-def test_slerp_keeps_the_length_of_latents():
-    latents = np.array([[[1.0, 0.0], [0.0, 1.0]]])
-
-    longer = interpolate_trajectory(walk(latents, "z"), config=InterpolateConfig(mode="slerp"))
-
-    np.testing.assert_allclose(np.linalg.norm(longer.latents, axis=-1), 1.0, atol=1e-6)
-    np.testing.assert_allclose(
-        longer.latents[0, 1], [np.cos(np.pi / 6), np.sin(np.pi / 6)], atol=1e-6
-    )
-
-
-@pytest.mark.parametrize(
-    "pair", [[[1, 2], [1, 2]], [[0, 0], [0, 0]], [[1, 0], [-1, 0]], [[0, 0], [3, 4]]]
-)
-def test_slerp_of_latents_without_an_angle_is_a_straight_line(pair):
-    longer = interpolate_trajectory(walk([pair], "z"), config=InterpolateConfig(mode="slerp"))
-
-    expected = np.linspace(pair[0], pair[1], 4)
-    np.testing.assert_allclose(longer.latents[0], expected, atol=1e-6)
-
-
-def test_w_plus_is_interpolated_layer_by_layer():
-    trajectory = still((1, 4, 6, 3), "w+")
-
-    longer = interpolate_trajectory(trajectory).latents
-
-    layer = interpolate_trajectory(walk(trajectory.latents[:, :, 2])).latents
-    np.testing.assert_array_equal(longer[:, :, 2], layer)
-
-
-def test_the_duration_stays():
-    trajectory = walk(np.ones((1, 16, 3)), fps=12.0)
-
-    assert interpolate_trajectory(trajectory).meta.fps == 24.0
-    assert interpolate_trajectory(walk(np.ones((1, 2, 3)))).meta.fps is None
-
-
-def test_everything_else_of_a_trajectory_is_kept():
-    trajectory = dataclasses.replace(
-        walk(np.ones((2, 3, 4)), seeds=[1, 2]), labels=np.array([0, 1])
-    )
-
-    longer = interpolate_trajectory(trajectory)
-
-    assert longer.meta.seeds == [1, 2]
-    np.testing.assert_array_equal(longer.labels, [0, 1])
-
-
-def test_a_factor_below_one_is_refused():
-    with pytest.raises(ConfigError, match="factor 0"):
-        InterpolateConfig(factor=0)
 
 
 # Traversing

@@ -1,6 +1,6 @@
 """`moco interpolate`: put frames between the frames of a trajectory."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,11 @@ from mocotool.cli.inputs import (
 )
 from mocotool.cli.outputs import choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
-from mocotool.configs.interpolate import InterpolateConfig, InterpolationMode
+from mocotool.configs.interpolate import Ends, InterpolateConfig, InterpolationMode
 from mocotool.configs.render import RenderConfig
+
+if TYPE_CHECKING:
+    from mocotool.generators.base import Generator
 
 DEFAULTS = InterpolateConfig()
 RENDER_DEFAULTS = RenderConfig()
@@ -28,8 +31,14 @@ def interpolate(
     ] = DEFAULTS.factor,
     mode: Annotated[
         InterpolationMode,
-        typer.Option(help="Straight, smooth at the given frames, or along the sphere (for z)."),
+        typer.Option(
+            help="Straight, smooth at the given frames, smooth but never beyond them, or along the "
+            "sphere (for z)."
+        ),
     ] = DEFAULTS.mode,
+    ends: Annotated[
+        Ends, typer.Option(help="From the first frame to the last, or a loop.")
+    ] = DEFAULTS.ends,
     generator: opt.RecordedGenerator = None,
     noise: opt.Noise = RENDER_DEFAULTS.noise,
     fps: opt.RenderFps = RENDER_DEFAULTS.fps,
@@ -51,27 +60,32 @@ def interpolate(
     Example: moco sample | moco interpolate -o clip.mp4
     """
     report = Report(json=json, quiet=quiet)
-    config = InterpolateConfig(factor=factor, mode=mode)
+    config = InterpolateConfig(factor=factor, mode=mode, ends=ends)
     render_config = RenderConfig(noise=noise, fps=fps, seed=seed)
     source = choose_latents(latents, command="interpolate")
     check_optional_file(generator)
     output = choose_trajectory_output(out, format=format, grid=grid, force=force, json=json)
 
-    from mocotool.devices import resolve_device, resolve_precision
-    from mocotool.trajectory import interpolate_trajectory
+    from mocotool.interpolation import interpolate_trajectory
 
-    where = resolve_device(device)
     trajectory, name = read_trajectory(source)
-    write_trajectory(
-        interpolate_trajectory(trajectory, config=config),
-        output,
-        find_generator=lambda: find_generator(
+
+    def load() -> "Generator":  # latents become latents without torch
+        from mocotool.devices import resolve_device, resolve_precision
+
+        where = resolve_device(device)
+        return find_generator(
             generator,
             trajectory.meta.generator,
             name=name,
             device=where,
             precision=resolve_precision(precision, where),
-        ),
+        )
+
+    write_trajectory(
+        interpolate_trajectory(trajectory, config=config),
+        output,
+        find_generator=load,
         config=render_config,
         report=report,
         name=name,

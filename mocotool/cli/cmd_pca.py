@@ -53,9 +53,10 @@ def pca(
     if plot is not None:
         check_output_path(plot, force=force)
 
-    from mocotool.basis import fit_pca_basis, write_basis
+    from mocotool.basis import write_basis
     from mocotool.devices import resolve_device
     from mocotool.generators.loading import load_generator
+    from mocotool.pca import fit_pca_basis
     from mocotool.plots import draw_variance_curve
     from mocotool.video.pictures import write_png
 

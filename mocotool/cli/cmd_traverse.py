@@ -69,9 +69,10 @@ def traverse(
     check_optional_file(generator)
     output = choose_trajectory_output(out, format=format, grid=grid, force=force, json=json)
 
-    from mocotool.basis import fit_pca_basis, read_basis
+    from mocotool.basis import read_basis
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator
+    from mocotool.pca import fit_pca_basis
     from mocotool.trajectory import traverse_basis
 
     where = resolve_device(device)

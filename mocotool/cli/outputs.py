@@ -108,15 +108,14 @@ def write_trajectory(
         values: What else the result says.
         processes: Those that made the same trajectory and share the rendering; `None` is alone.
     """
-    from mocotool.export import ALONE, choose_fps
-
-    processes = processes or ALONE
-
+    is_first = processes is None or processes.is_first
+    fps = trajectory.meta.fps
     if output.format == "npz":
-        if processes.is_first:
+        if is_first:
             _write_latents(trajectory, output)
         paths = [Path(output.target)]
     else:
+        fps = config.choose_fps(fps)
         paths = _write_pictures(
             trajectory,
             output,
@@ -126,9 +125,9 @@ def write_trajectory(
             name=name,
             processes=processes,
         )
-    processes.barrier()
-    if processes.is_first and not output.is_stdout:
-        fps = trajectory.meta.fps if output.format == "npz" else choose_fps(trajectory, config)
+    if processes is not None:
+        processes.barrier()
+    if is_first and not output.is_stdout:
         report.result(_describe(trajectory, paths, fps) | (values or {}), quiet_hides=True)
 
 
@@ -152,9 +151,9 @@ def _write_pictures(
     config: RenderConfig,
     report: Report,
     name: str,
-    processes: "Processes",
+    processes: "Processes | None",
 ) -> list[Path]:
-    from mocotool.export import export_trajectory
+    from mocotool.export import ALONE, export_trajectory
     from mocotool.latents import check_latents_fit
 
     assert output.format != "npz"
@@ -173,7 +172,7 @@ def _write_pictures(
             config=config,
             grid=output.grid,
             force=output.force,
-            processes=processes,
+            processes=processes or ALONE,
             progress=advance,
         )
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 from mocotool.errors import ConfigError
 
-InterpolationMode = Literal["linear", "cubic", "slerp"]
+InterpolationMode = Literal["linear", "cubic", "pchip", "slerp"]
+Ends = Literal["natural", "periodic"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +16,11 @@ class InterpolateConfig:
     factor: int = 2
     """How many times as many frames; the duration stays."""
     mode: InterpolationMode = "linear"
-    """"linear", "cubic" (smooth at the given frames) or "slerp" (along the sphere, for z)."""
+    """"linear", "cubic" (a spline, smooth at the given frames), "pchip" (cubics that stay between
+    their frames) or "slerp" (along the sphere, for z)."""
+    ends: Ends = "natural"
+    """"natural" goes from the first frame to the last; "periodic" makes a loop, whose last new
+    frames lead back to the first."""
 
     def __post_init__(self) -> None:
         if self.factor < 1:

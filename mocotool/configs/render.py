@@ -29,3 +29,7 @@ class RenderConfig:
             raise ConfigError(f"chunks of {self.chunk_size} frames, expected 1 at least")
         if self.fps is not None and not 0.0 < self.fps < 1e4:
             raise ConfigError(f"{self.fps} frames a second, expected more than 0", hint="--fps 12")
+
+    def choose_fps(self, recorded: float | None) -> float:
+        """Return the frame rate of videos: what was asked for, else what latents say, else 12."""
+        return self.fps or recorded or DEFAULT_FPS

@@ -13,6 +13,7 @@ from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import SampleConfig
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
+from mocotool.interpolation import interpolate_trajectory
 from mocotool.inversion.objective import ImageFeatures
 from mocotool.inversion.search import Inversion, invert
 from mocotool.layouts import from_frames_u8
@@ -20,7 +21,7 @@ from mocotool.metrics.results import MetricResult
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import portable_path
 from mocotool.similarity import compute_image_psnr, compute_image_ssim
-from mocotool.trajectory import interpolate_trajectory, sample_trajectory
+from mocotool.trajectory import sample_trajectory
 from mocotool.video.cutting import read_squares
 from mocotool.video.listing import VideoListing
 from mocotool.video.pixels import FramesU8

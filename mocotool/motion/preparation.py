@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from mocotool.basis import PCABasis, fit_pca_basis, read_basis
+from mocotool.basis import PCABasis, read_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.errors import MismatchError
@@ -12,6 +12,7 @@ from mocotool.files import check_input_file
 from mocotool.generators.base import Generator
 from mocotool.motion.checkpoint import load_motion, read_motion_record
 from mocotool.motion.generator import MotionGenerator
+from mocotool.pca import fit_pca_basis
 
 QUICK_PCA_SAMPLES = 100_000  # a tenth of the paper's: its 384th deviation is off by under 1 %
 BUNDLED_PCA = Path(__file__).parent.parent / "bundled" / "pca.npz"

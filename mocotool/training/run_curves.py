@@ -8,7 +8,7 @@ import numpy as np
 
 from mocotool.errors import FileFormatError
 from mocotool.plots import FramesU8, Series, draw_line_chart
-from mocotool.training.run_folder import LOG_NAME
+from mocotool.training.run_files import LOG_NAME
 
 MAX_LINES = 6  # as many as a chart has colours for
 COLUMNS = 2

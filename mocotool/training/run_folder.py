@@ -29,12 +29,13 @@ from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import atomic_path
 from mocotool.provenance import current_command, tool_version
 from mocotool.training.distributed import Processes
+from mocotool.training.run_files import (
+    CONFIG_NAME,
+    LOG_NAME,
+    PREVIOUS_STATE_NAME,
+    STATE_NAME,
+)
 from mocotool.weights.reading import read_checkpoint
-
-CONFIG_NAME = "config.json"
-STATE_NAME = "state.pt"
-PREVIOUS_STATE_NAME = "state-previous.pt"
-LOG_NAME = "metrics.jsonl"
 
 # Settings that may change between a run and its continuation: they do not touch the mathematics.
 FREE_ON_RESUME = frozenset({"num_steps", "num_images", "save_every", "preview_every", "log_every"})

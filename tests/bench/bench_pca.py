@@ -12,9 +12,9 @@ import time
 
 import torch
 
-from mocotool.basis import fit_pca_basis, iter_latents
 from mocotool.configs.pca import PCAConfig
 from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.pca import fit_pca_basis, iter_latents
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ import torch
 from reference.motion_plain import walk
 from reference.stylegan2_plain import map_latents, synthesize
 
-from mocotool.basis import fit_pca_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import SampleConfig
@@ -26,6 +25,7 @@ from mocotool.frames import render_frames
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels
 from mocotool.latents import Trajectory
 from mocotool.motion.generator import MotionGenerator
+from mocotool.pca import fit_pca_basis
 from mocotool.trajectory import sample_trajectory
 
 

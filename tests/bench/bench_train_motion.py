@@ -20,12 +20,13 @@ import time
 
 import torch
 
-from mocotool.basis import PCABasis, fit_pca_basis
+from mocotool.basis import PCABasis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.devices import peak_memory_mb
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels
 from mocotool.motion.trainer import MotionTrainer
+from mocotool.pca import fit_pca_basis
 
 PRECISIONS = {"plain": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16}
 DOMAINS = ("in", "cross")

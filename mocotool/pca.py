@@ -1,0 +1,151 @@
+"""Which way may latents move? Compute the PCA basis V of an image generator's latents.
+
+The basis is exact: one pass over as many latents as asked for, their mean and scatter kept in
+float64, then the eigenvectors of the scatter. Memory does not grow with the number of latents.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+import torch
+from torch import Tensor
+
+from mocotool.basis import BasisMeta, PCABasis
+from mocotool.configs.pca import PCAConfig
+from mocotool.errors import FileFormatError
+from mocotool.generators.base import Generator
+from mocotool.training.randomness import derive_rng
+
+DRAW_ROWS = 4096  # z comes in blocks of this many, each with a random stream of its own
+
+
+class LatentMoments:
+    """Mean and scatter of any number of latents, in memory for one batch.
+
+    Sums are taken in float64 around the first batch's mean, so that what cancels in the end is
+    small beside what stays.
+
+    Args:
+        latent_dim: Size of the latents.
+    """
+
+    def __init__(self, latent_dim: int) -> None:
+        self.count = 0
+        self._shift: Tensor | None = None
+        self._sum = torch.zeros(latent_dim, dtype=torch.float64)
+        self._products = torch.zeros(latent_dim, latent_dim, dtype=torch.float64)
+
+    def add(self, latents: Tensor) -> None:
+        """Count in latents [n, latent_dim]."""
+        if latents.device.type == "mps":  # has no float64
+            latents = latents.cpu()
+        rows = latents.to(torch.float64)
+        if self._shift is None:
+            self._shift = rows.mean(dim=0)
+            self._sum = self._sum.to(rows.device)
+            self._products = self._products.to(rows.device)
+        rows = rows.sub_(self._shift) if rows is not latents else rows - self._shift
+        self.count += len(rows)
+        self._sum += rows.sum(dim=0)
+        if rows.device.type == "cpu":
+            # numpy knows that a.T @ a is symmetric and computes one half of it; torch does not.
+            array = rows.numpy()
+            self._products += torch.from_numpy(array.T @ array)
+        else:
+            self._products.addmm_(rows.T, rows)
+
+    def mean(self) -> npt.NDArray[np.float64]:
+        """Return the mean, [latent_dim]."""
+        assert self._shift is not None
+        return (self._shift + self._sum / self.count).cpu().numpy()
+
+    def covariance(self) -> npt.NDArray[np.float64]:
+        """Return the unbiased covariance, [latent_dim, latent_dim]."""
+        scatter = self._products - torch.outer(self._sum, self._sum) / self.count
+        return (scatter / (self.count - 1)).cpu().numpy()
+
+
+def iter_latents(generator: Generator, *, config: PCAConfig) -> Iterator[Tensor]:
+    """Draw latents from their own distribution; classes are drawn evenly where there are any.
+
+    Yields:
+        Latents [n, latent_dim], n at most `config.batch_size`. The numbers are drawn on the CPU, so
+        every device gets the same.
+    """
+    for block_idx, start in enumerate(range(0, config.num_samples, DRAW_ROWS)):
+        rows = min(DRAW_ROWS, config.num_samples - start)
+        rng = derive_rng(config.seed, "pca", block_idx)
+        z = torch.randn(rows, generator.z_dim, generator=rng)
+        labels = torch.randint(generator.c_dim, (rows,), generator=rng) if generator.c_dim else None
+        for first in range(0, rows, config.batch_size):
+            part = slice(first, first + config.batch_size)
+            chosen = None if labels is None else labels[part].to(generator.device)
+            batch = z[part].to(generator.device)
+            yield generator.mapping(batch, generator.one_hot(chosen, len(batch)))
+
+
+def fit_pca_basis(
+    generator: Generator,
+    *,
+    config: PCAConfig | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> PCABasis:
+    """Compute the principal directions of a generator's latents.
+
+    Args:
+        generator: Whose latents.
+        config: How many latents and directions, and the seed; `None` is the defaults.
+        progress: Called with the number of latents done since the last call.
+
+    Returns:
+        The basis, exact for the latents drawn. Equal configurations give equal bases.
+
+    Raises:
+        ConfigError: More components were asked for than latents have dimensions.
+        FileFormatError: The generator's mapping gives NaN or infinity.
+
+    Source:
+        Paper: Appendix A.1 (1,000,000 latents, 384 components).
+        Official code: get_stats_pca.py (IncrementalPCA, which approximates what this computes).
+    """
+    config = PCAConfig() if config is None else config
+    num_components = config.choose_num_components(generator.latent_dim)
+    moments = LatentMoments(generator.latent_dim)
+    with torch.no_grad():
+        for latents in iter_latents(generator, config=config):
+            moments.add(latents)
+            if progress is not None:
+                progress(len(latents))
+    covariance = moments.covariance()
+    record = generator.origin.file if generator.origin else None
+    if not np.isfinite(covariance).all():
+        name = record.path if record else "the generator"
+        raise FileFormatError(
+            f"{name}: its mapping gives NaN or infinity", hint="get the file again"
+        )
+    variance, components = principal_axes(covariance)
+    total = variance.sum()
+    return PCABasis(
+        components=components[:num_components].astype(np.float32),
+        stdev=np.sqrt(variance[:num_components]).astype(np.float32),
+        mean=moments.mean().astype(np.float32),
+        explained_variance_ratio=(variance / (total or 1.0))[:num_components].astype(np.float32),
+        num_samples=config.num_samples,
+        meta=BasisMeta(space=generator.space, seed=config.seed, generator=record),
+    )
+
+
+def principal_axes(
+    covariance: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return variances [d], the largest first, and unit axes [d, d], one a row.
+
+    An eigenvector's sign is free: here the entry of largest magnitude is positive.
+    """
+    variance, vectors = scipy.linalg.eigh(covariance, driver="evd", check_finite=False)
+    variance, axes = np.clip(variance[::-1], 0.0, None), vectors.T[::-1]
+    largest = np.argmax(np.abs(axes), axis=1)
+    signs = np.sign(axes[np.arange(len(axes)), largest])
+    return variance, axes * signs[:, None]
