@@ -1,32 +1,31 @@
-"""Line charts as pictures, drawn by hand: the variance curve of a basis, the curves of a run."""
+"""Line charts as pictures, drawn by matplotlib: a basis's variance curve, the curves of a run."""
 
 import dataclasses
-import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from mocotool.errors import ConfigError
-from mocotool.lettering import Canvas, Colour, draw_text, stroke, text_width
 
 FramesU8 = npt.NDArray[np.uint8]
 
-INK: Colour = (38, 42, 51)
-FAINT_INK: Colour = (104, 110, 122)
-GRID: Colour = (228, 231, 236)
+INK, FAINT_INK, GRID = "#262a33", "#686e7a", "#e4e7ec"
 # Told apart by those who do not see red and green as well (Okabe and Ito's order, darkened).
-COLOURS: tuple[Colour, ...] = (
-    (0, 96, 168),
-    (206, 84, 0),
-    (0, 134, 98),
-    (170, 70, 130),
-    (128, 104, 0),
-    (70, 140, 190),
-)
-MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 92, 36, 64, 76
-TITLE_BASELINE, LEGEND_BASELINE, LEGEND_HEIGHT = 38, 66, 26
-TEXT_SIZE, TITLE_SIZE = 11.0, 14.0
+COLOURS = ("#0060a8", "#ce5400", "#008662", "#aa4682", "#806800", "#468cbe")
+DPI = 100
+STYLE = {
+    "font.size": 11.0,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT_INK,
+    "xtick.color": FAINT_INK,
+    "ytick.color": FAINT_INK,
+    "grid.color": GRID,
+    "axes.axisbelow": True,
+    "text.parse_math": False,  # names come from files: "$" is a letter
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,33 +50,6 @@ class Mark:
     """How much."""
     text: str
     """What is said beside it."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Axis:
-    """One axis: which numbers it spans and where they are in pixels."""
-
-    low: float
-    high: float
-    start_px: float
-    end_px: float
-    ticks: tuple[float, ...]
-
-    def place(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return where values are, in pixels."""
-        share = (np.asarray(values, np.float64) - self.low) / (self.high - self.low)
-        return self.start_px + share * (self.end_px - self.start_px)
-
-
-def nice_ticks(low: float, high: float, *, count: int = 6) -> tuple[float, ...]:
-    """Return round numbers, about `count` of them, that span `low` to `high`."""
-    if not high > low:
-        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
-    rough = (high - low) / max(count - 1, 1)
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = magnitude * next(factor for factor in (1, 2, 2.5, 5, 10) if rough <= factor * magnitude)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(idx * step for idx in range(first, last + 1))
 
 
 def draw_line_chart(
@@ -110,29 +82,66 @@ def draw_line_chart(
         ConfigError: There is not one finite point to draw.
     """
     lines = [_finite_points(one) for one in series]
-    drawn = [points for points in lines if len(points)]
-    if not drawn:
+    if not any(len(points) for points in lines):
         raise ConfigError(f"{title}: no finite numbers to draw")
-    width, height = size
-    every = np.concatenate(drawn)
-    y_low, y_high = y_range or (float(every[:, 1].min()), float(every[:, 1].max()))
-    x_axis = _fit_axis(
-        every[:, 0].min(), every[:, 0].max(), MARGIN_LEFT, width - MARGIN_RIGHT, tight=True
-    )
-    top = MARGIN_TOP + (LEGEND_HEIGHT if any(one.name for one in series) else 0)
-    y_axis = _fit_axis(y_low, y_high, height - MARGIN_BOTTOM, top)
-    canvas = np.full((height, width, 3), 255, np.float32)
-    _draw_axes(canvas, x_axis, y_axis, percent=percent)
-    _draw_labels(canvas, title=title, x_label=x_label, y_label=y_label)
-    for line_idx, points in enumerate(lines):
-        if len(points):
-            placed = np.stack([x_axis.place(points[:, 0]), y_axis.place(points[:, 1])], axis=1)
-            colour = COLOURS[line_idx % len(COLOURS)]
-            _draw_line(canvas, _thin_out(placed), colour)
-    for mark in marks:
-        _draw_mark(canvas, mark, x_axis, y_axis)
-    _draw_legend(canvas, [one.name for one in series])
-    return canvas.round().clip(0, 255).astype(np.uint8)
+
+    # Figures are made without pyplot, which would look for a display and keep them.
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a letter that the font does not have
+        figure = Figure(
+            figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, layout="constrained", facecolor="white"
+        )
+        figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)  # type: ignore[union-attr, call-arg]
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+
+        # the lines, a dot where there is but one point
+        handles = [
+            axes.plot(
+                points[:, 0],
+                points[:, 1],
+                color=COLOURS[idx % len(COLOURS)],
+                linewidth=2.0,
+                marker="o" if len(points) == 1 else "",
+            )[0]
+            for idx, points in enumerate(lines)
+        ]
+        middle = sum(axes.get_xlim()) / 2
+        for mark in marks:
+            is_right = mark.x > middle
+            axes.plot([mark.x], [mark.y], "o", color=INK, markersize=5)
+            axes.annotate(
+                mark.text,
+                (mark.x, mark.y),
+                xytext=(-8 if is_right else 8, -14),
+                textcoords="offset points",
+                ha="right" if is_right else "left",
+            )
+
+        # the frame around them
+        axes.set_title(title, loc="left", fontsize=14.0)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.grid(visible=True)
+        axes.spines[["top", "right"]].set_visible(False)
+        if y_range is not None:
+            axes.set_ylim(*y_range)
+        if percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        named = [(line, one.name) for line, one in zip(handles, series, strict=True) if one.name]
+        if named:
+            # A space in front: matplotlib leaves out names that begin with an underscore.
+            names = [f" {name}" for _, name in named]
+            figure.legend(
+                [line for line, _ in named], names, loc="outside upper left", ncols=3, frameon=False
+            )
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # [h, w, 3]
 
 
 def draw_variance_curve(
@@ -169,108 +178,7 @@ def draw_variance_curve(
     )
 
 
-def _finite_points(one: Series) -> npt.NDArray[np.float64]:
-    points = np.stack([np.asarray(one.x, np.float64), np.asarray(one.y, np.float64)], axis=1)
-    kept: npt.NDArray[np.float64] = points[np.isfinite(points).all(axis=1)]
-    return kept
-
-
-def _fit_axis(
-    low: float, high: float, start_px: float, end_px: float, *, tight: bool = False
-) -> Axis:
-    """Span whole ticks, or with `tight` just the numbers from `low` to `high`."""
-    ticks = nice_ticks(float(low), float(high))
-    if tight and high > low:
-        inside = tuple(tick for tick in ticks if low <= tick <= high)
-        return Axis(float(low), float(high), start_px, end_px, inside)
-    return Axis(ticks[0], ticks[-1], start_px, end_px, ticks)
-
-
-def _draw_axes(canvas: Canvas, x_axis: Axis, y_axis: Axis, *, percent: bool) -> None:
-    left, right, bottom, top = x_axis.start_px, x_axis.end_px, y_axis.start_px, y_axis.end_px
-    for tick, y in zip(y_axis.ticks, y_axis.place(y_axis.ticks), strict=True):
-        _draw_rule(canvas, (left, y), (right, y), GRID, 1.0)
-        text = f"{tick:.0%}" if percent else _number(tick)
-        draw_text(
-            canvas, text, left - 12, y + TEXT_SIZE / 2, size=TEXT_SIZE, colour=FAINT_INK, anchor=1.0
-        )
-    for tick, x in zip(x_axis.ticks, x_axis.place(x_axis.ticks), strict=True):
-        _draw_rule(canvas, (x, bottom), (x, bottom + 6), FAINT_INK, 1.2)
-        draw_text(
-            canvas,
-            _number(tick),
-            x,
-            bottom + 12 + TEXT_SIZE,
-            size=TEXT_SIZE,
-            colour=FAINT_INK,
-            anchor=0.5,
-        )
-    _draw_rule(canvas, (left, bottom), (right, bottom), FAINT_INK, 1.2)
-    _draw_rule(canvas, (left, bottom), (left, top), FAINT_INK, 1.2)
-
-
-def _draw_labels(canvas: Canvas, *, title: str, x_label: str, y_label: str) -> None:
-    height, width = canvas.shape[:2]
-    middle = (MARGIN_LEFT + width - MARGIN_RIGHT) / 2
-    draw_text(canvas, title, MARGIN_LEFT, TITLE_BASELINE, size=TITLE_SIZE, colour=INK)
-    draw_text(canvas, x_label, middle, height - 22, size=TEXT_SIZE, colour=INK, anchor=0.5)
-    centre = (MARGIN_TOP + height - MARGIN_BOTTOM) / 2
-    draw_text(canvas, y_label, 30, centre, size=TEXT_SIZE, colour=INK, anchor=0.5, upwards=True)
-
-
-def _draw_rule(
-    canvas: Canvas,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    colour: Colour,
-    width: float,
-) -> None:
-    # Upon whole pixels, a thin rule stays thin.
-    stroke(canvas, np.round(np.array([start, end])), colour=colour, width=width)
-
-
-def _draw_line(canvas: Canvas, points: npt.NDArray[np.float64], colour: Colour) -> None:
-    if len(points) == 1:
-        stroke(canvas, np.repeat(points, 2, axis=0), colour=colour, width=7.0)
-        return
-    stroke(canvas, points, colour=colour, width=2.4)
-
-
-def _draw_mark(canvas: Canvas, mark: Mark, x_axis: Axis, y_axis: Axis) -> None:
-    x, y = float(x_axis.place(mark.x)), float(y_axis.place(mark.y))
-    dot = np.array([[x, y], [x, y]])
-    stroke(canvas, dot, colour=(255, 255, 255), width=11.0)
-    stroke(canvas, dot, colour=COLOURS[0], width=8.0)
-    fits_right = x + 14 + text_width(mark.text, size=TEXT_SIZE) < x_axis.end_px
-    place, anchor = (x + 12, 0.0) if fits_right else (x - 12, 1.0)
-    below = y + TEXT_SIZE + 8 if fits_right else y - 10
-    draw_text(canvas, mark.text, place, below, size=TEXT_SIZE, colour=INK, anchor=anchor)
-
-
-def _draw_legend(canvas: Canvas, names: Sequence[str]) -> None:
-    x, middle = float(MARGIN_LEFT), LEGEND_BASELINE - TEXT_SIZE / 2
-    for line_idx, name in enumerate(names):
-        if name:
-            sample = np.array([[x, middle], [x + 22.0, middle]])
-            stroke(canvas, sample, colour=COLOURS[line_idx % len(COLOURS)], width=3.0)
-            draw_text(canvas, name, x + 32, LEGEND_BASELINE, size=TEXT_SIZE, colour=INK)
-            x += 32 + text_width(name, size=TEXT_SIZE) + 28
-
-
-def _thin_out(points: npt.NDArray[np.float64], *, limit: int = 4000) -> npt.NDArray[np.float64]:
-    """Keep at most `limit` points and so the highest and lowest of each stretch."""
-    if len(points) <= limit:
-        return points
-    kept = []
-    for stretch in np.array_split(np.arange(len(points)), limit // 2):
-        heights = points[stretch, 1]
-        kept.extend(sorted({int(stretch[heights.argmin()]), int(stretch[heights.argmax()])}))
-    return points[kept]
-
-
-def _number(value: float) -> str:
-    if value == 0:
-        return "0"
-    if 1e-3 <= abs(value) < 1e6:
-        return f"{value:.6f}".rstrip("0").rstrip(".")
-    return f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-")
+def _finite_points(series: Series) -> npt.NDArray[np.float64]:
+    """Return the points of a line that can be drawn, [m, 2]."""
+    points = np.stack([np.asarray(series.x, np.float64), np.asarray(series.y, np.float64)], axis=1)
+    return points[np.isfinite(points).all(axis=1)]

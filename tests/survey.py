@@ -15,7 +15,7 @@ PACKAGE = ROOT / "mocotool"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND_PAGES = ROOT / "docs" / "commands"
-HEAVY = ("torch", "numpy", "sklearn", "scipy", "av", "safetensors")
+HEAVY = ("torch", "numpy", "sklearn", "scipy", "av", "safetensors", "matplotlib", "jinja2")
 
 
 @functools.cache

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mocotool.errors import ConfigError
-from mocotool.plots import COLOURS, Mark, Series, draw_line_chart, draw_variance_curve, nice_ticks
+from mocotool.plots import COLOURS, GRID, Mark, Series, draw_line_chart, draw_variance_curve
 
 
 def chart(*lines, **options):
@@ -10,22 +10,14 @@ def chart(*lines, **options):
     return draw_line_chart(series, title="t", x_label="x", y_label="y", **options)
 
 
+def find_ink(picture, colour):
+    """Return where a picture has a colour, [h, w]."""
+    rgb = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return np.abs(picture.astype(int) - rgb).max(axis=-1) <= 2
+
+
 def has_colour(picture, colour):
-    return (np.abs(picture.astype(int) - colour).max(axis=-1) <= 2).any()
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "ticks"),
-    [
-        (0, 1, (0, 0.2, 0.4, 0.6, 0.8, 1.0)),
-        (0, 384, (0, 100, 200, 300, 400)),
-        (-3, 3, (-4, -2, 0, 2, 4)),
-        (5, 5, (2, 3, 4, 5, 6, 7, 8)),
-        (0, 0, (-0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6)),
-    ],
-)
-def test_ticks_are_round_numbers_around_the_range(low, high, ticks):
-    np.testing.assert_allclose(nice_ticks(low, high), ticks, atol=1e-12)
+    return find_ink(picture, colour).any()
 
 
 def test_every_line_is_drawn_in_a_colour_of_its_own():
@@ -41,7 +33,7 @@ def test_every_line_is_drawn_in_a_colour_of_its_own():
 def test_a_higher_number_is_higher_up():
     picture = chart([0.0, 1.0])
 
-    ink = np.abs(picture.astype(int) - COLOURS[0]).max(axis=-1) <= 2
+    ink = find_ink(picture, COLOURS[0])
     rows, columns = np.nonzero(ink[90:])  # below the legend
     assert rows[columns.argmax()] < rows[columns.argmin()]
 
@@ -62,7 +54,7 @@ def test_a_long_run_keeps_its_peaks():
 
     picture = chart(y)
 
-    ink = np.abs(picture.astype(int) - COLOURS[0]).max(axis=-1) <= 2
+    ink = find_ink(picture, COLOURS[0])
     assert np.nonzero(ink[90:])[0].min() < 30
 
 
@@ -80,7 +72,22 @@ def test_marks_near_the_right_edge_stay_inside():
 def test_the_variance_curve_ends_where_the_basis_does():
     picture = draw_variance_curve(np.full(4, 0.2, np.float32))
 
-    ink = np.abs(picture.astype(int) - COLOURS[0]).max(axis=-1) <= 2
-    rows, columns = np.nonzero(ink)
-    top = 64 + 0.2 * (600 - 76 - 64)
-    assert abs(rows[columns > 900].min() - top) < 3
+    rows, columns = np.nonzero(find_ink(picture, COLOURS[0]))
+    start, end = rows[columns.argmin()], rows[columns.argmax()]
+    grid = np.nonzero(find_ink(picture, GRID).mean(axis=1) > 0.5)[0]  # 0 to 1, top to bottom
+    height = (start - end) / (start - grid.min())
+    assert height == pytest.approx(0.8, abs=0.02)
+
+
+def test_names_from_files_are_drawn_as_they_are():
+    hostile = [
+        Series(name=name, x=[0, 1], y=[0, 1]) for name in ("$\\frac$", "_hidden", "\u4eba", "%d{}")
+    ]
+
+    picture = draw_line_chart(hostile, title="$\\nothing$", x_label="x", y_label="y")
+
+    assert has_colour(picture, COLOURS[3])
+
+
+def test_the_same_numbers_give_the_same_picture():
+    np.testing.assert_array_equal(chart([1, 2, 3]), chart([1, 2, 3]))

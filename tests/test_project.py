@@ -23,7 +23,6 @@ IMPORT_ORDER = (
     "provenance",
     "devices",
     "npz",
-    "lettering",
     "plots",
     "downloads",
     "weights",
