@@ -7,12 +7,9 @@ written down, and every later one must have it.
 
 import dataclasses
 import hashlib
-import http.client
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,6 +212,9 @@ def fetch(
         ConfigError: There are no weights of that name, or the cache cannot be written.
         UnavailableError: The address cannot be reached, or gives another file.
     """
+    import http.client  # with what it needs, a sixth of every command's start
+    import urllib.error
+
     weights = describe_weights(name)
     path = cached_path(name)
     if path.is_file():
@@ -250,6 +250,9 @@ def _download(
     weights: PublishedWeights, part: Path, progress: Callable[[int], None] | None
 ) -> None:
     """Append what is missing of a file to `part`."""
+    import urllib.error
+    import urllib.request
+
     num_here = part.stat().st_size if part.exists() else 0
     if num_here and num_here == weights.size_bytes:
         return

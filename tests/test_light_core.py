@@ -22,7 +22,7 @@ try:
     app(prog_name="moco")
 except SystemExit as end:
     assert not end.code, end.code
-heavy = [name for name in ("torch", "scipy", "sklearn", "matplotlib") if name in sys.modules]
+heavy = [name for name in ("torch", "scipy", "sklearn", "matplotlib", "http.client") if name in sys.modules]
 print("loaded:", *heavy, file=sys.stderr)
 """
 
