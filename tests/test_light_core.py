@@ -22,8 +22,8 @@ try:
     app(prog_name="moco")
 except SystemExit as end:
     assert not end.code, end.code
-heavy = [name for name in ("torch", "scipy", "sklearn", "matplotlib", "http.client") if name in sys.modules]
-print("loaded:", *heavy, file=sys.stderr)
+heavy = {"torch", "scipy", "sklearn", "matplotlib", "http.client"}
+print("loaded:", *sorted(heavy & sys.modules.keys()), file=sys.stderr)
 """
 
 
