@@ -15,7 +15,8 @@ from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.walk_figures import NUM_CONTENTS, find_walk_alarms, measure_walks
 from mocotool.training.randomness import derive_rng
-from mocotool.training.run_folder import LOG_NAME, RunFolder
+from mocotool.training.run_files import LOG_NAME
+from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
 FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real steps' energy

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mocotool.basis import fit_pca_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
 from mocotool.errors import ConfigError, MismatchError, StoppedError
@@ -22,6 +21,7 @@ from mocotool.motion.latent_training import (
     match_liveliness,
     train_latent_motion,
 )
+from mocotool.pca import fit_pca_basis
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
