@@ -253,30 +253,48 @@ def load_weights(family: Callable[[], Network], path: Path) -> Network:
 def _load_torchscript(
     path: Path, protocol: VideoProtocol, warn: Callable[[str], None] | None
 ) -> I3DDetector:
-    """Load a TorchScript file; the bytes that are hashed are the bytes that are run."""
-    check_input_file(path)
-    data = path.read_bytes()
+    """Load a TorchScript file that maps videos to features."""
+    module, record = open_torchscript(path, published="i3d-torchscript", warn=warn)
+    kind = PublishedTorchScript if record.is_published else I3DDetector
+    detector = kind(module, record=record, protocol=protocol)
+    if not record.is_published:
+        detector.min_frames = 1
+    return detector
+
+
+def open_torchscript(
+    path: Path, *, published: str | None = None, warn: Callable[[str], None] | None
+) -> tuple[torch.nn.Module, DetectorRecord]:
+    """Open a TorchScript program that the user named; the bytes that are hashed are run.
+
+    Args:
+        path: The file.
+        published: Key of the program everybody uses, if there is one.
+        warn: Told before any other program is run.
+
+    Raises:
+        FileFormatError: It is not TorchScript.
+    """
+    data = check_input_file(path).read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
-    known = sha256 == PUBLISHED["i3d-torchscript"].sha256
-    if not known and warn is not None:
+    if published is not None and sha256 == PUBLISHED[published].sha256:
+        record = DetectorRecord(name=published, sha256=sha256, is_published=True)
+        return _run_torchscript(data, path), record
+    if warn is not None:
         warn(
             f"{path}: a TorchScript file is a program; this one (sha256 {sha256}) is run because "
             "you named it"
         )
     record = DetectorRecord(
-        name="i3d-torchscript" if known else f"{TORCHSCRIPT_PREFIX}{path.name}",
+        name=f"{TORCHSCRIPT_PREFIX}{path.name}",
         sha256=sha256,
-        is_published=known,
-        title=None if known else path.name,
+        is_published=None if published is None else False,
+        title=path.name,
     )
-    kind = PublishedTorchScript if known else I3DDetector
-    detector = kind(run_torchscript(data, path), record=record, protocol=protocol)
-    if not known:
-        detector.min_frames = 1
-    return detector
+    return _run_torchscript(data, path), record
 
 
-def run_torchscript(data: bytes, path: Path) -> torch.nn.Module:
+def _run_torchscript(data: bytes, path: Path) -> torch.nn.Module:
     """Open a TorchScript program that was checked, or that the user named.
 
     Raises:

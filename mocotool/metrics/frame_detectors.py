@@ -1,6 +1,5 @@
 """Which networks turn single frames into features; only the published Inception gives an FID."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mocotool.downloads import find_weights
-from mocotool.files import check_input_file, sha256_file
+from mocotool.files import sha256_file
 from mocotool.metrics.detectors import (
     TORCHSCRIPT_PREFIX,
     Detector,
@@ -17,8 +16,8 @@ from mocotool.metrics.detectors import (
     ModuleDetector,
     check_detector_name,
     load_weights,
+    open_torchscript,
     record_weights,
-    run_torchscript,
 )
 from mocotool.metrics.pixel_features import FRAME_SIZE, pixel_features
 from mocotool.metrics.resizing import resize_frames
@@ -139,18 +138,9 @@ def load_frame_detector(
     if name == "squeezenet":
         return SqueezeNetDetector()
     if name.startswith(TORCHSCRIPT_PREFIX):
-        path = check_input_file(Path(name.removeprefix(TORCHSCRIPT_PREFIX)))
-        data = path.read_bytes()
-        sha256 = hashlib.sha256(data).hexdigest()
-        if warn is not None:
-            warn(
-                f"{path}: a TorchScript file is a program; this one (sha256 {sha256}) is run "
-                "because you named it"
-            )
-        record = DetectorRecord(
-            name=f"{TORCHSCRIPT_PREFIX}{path.name}", sha256=sha256, title=path.name
-        )
-        return InceptionDetector(run_torchscript(data, path), record=record)
+        path = Path(name.removeprefix(TORCHSCRIPT_PREFIX))
+        module, record = open_torchscript(path, warn=warn)
+        return InceptionDetector(module, record=record)
     check_detector_name(name, FRAME_DETECTORS)
     path = find_weights("inception", file=None if name == "inception" else Path(name))
     network = load_weights(Inception, path)
