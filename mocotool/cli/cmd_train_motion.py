@@ -57,6 +57,16 @@ def train_motion_command(
         Path | None,
         typer.Option(metavar="FILE", help="Start from this motion model's weights."),
     ] = None,
+    init_run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Start from a run of the authors' program: modelR, modelD_3d, modelD_img.",
+        ),
+    ] = None,
+    epoch: Annotated[
+        str, typer.Option(metavar="N", help="With --init-run: its epoch, or latest.")
+    ] = "latest",
     cross_domain: Annotated[
         bool,
         typer.Option(
@@ -263,6 +273,8 @@ def train_motion_command(
         generator=generator,
         pca=pca,
         motion=motion,
+        init_run=init_run,
+        epoch=epoch,
         resume=resume,
         dry_run=dry_run,
         compile=compile,
@@ -280,6 +292,8 @@ def _train(
     generator: Path | None,
     pca: Path | None,
     motion: Path | None,
+    init_run: Path | None,
+    epoch: str,
     resume: bool,
     dry_run: bool,
     compile: bool,
@@ -291,8 +305,8 @@ def _train(
     from mocotool.motion.checkpoint import save_motion
     from mocotool.motion.compilation import compile_failures_named, compile_networks
     from mocotool.motion.plan import plan_training
-    from mocotool.motion.preparation import find_basis, find_start, fit_config
-    from mocotool.motion.trainer import MotionTrainer
+    from mocotool.motion.preparation import find_basis, fit_config
+    from mocotool.motion.start import find_start
     from mocotool.motion.training import train_motion
     from mocotool.provenance import portable_path
     from mocotool.training.distributed import joined_processes
@@ -314,11 +328,12 @@ def _train(
         listing = list_videos(videos, min_frames=span, warn=report.warn)
         dtype = resolve_training_precision(precision, processes.device)
         source = load_generator(generator, device=processes.device, precision=dtype)
-        start = find_start(motion, pca)
+        start = find_start(motion, init_run=init_run, epoch=epoch, pca=pca)
+        asked = start.settle(asked, note=report.note)
         with report.progress("latents") as advance:
-            basis = find_basis(source, pca, start=start, note=report.note, progress=advance)
+            basis = find_basis(source, pca, start=start.motion, note=report.note, progress=advance)
         config = fit_config(asked, source, basis, note=report.note)
-        trainer = MotionTrainer(source, basis, config, processes=processes, initial=start)
+        trainer = start.make_trainer(source, basis, config, processes=processes, note=report.note)
         if dry_run:
             plan = {"videos": len(listing.entries), "video_frames": listing.num_frames}
             plan |= plan_training(trainer)
@@ -354,7 +369,6 @@ def _train(
             )
         if resume:
             trainer.resume(run, batches, warn=report.warn)
-        record = dataclasses.asdict(config)
         with (
             contextlib.closing(batches),
             contextlib.closing(run),
@@ -369,7 +383,7 @@ def _train(
                 save_motion=lambda averaged, step: save_motion(
                     averaged,
                     out / "motion.safetensors",
-                    config=record,
+                    config=dataclasses.asdict(config),
                     notes={"steps": step, "trained_by": run.command},
                 ),
                 save_preview=lambda frames, step: write_video(

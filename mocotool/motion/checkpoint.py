@@ -12,6 +12,7 @@ from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import atomic_path, check_input_file, sha256_file
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.guided import GuidedMotion
+from mocotool.motion.official import official_motion_names
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights.opening import WeightFile
 from mocotool.weights.reading import read_state_dict
@@ -20,13 +21,6 @@ from mocotool.weights.sniffing import identify_container
 
 SCHEMA = "moco.motion/1"
 BUNDLED_NAME = "motion.safetensors"
-RENAMED_CELLS = {
-    "enc_cell": "encoder",
-    "cell": "decoder",
-    "fc1": "noise_head.0",
-    "fc2": "noise_head.2",
-}
-RENAMED_TENSORS = {"w": "coefficient_weight", "b": "coefficient_bias"}
 
 
 def save_motion(
@@ -167,25 +161,41 @@ def rename_official(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tens
     Raises:
         FileFormatError: Those are not the tensors of a motion model.
     """
-    renamed = {}
-    for name, value in tensors.items():
-        cell, dot, rest = name.removeprefix("module.").partition(".")
-        ours = (
-            RENAMED_CELLS.get(cell, cell) + dot + rest if dot else RENAMED_TENSORS.get(cell, cell)
-        )
-        renamed[ours] = value
-    missing = sorted(set(RENAMED_TENSORS.values()) - renamed.keys())
-    missing += [
-        part
-        for part in RENAMED_CELLS.values()
-        if not any(name.startswith(part) for name in renamed)
-    ]
+    plain = {name.removeprefix("module."): value for name, value in tensors.items()}
+    _refuse_discriminator(plain, path)
+    renamed, missing = {}, []
+    for ours, theirs in official_motion_names():
+        if theirs in plain:
+            renamed[ours] = plain.pop(theirs)
+        else:
+            missing.append(theirs)
+    renamed |= plain  # what has no place is refused by name when it is loaded
     if missing:
         raise FileFormatError(
             f"{path}: is not a motion model, it has no {missing[0]}",
             hint="expected motion.safetensors, or the authors' modelR_epoch_N.pth; try `moco info`",
         )
     return renamed
+
+
+def _refuse_discriminator(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Say what the authors' other two files are.
+
+    Raises:
+        FileFormatError: It is one of them.
+    """
+    first = tensors.get("netD.scale0_layer0.0.weight")
+    if first is not None:
+        what = "video discriminator (modelD_3d)" if first.ndim == 5 else "image discriminator"
+    elif any(name.startswith("modelD.") for name in tensors):
+        what = "image discriminator (modelD_img)"
+    else:
+        return
+    raise FileFormatError(
+        f"{path}: is the {what} of the authors' program, not a motion model",
+        hint="its motion model is modelR_epoch_N.pth; `moco train-motion --init-run FOLDER "
+        "--epoch N` goes on from all three files",
+    )
 
 
 def _load_strictly(motion: MotionGenerator, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -35,7 +35,7 @@ def official_names(network: nn.Module) -> dict[str, str]:
         TypeError: It is none of these.
     """
     if isinstance(network, MotionGenerator):
-        return dict(_motion_names())
+        return dict(official_motion_names())
     if isinstance(network, MultiscaleDiscriminator):
         return dict(_patch_names(network))
     if isinstance(network, ImageDiscriminator):
@@ -43,7 +43,8 @@ def official_names(network: nn.Module) -> dict[str, str]:
     raise TypeError(f"the authors' program has no {type(network).__name__}")
 
 
-def _motion_names() -> Iterator[tuple[str, str]]:
+def official_motion_names() -> Iterator[tuple[str, str]]:
+    """Yield our and the authors' name of each tensor of the motion generator, in their order."""
     yield from MOTION_TENSORS.items()
     for ours, theirs in MOTION_PARTS.items():
         if ours.startswith("noise_head"):

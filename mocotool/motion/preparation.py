@@ -8,31 +8,12 @@ from mocotool.basis import PCABasis, read_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.errors import MismatchError
-from mocotool.files import check_input_file
 from mocotool.generators.base import Generator
-from mocotool.motion.checkpoint import load_motion, read_motion_record
 from mocotool.motion.generator import MotionGenerator
 from mocotool.pca import fit_pca_basis
 
 QUICK_PCA_SAMPLES = 100_000  # a tenth of the paper's: its 384th deviation is off by under 1 %
 BUNDLED_PCA = Path(__file__).parent.parent / "bundled" / "pca.npz"
-
-
-def find_start(motion: Path | None, pca: Path | None) -> MotionGenerator | None:
-    """Return the motion model to start from, if one was named.
-
-    Args:
-        motion: Our own file, which holds its basis, or the authors', which needs `pca`.
-        pca: The `--pca` value.
-
-    Raises:
-        FileFormatError: The file is not a motion model.
-        ConfigError: The authors' file came without its basis.
-    """
-    if motion is None:
-        return None
-    holds_basis = read_motion_record(check_input_file(motion)) is not None
-    return load_motion(motion, pca=None if holds_basis else pca)
 
 
 def find_basis(
