@@ -10,6 +10,7 @@ from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout, choose_output
 from mocotool.configs.convert import ConvertConfig, StoredType, Target
 from mocotool.configs.generator import GeneratorOptions
+from mocotool.errors import ConfigError
 from mocotool.files import atomic_path
 
 DEFAULTS = ConvertConfig()
@@ -22,7 +23,11 @@ def convert(
     *,
     to: Annotated[
         Target,
-        typer.Option(help="native: safetensors; ada: .pt with stylegan2-ada-pytorch's names."),
+        typer.Option(
+            help="native: safetensors; ada, rosinality: .pt with the names of "
+            "stylegan2-ada-pytorch or stylegan2-pytorch; official: a folder of the authors' "
+            "motion model and PCA statistics."
+        ),
     ] = DEFAULTS.to,
     dtype: Annotated[
         StoredType, typer.Option(help="What weights are stored in; only float32 is exact.")
@@ -49,6 +54,9 @@ def convert(
     config = ConvertConfig(
         to=to, dtype=dtype, options=GeneratorOptions(bn_eps=bn_eps, sn_eps=sn_eps)
     )
+    if to == "official":
+        _convert_motion(generator, out, report, force=force)
+        return
     target = choose_output(out, force=force, json=json, what="weights")
 
     from mocotool.generators.conversion import convert_generator
@@ -61,3 +69,19 @@ def convert(
     with atomic_path(Path(target)) as part, part.open("wb") as file:
         source = convert_generator(generator, file, config=config)
     report.result({"wrote": target} | describe_generator(source), quiet_hides=True)
+
+
+def _convert_motion(path: Path, out: str | None, report: Report, *, force: bool) -> None:
+    """Write a motion model of ours into a folder as the authors' program reads it."""
+    if out is None or out == "-":
+        raise ConfigError("--to official: writes a folder of three files", hint="-o FOLDER")
+    folder = Path(out)
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder}: is not empty", hint="name another folder, or add --force")
+
+    from mocotool.motion.checkpoint import load_motion, save_official_motion
+
+    motion = load_motion(path)
+    paths = save_official_motion(motion, folder)
+    report.note(f"their files hold no step size: pass --w_residual {motion.step_size:g}")
+    report.result({"wrote": [str(one) for one in paths]}, quiet_hides=True)

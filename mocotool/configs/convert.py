@@ -6,7 +6,7 @@ from typing import Literal
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import ConfigError
 
-Target = Literal["native", "ada"]
+Target = Literal["native", "ada", "rosinality", "official"]
 StoredType = Literal["float32", "float16", "bfloat16"]
 
 
@@ -15,7 +15,8 @@ class ConvertConfig:
     """How a generator is written."""
 
     to: Target = "native"
-    """native is our safetensors; ada a torch file in stylegan2-ada-pytorch's names."""
+    """native is our safetensors; ada and rosinality are torch files in the names of
+    stylegan2-ada-pytorch and stylegan2-pytorch; official, for a motion model, is the authors'."""
     dtype: StoredType = "float32"
     """What weights are stored in; float32 is exact, the others halve the file."""
     options: GeneratorOptions = dataclasses.field(default_factory=GeneratorOptions)
@@ -23,7 +24,7 @@ class ConvertConfig:
 
     def __post_init__(self) -> None:
         """Check that the settings go together."""
-        if self.to == "ada" and self.dtype != "float32":
+        if self.to != "native" and self.dtype != "float32":
             raise ConfigError(
-                f"the ada form is always float32, got {self.dtype}", hint="leave out --dtype"
+                f"the {self.to} form is always float32, got {self.dtype}", hint="leave out --dtype"
             )

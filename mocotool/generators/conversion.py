@@ -10,6 +10,9 @@ from mocotool.configs.convert import ConvertConfig
 from mocotool.generators.ada_names import write_ada
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import load_generator, write_generator
+from mocotool.generators.rosinality_names import write_rosinality
+
+TORCH_FORMS = {"ada": write_ada, "rosinality": write_rosinality}
 
 
 def convert_generator(
@@ -31,9 +34,9 @@ def convert_generator(
     """
     config = config or ConvertConfig()
     generator = load_generator(source, options=config.options)
-    if config.to == "ada":
+    if config.to in TORCH_FORMS:
         buffer = io.BytesIO()
-        write_ada(generator, buffer)
+        TORCH_FORMS[config.to](generator, buffer)
         file.write(buffer.getbuffer())
     else:
         write_generator(generator, file, dtype=getattr(torch, config.dtype))

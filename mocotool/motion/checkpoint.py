@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,6 +52,45 @@ def save_motion(
     }
     with atomic_path(path) as part, part.open("wb") as file:
         write_safetensors(motion.state_dict(), file, record=record)
+
+
+def save_official_motion(motion: MotionGenerator, folder: Path, *, epoch: int = 0) -> list[Path]:
+    """Write a motion model as the authors' program reads it, with its PCA statistics beside it.
+
+    The folder serves their `--load_pretrain_path` and `--save_pca_path` alike. Their files hold no
+    step size: their `--w_residual` has to say it.
+
+    Args:
+        motion: The model, in the form of their program.
+        folder: Where to; made if need be.
+        epoch: The number in the file's name.
+
+    Returns:
+        The files: modelR_epoch_N.pth, pca_comp.npy and pca_stdev.npy.
+
+    Raises:
+        MismatchError: Their program cannot express the model.
+    """
+    if motion.form != "reference" or not motion.residual:
+        raise MismatchError(
+            "the model's form is the paper's or an ablation, which the authors' program does not "
+            "have",
+        )
+    state = {name: value.detach().cpu().clone() for name, value in motion.state_dict().items()}
+    # Rows of one unit are rows whose deviation is one.
+    stdev = state["stdev"] if motion.basis_rows == "stdev" else torch.ones_like(state["stdev"])
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [
+        folder / f"modelR_epoch_{epoch}.pth",
+        folder / "pca_comp.npy",
+        folder / "pca_stdev.npy",
+    ]
+    with atomic_path(paths[0]) as part:
+        torch.save({theirs: state[ours] for ours, theirs in official_motion_names()}, part)
+    for path, values in zip(paths[1:], (state["components"], stdev), strict=True):
+        with atomic_path(path) as part, part.open("wb") as file:
+            np.save(file, values.numpy())
+    return paths
 
 
 def read_motion_record(path: Path) -> dict[str, Any] | None:

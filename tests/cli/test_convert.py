@@ -1,10 +1,14 @@
 import json
+import shutil
 
+import numpy as np
 import pytest
 import torch
 from reference.golden_files import find_golden
 
 from mocotool.generators.loading import load_generator
+from mocotool.motion.checkpoint import load_motion, save_motion
+from mocotool.motion.generator import MotionGenerator
 
 ADA_NAMES = {
     "mapping.w_avg",
@@ -117,3 +121,66 @@ def test_what_cannot_be_done_is_said(
     assert result.exit_code == code
     assert said in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rosinality_file_comes_back_bit_for_bit(run_moco, tmp_path, toy_generator_path):
+    there, back = tmp_path / "g.pt", tmp_path / "g.safetensors"
+
+    assert run_moco("convert", toy_generator_path, "--to", "rosinality", "-o", there).exit_code == 0
+    assert run_moco("convert", there, "-o", back).exit_code == 0
+
+    before, after = load_generator(toy_generator_path), load_generator(back)
+    assert before.arch | {"conv_clamp": None} == after.arch
+    assert before.state_dict().keys() == after.state_dict().keys()
+    for name, value in before.state_dict().items():
+        assert torch.equal(value, after.state_dict()[name]), name
+
+
+def test_what_rosinality_cannot_express_is_refused(run_moco, tmp_path):
+    out = tmp_path / "g.pt"
+
+    result = run_moco("convert", find_golden("ada-cond-32.pkl"), "--to", "rosinality", "-o", out)
+
+    assert result.exit_code == 4
+    assert "c_dim" in result.stderr
+    assert not out.exists()
+
+
+def test_a_motion_model_goes_back_to_the_authors_bit_for_bit(run_moco, tmp_path):
+    source = find_golden("motion-64-modelR_epoch_0.pth")
+    pca, own = tmp_path / "pca", tmp_path / "motion.safetensors"
+    pca.mkdir()
+    for name in ("pca_comp", "pca_stdev"):
+        shutil.copy(find_golden(f"motion-64-{name}.npy"), pca / f"{name}.npy")
+    save_motion(load_motion(source, pca=pca), own)
+
+    result = run_moco("convert", own, "--to", "official", "-o", tmp_path / "theirs")
+
+    assert result.exit_code == 0, result.stderr
+    assert "--w_residual 0.2" in result.stderr
+    theirs, ours = torch.load(source), torch.load(tmp_path / "theirs" / "modelR_epoch_0.pth")
+    assert list(theirs) == list(ours)
+    assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
+    k = ours["w"].shape[1]
+    for name in ("pca_comp", "pca_stdev"):
+        written = np.load(tmp_path / "theirs" / f"{name}.npy")
+        assert np.array_equal(written, np.load(pca / f"{name}.npy")[:k])
+
+
+def test_the_papers_form_has_no_place_in_their_program(run_moco, tmp_path):
+    motion = MotionGenerator(
+        latent_dim=6,
+        noise_dim=4,
+        hidden_dim=3,
+        components=torch.eye(6)[:3],
+        stdev=torch.ones(3),
+        form="paper",
+    )
+    save_motion(motion, tmp_path / "m.safetensors")
+
+    result = run_moco(
+        "convert", tmp_path / "m.safetensors", "--to", "official", "-o", tmp_path / "x"
+    )
+
+    assert result.exit_code == 4
+    assert not (tmp_path / "x").exists()

@@ -14,6 +14,7 @@ from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import sha256_file
 from mocotool.generators.loading import load_generator, save_generator
+from mocotool.generators.rosinality_names import write_rosinality
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
 
@@ -207,6 +208,19 @@ def test_stylegan3_is_read_from_a_pickle(config, tmp_path):
     assert again.arch == generator.arch
     w = torch.randn(2, 8)
     assert torch.equal(again.synthesis(w), generator.synthesis(w))
+
+
+def test_a_rosinality_checkpoint_is_written_as_it_was(tmp_path, rosinality_file, rosinality_state):
+    out = tmp_path / "back.pt"
+    with out.open("wb") as file:
+        write_rosinality(load_generator(rosinality_file), file)
+
+    back = torch.load(out)
+
+    assert back["g_ema"].keys() == rosinality_state.keys()
+    for name, value in rosinality_state.items():
+        assert torch.equal(back["g_ema"][name], value), name
+    assert torch.equal(back["latent_avg"], torch.load(rosinality_file)["latent_avg"])
 
 
 def test_an_old_rosinality_checkpoint_with_its_settings_opens(tmp_path, rosinality_state):
