@@ -5,7 +5,8 @@
 
 A generated part stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. NAME is `help` (the
 help of the command that the page is named after), `commands` (the list of commands), `equations`,
-`sources` (where the code names the paper) or `library` (the public names).
+`sources` (where the code names the paper), `deviations` (where it means to differ) or `library` (the
+public names).
 """
 
 import ast
@@ -19,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mocotool"
-PREFIXES = ("Paper", "Official code", "Follows", "Adapted from")
+PREFIXES = ("Paper", "Official code", "Follows", "Adapted from", "Deviation")
 EQUATION = re.compile(r"\bEqs?\.\s*(\d+)")
 BLOCK = re.compile(r"<!-- (\w+):begin -->\n(.*?)<!-- \1:end -->", re.DOTALL)
 
@@ -117,6 +118,18 @@ def render_sources() -> str:
                 ),
             )
             for found in collect_described()
+        ],
+    )
+
+
+def render_deviations() -> str:
+    """Return the table of everything that differs from its source on purpose."""
+    return render_table(
+        ("where", "what differs, and why"),
+        [
+            (render_place(found), found.sources["Deviation"])
+            for found in collect_described()
+            if "Deviation" in found.sources
         ],
     )
 
@@ -249,6 +262,7 @@ def fill_page(page: Path) -> str:
         "commands": lambda: render_commands(page),
         "equations": render_equations,
         "sources": render_sources,
+        "deviations": render_deviations,
         "library": render_library,
     }
 

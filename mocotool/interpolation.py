@@ -30,8 +30,10 @@ def interpolate_trajectory(
 
     Source:
         Paper: Sec. 4 (16 frames become 32).
-        Official code: evaluate.py inserts midpoints, so 16 frames become 31.
+        Official code: evaluate.py.
         Follows: the paper's count.
+        Deviation: new frames are spread evenly, so 16 become 32; the program inserts midpoints,
+            so 16 become 31.
     """
     config = InterpolateConfig() if config is None else config
     num_frames, is_loop = trajectory.num_frames, config.ends == "periodic"

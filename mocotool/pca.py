@@ -108,7 +108,8 @@ def fit_pca_basis(
 
     Source:
         Paper: Appendix A.1 (1,000,000 latents, 384 components).
-        Official code: get_stats_pca.py (IncrementalPCA, which approximates what this computes).
+        Official code: get_stats_pca.py (IncrementalPCA).
+        Deviation: exact in one pass; the program's incremental PCA approximates this.
     """
     config = PCAConfig() if config is None else config
     num_components = config.choose_num_components(generator.latent_dim)

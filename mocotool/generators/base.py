@@ -125,6 +125,8 @@ class Generator(nn.Module):
             if labels is not None:
                 raise MismatchError("class labels were given, but the generator has no classes")
             return None
+        if labels is None and self.c_dim == 1:
+            labels = torch.zeros(n, dtype=torch.int64, device=self.device)
         if labels is None:
             last = self.c_dim - 1
             raise ConfigError(

@@ -62,7 +62,7 @@ def draw_augmentation(
 
     Source:
         Paper: Appendix A.2 (the five changes and their ranges).
-        Official code: models/D_img.py and its augmentation (the reference set).
+        Official code: what train_func_cross_domain.py applies (the reference set).
     """
     is_reference = augment_set == "reference"
     theta = draw_affine(n, rng=rng)

@@ -78,7 +78,12 @@ class FrameGame:
         return augment(img, self.setting.augmentation(img.shape[-1], *path))
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Return {"image": loss}, and "feature" where features are matched."""
+        """Return {"image": loss}, and "feature" where features are matched.
+
+        Source:
+            Deviation: no gradient goes into the first frame, which no weight of the motion
+                generator moves; the program computes it.
+        """
         with frozen(self.network):
             if self.config.feature_frames == "all":
                 return self._losses_of_all_frames(fake)

@@ -176,7 +176,12 @@ class PatchGame:
         self.real_scores: dict[int | bool, list[Tensor]] = {}
 
     def begin(self, real: Tensor) -> None:
-        """Take the real clips of this step."""
+        """Take the real clips of this step.
+
+        Source:
+            Deviation: real clips are scored once a step for each coin or frame, not at every step
+                of the motion generator; neither they nor the discriminator change in between.
+        """
         self.real = real
         self.real_scores.clear()
 

@@ -19,7 +19,7 @@ BasisRows = Literal["stdev", "unit"]
 Rngs = torch.Generator | Sequence[torch.Generator] | None
 
 DEFAULT_STEP_SIZE = 0.2  # the authors' w_residual; their paper says 0.5 in-domain, 0.2 cross-domain
-COEFFICIENT_INIT_STD = 0.02  # Official code: models_rnn, `w`
+COEFFICIENT_INIT_STD = 0.02  # Official code: models/rnn.py, `w`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +105,7 @@ class MotionGenerator(nn.Module):
         """Draw new weights, as the authors' program does.
 
         Source:
-            Official code: models_rnn (orthogonal per gate, no forget-gate bias, N(0, 0.02)).
+            Official code: models/rnn.py (orthogonal per gate, no forget-gate bias, N(0, 0.02)).
         """
         for cell in (self.encoder, self.decoder):
             for weight in (cell.weight_ih, cell.weight_hh):
@@ -272,7 +272,7 @@ def unroll_hidden(
 
     Source:
         Paper: Eq. 1, Sec. 3.1.
-        Official code: models_rnn, RNNModule.forward.
+        Official code: models/rnn.py, RNNModule.forward.
     """
     hidden, cell = encoder(latent.mean(dim=1) if latent.ndim == 3 else latent)
     for step in noise:
@@ -294,7 +294,7 @@ def step_latent(latent: Tensor, coeffs: Tensor, *, basis: Tensor, step_size: flo
 
     Source:
         Paper: Eq. 2, Sec. 3.1. It does not say how long the rows of V are.
-        Official code: models_rnn, RNNModule.forward (rows scaled by the latents' deviation along
+        Official code: models/rnn.py, RNNModule.forward (rows scaled by the latents' deviation along
             them; a linear layer and tanh give the coefficients).
         Follows: official code for the rows, in both forms unless `basis_rows` is "unit".
     """

@@ -73,8 +73,7 @@ def video_adversarial_loss(
 
     Source:
         Paper: Eq. 4, Sec. 3.1.
-        Official code: train_func_in_domain.py, train_func_cross_domain.py (RaLSGAN, which the
-            paper does not mention).
+        Official code: models/losses.py (RaLSGAN, which the paper does not mention).
         Follows: either, by `form`.
     """
     return adversarial_loss(
@@ -171,7 +170,7 @@ def gradient_penalty(scores: list[Tensor], video: Tensor, *, norm: PenaltyNorm) 
         Scalar: the mean square distance from one, averaged over scales.
 
     Source:
-        Official code: train_func_in_domain.py, compute_gradient_penalty_T (not in the paper).
+        Official code: models/losses.py, compute_gradient_penalty_T (not in the paper).
     """
     penalties = []
     for score in scores:
@@ -207,10 +206,11 @@ def contrastive_loss(
         Scalar: the mean over views.
 
     Source:
-        Paper: Eq. 6, Sec. 3.2. Deviation: a mean in place of the sum over the batch, so that the
-            weight means the same at every batch size.
+        Paper: Eq. 6, Sec. 3.2.
         Official code: models/D_img.py.
         Follows: either, by `denominator`.
+        Deviation: the paper's sum over the batch is a mean, as in the program, so that the weight
+            means the same at every batch size.
     """
     n = len(a)
     rows = F.normalize(torch.cat([a, b]), dim=1)  # [2n, embed_dim]

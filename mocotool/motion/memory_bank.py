@@ -36,6 +36,7 @@ class MemoryBank(nn.Module):
 
         Source:
             Official code: models/D_img.py.
+            Deviation: entries are unit vectors, since only their directions are ever used.
         """
         return self.entries[: self.num_negatives]
 

@@ -126,6 +126,11 @@ class MotionTrainer:
 
         Raises:
             DivergedError: A loss or a gradient is NaN or infinite.
+
+        Source:
+            Official code: train.py; train_func_in_domain.py and train_func_cross_domain.py.
+            Deviation: what is saved for use is a running average of the motion weights, which
+                swing less; the program saves the weights themselves.
         """
         real = self._to_video(real)
         for game in self.games.values():
@@ -178,7 +183,12 @@ class MotionTrainer:
         return GeneratedClips(rollout, noise, frames)
 
     def generator_step(self, g_step: int) -> Metrics:
-        """Move the motion generator once; return its losses."""
+        """Move the motion generator once; return its losses.
+
+        Source:
+            Deviation: discriminators get no gradients here. The program leaves some at their
+                weights, and clears them unused.
+        """
         path = ("g", self.step_idx, g_step)
         clips = self.generate(*path)
         terms: dict[str, Tensor | None] = {"video": None, "image": None, "feature": None}
@@ -204,7 +214,12 @@ class MotionTrainer:
         return values | measure_motion(clips.frames.detach(), "generated")
 
     def discriminator_step(self) -> Metrics:
-        """Let every game learn from fresh clips; return what they report."""
+        """Let every game learn from fresh clips; return what they report.
+
+        Source:
+            Deviation: clips are rendered without a graph. The program builds one and keeps it,
+                though its frames are detached.
+        """
         path = ("d", self.step_idx)
         with torch.no_grad():
             frames = self.generate(*path).frames

@@ -5,7 +5,9 @@ import torch
 
 from mocotool.errors import FileFormatError
 from mocotool.generators.biggan import BigGAN
-from mocotool.generators.loading import load_generator
+from mocotool.generators.loading import load_generator, save_generator
+from mocotool.motion.checkpoint import save_motion
+from mocotool.motion.generator import MotionGenerator
 from mocotool.weights.biggan import fold_spectral_norms
 
 ARCHS = {
@@ -53,6 +55,25 @@ def test_one_class_needs_no_label():
     generator = make("shared", num_classes=1)
 
     assert generator.synthesis(torch.randn(2, 6)).shape == (2, 3, 32, 32)
+
+
+def test_one_class_is_sampled_without_a_label(tmp_path, run_moco):
+    """The paper's BigGAN of FFHQ has one class."""
+    generator = make("shared", num_classes=1)
+    save_generator(generator, tmp_path / "g.safetensors")
+    motion = MotionGenerator(
+        latent_dim=6, noise_dim=4, hidden_dim=5, components=torch.eye(6), stdev=torch.ones(6)
+    )
+    save_motion(motion, tmp_path / "m.safetensors")
+    walk, img = tmp_path / "walk.npz", tmp_path / "walk.png"
+
+    named = ("--generator", tmp_path / "g.safetensors")
+    sampled = run_moco("sample", tmp_path / "m.safetensors", *named, "--num-frames", 3, "-o", walk)
+    rendered = run_moco("render", walk, *named, "-o", img)
+
+    assert sampled.exit_code == 0, sampled.stderr
+    assert rendered.exit_code == 0, rendered.stderr
+    assert img.exists()
 
 
 def test_folding_divides_by_the_largest_singular_value():
