@@ -5,8 +5,8 @@
 
 A generated part stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. NAME is `help` (the
 help of the command that the page is named after), `commands` (the list of commands), `equations`,
-`sources` (where the code names the paper), `deviations` (where it means to differ) or `library` (the
-public names).
+`sources` (where the code names the paper), `deviations` (where it means to differ), `experiments`
+(the paper's, as presets) or `library` (the public names).
 """
 
 import ast

@@ -84,6 +84,10 @@ def train_motion_command(
     num_steps: Annotated[
         int, typer.Option(help="Iterations of the whole recipe.")
     ] = DEFAULTS.num_steps,
+    num_epochs: Annotated[
+        int | None,
+        typer.Option(help="Passes over the videos, in place of --num-steps."),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -243,6 +247,7 @@ def train_motion_command(
         cross_domain=settings.pop("cross_domain", False) or cross_domain,
         ablate=ablate,
         num_steps=num_steps,
+        num_epochs=num_epochs,
         num_frames=num_frames,
         frame_stride=frame_stride,
         hidden_dim=hidden_dim,
@@ -332,7 +337,7 @@ def _train(
         asked = start.settle(asked, note=report.note)
         with report.progress("latents") as advance:
             basis = find_basis(source, pca, start=start.motion, note=report.note, progress=advance)
-        config = fit_config(asked, source, basis, note=report.note)
+        config = fit_config(asked, source, basis, num_videos=len(listing.entries), note=report.note)
         trainer = start.make_trainer(source, basis, config, processes=processes, note=report.note)
         if dry_run:
             plan = {"videos": len(listing.entries), "video_frames": listing.num_frames}

@@ -25,6 +25,8 @@ class TrainMotionConfig:
 
     num_steps: int = 5000
     """Iterations of the whole recipe."""
+    num_epochs: int | None = None
+    """Passes over the videos, one clip of each, in place of `num_steps`."""
     batch_size: int = 16
     """Clips a step, over all processes."""
     num_frames: int = 16
@@ -138,6 +140,8 @@ class TrainMotionConfig:
             _check_at_least(name, getattr(self, name), 1)
         _check_at_least("num_frames", self.num_frames, 2)
         _check_at_least("preview_every", self.preview_every, 0)
+        if self.num_epochs is not None:
+            _check_at_least("num_epochs", self.num_epochs, 1)
         if self.frame_size not in FRAME_SIZES:
             raise ConfigError(
                 f"frames of {self.frame_size} pixels, expected one of "
@@ -160,6 +164,11 @@ class TrainMotionConfig:
     def has_image_disc(self) -> bool:
         """Whether D_I takes part."""
         return self.image_weight > 0
+
+    @property
+    def has_penalty(self) -> bool:
+        """Whether D_V's slope is held."""
+        return self.has_video_disc and self.penalty_weight > 0
 
     @property
     def has_contrastive(self) -> bool:
@@ -198,8 +207,61 @@ class TrainMotionConfig:
         values = RECIPES[recipe, cross_domain] | {
             name: value for name, value in settings.items() if value is not None
         }
-        values |= ABLATIONS[ablate]
-        return cls(recipe=recipe, cross_domain=cross_domain, ablate=ablate, **values)
+        whole = cls(recipe=recipe, cross_domain=cross_domain, **values)
+        _check_effects(whole, settings, ablate=ablate)
+        return dataclasses.replace(whole, ablate=ablate, **ABLATIONS[ablate])
+
+    def count_steps(self, num_videos: int) -> "TrainMotionConfig":
+        """Return these settings with the steps that `num_epochs` passes over the videos take.
+
+        A pass takes whole batches only, as in the authors' program, and one at least.
+        """
+        if self.num_epochs is None:
+            return self
+        steps = self.num_epochs * max(1, num_videos // self.batch_size)
+        return dataclasses.replace(self, num_steps=steps)
+
+
+def _check_effects(config: TrainMotionConfig, settings: dict[str, Any], *, ablate: str) -> None:
+    """Refuse what was asked for and would change nothing.
+
+    Raises:
+        ConfigError: It names the option and the reason.
+    """
+    hint = "--cross-domain or --recipe paper has it, or leave the option out"
+    reason = (
+        "D_I judges pairs of frames here, by patches, without an embedding"
+        if config.image_disc == "pair"
+        else "its weight is 0 here"
+    )
+    if ablate == "contrastive" and not config.has_contrastive:
+        raise ConfigError(
+            f"--ablate contrastive: there is no contrastive loss to leave out, {reason}", hint=hint
+        )
+    plain = RECIPES[config.recipe, config.cross_domain]
+    for name, needed in NEEDS.items():
+        default = plain.get(name, TrainMotionConfig.__dataclass_fields__[name].default)
+        asked = settings.get(name) or default  # to turn off what is off needs no refusal
+        if asked != default and not getattr(config, needed):
+            raise ConfigError(
+                f"{name.replace('_', ' ')} {asked}: without effect, "
+                f"{reason if needed != 'has_penalty' else 'the penalty is left out'}",
+                hint=hint if needed != "has_penalty" else "leave the option out",
+            )
+
+
+NEEDS = {
+    "feature_weight": "has_feature_matching",
+    "feature_frames": "has_feature_matching",
+    "contrastive_weight": "has_contrastive",
+    "contrastive": "has_contrastive",
+    "denominator": "has_contrastive",
+    "temperature": "has_contrastive",
+    "momentum": "has_contrastive",
+    "bank_on_g_steps": "has_contrastive",
+    "penalty_norm": "has_penalty",
+}
+"""Which part of the method a setting belongs to."""
 
 
 def _check_at_least(name: str, value: float, least: float) -> None:
@@ -283,6 +345,7 @@ def _preset(
 
 PRESETS: dict[str, dict[str, Any]] = {
     "ucf101": _preset(cross_domain=False, batch_size=16),
+    "ucf101-128": _preset(cross_domain=False, batch_size=16),
     "faceforensics": _preset(cross_domain=False, batch_size=16),
     "sky": _preset(cross_domain=False, batch_size=32),
     "ffhq-vox": _preset(cross_domain=True, batch_size=16, feature_weight=5.0),
@@ -290,9 +353,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "afhq-vox": _preset(cross_domain=True, batch_size=8),
     "anime-vox": _preset(cross_domain=True, batch_size=8),
     "church-tlvdb": _preset(cross_domain=True, batch_size=16),
+    "biggan-vox": _preset(cross_domain=True, batch_size=16),
+    "bair": _preset(cross_domain=False, batch_size=16, frame_size=64),
 }
 """What the authors' scripts set for the experiments of the paper.
 
+There is no script for ucf101-128, biggan-vox (FFHQ at 128 pixels by BigGAN) and bair, whose batches
+are the default.
+
 Source:
+    Paper: Sec. 4, Appendix E (ucf101-128, biggan-vox, bair).
     Official code: script/ (clips of 16 frames, every second one; batch sizes over all GPUs).
 """

@@ -69,9 +69,14 @@ def fit_config(
     generator: Generator,
     basis: PCABasis,
     *,
+    num_videos: int | None = None,
     note: Callable[[str], None],
 ) -> TrainMotionConfig:
-    """Lower settings that ask for more than the generator or the basis has, and say so."""
+    """Lower settings that ask for more than the generator or the basis has, and say so.
+
+    Passes over the videos become steps, where their number is given.
+    """
+    config = config if num_videos is None else config.count_steps(num_videos)
     changes: dict[str, int] = {}
     if config.frame_size > generator.resolution:
         changes["frame_size"] = generator.resolution

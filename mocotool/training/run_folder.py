@@ -38,7 +38,9 @@ from mocotool.training.run_files import (
 from mocotool.weights.reading import read_checkpoint
 
 # Settings that may change between a run and its continuation: they do not touch the mathematics.
-FREE_ON_RESUME = frozenset({"num_steps", "num_images", "save_every", "preview_every", "log_every"})
+FREE_ON_RESUME = frozenset(
+    {"num_steps", "num_epochs", "num_images", "save_every", "preview_every", "log_every"}
+)
 
 
 class RunFolder:

@@ -232,3 +232,11 @@ def test_without_a_basis_one_is_made(run_moco, videos, toy_generator_path, tmp_p
 
     assert result.exit_code == 0, result.stderr
     assert "no --pca: computing one of 100000 latents" in result.stderr
+
+
+def test_epochs_count_the_videos(train, tmp_path):
+    result = train("--num-epochs", 3)
+
+    assert result.exit_code == 0, result.stderr
+    steps = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert len(steps) == 3  # two videos, two clips a step

@@ -1,0 +1,58 @@
+"""What `moco train-motion` may be asked for."""
+
+import pytest
+
+from mocotool.configs.train_motion import PRESETS, TrainMotionConfig
+from mocotool.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"feature_weight": 5.0},
+        {"contrastive_weight": 1.0},
+        {"temperature": 0.2},
+        {"momentum": 0.9},
+        {"ablate": "contrastive"},
+    ],
+)
+def test_what_the_pair_d_i_has_no_place_for_is_refused_by_name(settings):
+    (name,) = settings
+
+    with pytest.raises(ConfigError, match="pairs of frames") as error:
+        TrainMotionConfig.from_recipe("reference", **settings)
+
+    assert (name if name == "ablate" else name.replace("_", " ")) in str(error.value)
+    for recipe, cross_domain in (("reference", True), ("paper", False), ("paper", True)):
+        assert TrainMotionConfig.from_recipe(recipe, cross_domain=cross_domain, **settings)
+
+
+def test_a_form_of_penalty_without_penalty_is_refused():
+    with pytest.raises(ConfigError, match="penalty norm clip: without effect"):
+        TrainMotionConfig.from_recipe("paper", penalty_norm="clip")
+
+    assert TrainMotionConfig.from_recipe("paper", penalty_norm="clip", penalty_weight=1.0)
+
+
+def test_a_part_may_be_turned_off_by_its_weight():
+    config = TrainMotionConfig.from_recipe("reference", cross_domain=True, feature_weight=0.0)
+
+    assert not config.has_feature_matching
+
+
+@pytest.mark.parametrize(("num_videos", "steps"), [(16, 3), (47, 6), (5, 3)])
+def test_an_epoch_is_one_clip_of_each_video_in_whole_batches(num_videos, steps):
+    config = TrainMotionConfig(num_epochs=3, batch_size=16).count_steps(num_videos)
+
+    assert config.num_steps == steps
+
+
+def test_no_epochs_leave_the_steps_alone():
+    assert TrainMotionConfig(num_steps=7).count_steps(100).num_steps == 7
+    with pytest.raises(ConfigError, match="--num-epochs 0"):
+        TrainMotionConfig(num_epochs=0)
+
+
+def test_every_preset_is_a_run():
+    for name, settings in PRESETS.items():
+        assert TrainMotionConfig.from_recipe(**settings).num_frames == 16, name
