@@ -5,8 +5,9 @@
 
 A generated part stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. NAME is `help` (the
 help of the command that the page is named after), `commands` (the list of commands), `equations`,
-`sources` (where the code names the paper), `deviations` (where it means to differ), `experiments`
-(the paper's, as presets) or `library` (the public names).
+`sources` (where the code names the paper), `deviations` (where it means to differ), `presets`
+and `script PRESET` (the paper's experiments, from docs/experiments.py) or `library` (the public
+names).
 """
 
 import ast
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mocotool"
 PREFIXES = ("Paper", "Official code", "Follows", "Adapted from", "Deviation")
 EQUATION = re.compile(r"\bEqs?\.\s*(\d+)")
-BLOCK = re.compile(r"<!-- (\w+):begin -->\n(.*?)<!-- \1:end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- ([\w -]+):begin -->\n(.*?)<!-- \1:end -->", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,6 +133,21 @@ def render_deviations() -> str:
             if "Deviation" in found.sources
         ],
     )
+
+
+def render_presets() -> str:
+    """Return the table of the presets for the paper's experiments."""
+    from experiments import list_preset_rows
+
+    head = ("preset", "domain", "clips per step", "frame size", "frame stride", "feature weight")
+    return render_table((*head, "epochs in the script", "generator"), list_preset_rows())
+
+
+def render_experiment(name: str) -> str:
+    """Return the script of one of the paper's experiments."""
+    from experiments import render_script
+
+    return render_script(name)
 
 
 def render_place(found: Described) -> str:
@@ -264,11 +280,13 @@ def fill_page(page: Path) -> str:
         "sources": render_sources,
         "deviations": render_deviations,
         "library": render_library,
+        "presets": render_presets,
     }
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
-        body = makers[name]()
+        kind, _, which = name.partition(" ")
+        body = render_experiment(which) if kind == "script" else makers[name]()
         return f"<!-- {name}:begin -->\n{body}\n<!-- {name}:end -->"
 
     return BLOCK.sub(fill, page.read_text(encoding="utf-8"))
