@@ -27,7 +27,8 @@ def ada_keywords(generator: Generator) -> dict[str, Any]:
         "mapping_kwargs": {
             "num_layers": arch["num_mapping_layers"],
             "lr_multiplier": arch["mapping_lr_multiplier"],
-        },
+        }
+        | {name: arch[name] for name in ("layer_features", "embed_features") if name in arch},
         "synthesis_kwargs": {
             "channel_base": base,
             "channel_max": most,

@@ -20,6 +20,7 @@ EXPRESSED = {
     "architecture": "skip",
     "conv_clamp": None,
     "mapping_lr_multiplier": MAPPING_LR_MULTIPLIER,
+    "layer_features": None,
 }
 """What their program takes for granted."""
 
@@ -40,7 +41,7 @@ def write_rosinality(generator: Generator, file: BinaryIO) -> None:
             hint="leave out --to, for the native format",
         )
     for name, value in EXPRESSED.items():
-        if generator.arch[name] != value:
+        if generator.arch.get(name) != value:
             raise MismatchError(
                 f"the generator has {name} {generator.arch[name]}, rosinality's program knows "
                 f"{value} alone",

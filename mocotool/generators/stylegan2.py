@@ -29,14 +29,23 @@ class MappingNetwork(nn.Module):
     w_avg: Tensor
 
     def __init__(
-        self, *, z_dim: int, c_dim: int, w_dim: int, num_layers: int, lr_multiplier: float = 0.01
+        self,
+        *,
+        z_dim: int,
+        c_dim: int,
+        w_dim: int,
+        num_layers: int,
+        lr_multiplier: float = 0.01,
+        layer_features: int | None = None,
+        embed_features: int | None = None,
     ) -> None:
         super().__init__()
         self.num_layers = num_layers
         self.c_dim = c_dim
         if c_dim:
-            self.embed = FullyConnectedLayer(c_dim, w_dim)
-        widths = [z_dim + (w_dim if c_dim else 0)] + [w_dim] * num_layers
+            self.embed = FullyConnectedLayer(c_dim, embed_features or w_dim)
+        first = z_dim + ((embed_features or w_dim) if c_dim else 0)
+        widths = [first, *[layer_features or w_dim] * (num_layers - 1), w_dim]
         for i in range(num_layers):
             layer = FullyConnectedLayer(
                 widths[i], widths[i + 1], activation="lrelu", lr_multiplier=lr_multiplier
@@ -247,6 +256,8 @@ class StyleGAN2(Generator):
         mapping_lr_multiplier: Its learning-rate multiplier; part of the weights' meaning.
         architecture: "skip", "resnet" or "orig".
         conv_clamp: Limit on activations, as in files trained with half precision, or `None`.
+        layer_features: Width of the mapping's inner layers, where it is not `w_dim`.
+        embed_features: Width of its embedding of classes, where it is not `w_dim`.
     """
 
     kind: ClassVar[str] = "stylegan2"
@@ -265,6 +276,8 @@ class StyleGAN2(Generator):
         mapping_lr_multiplier: float = 0.01,
         architecture: Architecture = "skip",
         conv_clamp: float | None = None,
+        layer_features: int | None = None,
+        embed_features: int | None = None,
     ) -> None:
         super().__init__()
         self._arch = {
@@ -279,6 +292,9 @@ class StyleGAN2(Generator):
             "architecture": architecture,
             "conv_clamp": conv_clamp,
         }
+        # Named only where they are of their own, as in few files.
+        widths = {"layer_features": layer_features, "embed_features": embed_features}
+        self._arch |= {name: width for name, width in widths.items() if width is not None}
         self.resolution = img_resolution
         self.img_channels = img_channels
         self.z_dim = z_dim
@@ -290,6 +306,8 @@ class StyleGAN2(Generator):
             w_dim=w_dim,
             num_layers=num_mapping_layers,
             lr_multiplier=mapping_lr_multiplier,
+            layer_features=layer_features,
+            embed_features=embed_features,
         )
         self.synthesis: SynthesisNetwork = SynthesisNetwork(
             w_dim=w_dim,

@@ -6,7 +6,13 @@ from typing import Any
 from mocotool.errors import FileFormatError
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.refusals import shown
-from mocotool.weights.state_dicts import TensorReader, as_state_dict, read_float, read_int
+from mocotool.weights.state_dicts import (
+    TensorReader,
+    as_state_dict,
+    infer_mapping_widths,
+    read_float,
+    read_int,
+)
 
 
 def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
@@ -36,9 +42,10 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
         "architecture": shown(synthesis.get("architecture")),
         "conv_clamp": None if clamp is None else read_float(clamp, "conv_clamp"),
     }
+    values = tensors.read_all(state)
     return GeneratorWeights(
         kind="stylegan2",
-        arch=arch,
-        tensors=tensors.read_all(state),
+        arch=arch | infer_mapping_widths(values, w_dim=arch["w_dim"]),
+        tensors=values,
         file_format="stylegan2-ada-pytorch state dict",
     )

@@ -11,7 +11,13 @@ from mocotool.errors import FileFormatError
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.records import ArrayRecord, Record
 from mocotool.weights.refusals import shown
-from mocotool.weights.state_dicts import TensorReader, fir_filter, read_float, read_int
+from mocotool.weights.state_dicts import (
+    TensorReader,
+    fir_filter,
+    infer_mapping_widths,
+    read_float,
+    read_int,
+)
 
 NETWORK = "dnnlib.tflib.network.Network"
 OLDEST_VERSION = 4
@@ -56,7 +62,8 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
         | {
             "channels": [_length(converted, f"synthesis.b{res}.conv1.bias") for res in blocks],
             "architecture": infer_architecture(converted),
-        },
+        }
+        | infer_mapping_widths(converted, w_dim=settings["w_dim"]),
         tensors=converted,
         file_format="StyleGAN2 TensorFlow pickle",
         notes={"network": "Gs" if len(networks) == 3 else shown(network.state.get("name"))},

@@ -17,7 +17,12 @@ from mocotool.weights.nvidia_modules import (
     submodule,
 )
 from mocotool.weights.records import Record, TensorRecord
-from mocotool.weights.state_dicts import TensorReader, check_filter, read_float
+from mocotool.weights.state_dicts import (
+    TensorReader,
+    check_filter,
+    infer_mapping_widths,
+    read_float,
+)
 from mocotool.weights.stylegan3 import read_stylegan3
 
 
@@ -62,6 +67,7 @@ def read_stylegan2(
         }
     )
     values = tensors.read_all(records)
+    arch |= infer_mapping_widths(values, w_dim=sizes["w_dim"])
     add_missing_noise(network, values, blocks)
     for name, value in values.items():
         if name.endswith("resample_filter"):

@@ -79,6 +79,18 @@ def read_float(value: Any, what: str) -> float:
     return float(value)
 
 
+def infer_mapping_widths(values: Mapping[str, Tensor], *, w_dim: int) -> dict[str, int]:
+    """Return the widths of a StyleGAN2 mapping's layers and embedding, where they are not w's."""
+    names = {"layer_features": "mapping.fc0.weight", "embed_features": "mapping.embed.weight"}
+    if "mapping.fc1.weight" not in values:
+        del names["layer_features"]  # the only layer gives w
+    return {
+        ours: values[name].shape[0]
+        for ours, name in names.items()
+        if name in values and values[name].ndim == 2 and values[name].shape[0] != w_dim
+    }
+
+
 def fir_filter(gain: float = 1.0) -> Tensor:
     """Return the [1, 3, 3, 1] low-pass filter as a [4, 4] kernel whose sum is `gain`."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0])

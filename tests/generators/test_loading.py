@@ -9,11 +9,13 @@ import pytest
 import torch
 from reference.golden_files import find_golden, read_golden
 from reference.nvidia_pickles import stylegan2_pickle, stylegan3_pickle
+from torch.testing import assert_close
 
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import sha256_file
-from mocotool.generators.loading import load_generator, save_generator
+from mocotool.generators.ada_names import write_ada
+from mocotool.generators.loading import load_generator, save_generator, write_generator
 from mocotool.generators.rosinality_names import write_rosinality
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
@@ -376,3 +378,39 @@ def test_a_state_dict_of_parallel_training_opens(tmp_path):
     torch.save({f"module.{k}": v for k, v in state.items()}, tmp_path / "g.pth")
 
     assert load_generator(tmp_path / "g.pth").kind == "biggan"
+
+
+@pytest.mark.parametrize("form", ["pickle", "native", "ada"])
+def test_a_mapping_with_widths_of_its_own_opens(tmp_path, form):
+    torch.manual_seed(3)
+    made = StyleGAN2(
+        z_dim=8,
+        w_dim=12,
+        c_dim=3,
+        img_resolution=8,
+        channels=[8, 8],
+        num_mapping_layers=3,
+        layer_features=7,
+        embed_features=5,
+    ).freeze()
+    path = tmp_path / "g"
+    if form == "pickle":
+        path.write_bytes(stylegan2_pickle(made))
+    else:
+        with path.open("wb") as file:
+            write_generator(made, file) if form == "native" else write_ada(made, file)
+
+    read = load_generator(path)
+
+    assert read.arch == made.arch
+    z, c = torch.randn(2, 8), torch.eye(3)[:2]
+    # The same by hand: features of length sqrt(n), then leaky layers of gain sqrt(2).
+    state = read.mapping.state_dict()
+    embedded = c @ state["embed.weight"].t() / 3**0.5 + state["embed.bias"]
+    parts = [x / x.square().mean(dim=1, keepdim=True).sqrt() for x in (z, embedded)]
+    x = torch.cat(parts, dim=1)
+    for i in range(3):
+        weight, bias = state[f"fc{i}.weight"], state[f"fc{i}.bias"]
+        x = x @ weight.t() * 0.01 / weight.shape[1] ** 0.5 + bias * 0.01
+        x = torch.where(x > 0, x, 0.2 * x) * 2**0.5
+    assert_close(read.mapping(z, c), x, rtol=1e-4, atol=1e-5)
