@@ -234,12 +234,14 @@ def _check_effects(config: TrainMotionConfig, settings: dict[str, Any], *, ablat
         if config.image_disc == "pair"
         else "its weight is 0 here"
     )
-    if ablate == "contrastive" and not config.has_contrastive:
+    plain = RECIPES[config.recipe, config.cross_domain]
+    # A run's own record has the weight at 0 already.
+    weight = config.contrastive_weight or plain.get("contrastive_weight", 0.0)
+    if ablate == "contrastive" and (config.image_disc == "pair" or weight == 0):
         raise ConfigError(
             f"--ablate contrastive: there is no contrastive loss to leave out, {reason}", hint=hint
         )
-    plain = RECIPES[config.recipe, config.cross_domain]
-    for name, needed in NEEDS.items():
+    for name, needed in NEEDS.items() if ablate != "image-disc" else ():
         default = plain.get(name, TrainMotionConfig.__dataclass_fields__[name].default)
         asked = settings.get(name) or default  # to turn off what is off needs no refusal
         if asked != default and not getattr(config, needed):

@@ -71,10 +71,11 @@ def save_official_motion(motion: MotionGenerator, folder: Path, *, epoch: int = 
     Raises:
         MismatchError: Their program cannot express the model.
     """
-    if motion.form != "reference" or not motion.residual:
+    is_guided = isinstance(motion, GuidedMotion)
+    if is_guided or motion.form != "reference" or not motion.residual:
         raise MismatchError(
-            "the model's form is the paper's or an ablation, which the authors' program does not "
-            "have",
+            "the model was learnt from latents, or its form is the paper's or an ablation: the "
+            "authors' program has no such model",
         )
     state = {name: value.detach().cpu().clone() for name, value in motion.state_dict().items()}
     # Rows of one unit are rows whose deviation is one.

@@ -1,5 +1,7 @@
 """What `moco train-motion` may be asked for."""
 
+import dataclasses
+
 import pytest
 
 from mocotool.configs.train_motion import PRESETS, TrainMotionConfig
@@ -49,10 +51,19 @@ def test_an_epoch_is_one_clip_of_each_video_in_whole_batches(num_videos, steps):
 
 def test_no_epochs_leave_the_steps_alone():
     assert TrainMotionConfig(num_steps=7).count_steps(100).num_steps == 7
-    with pytest.raises(ConfigError, match="--num-epochs 0"):
+    with pytest.raises(ConfigError, match="epochs"):
         TrainMotionConfig(num_epochs=0)
 
 
 def test_every_preset_is_a_run():
     for name, settings in PRESETS.items():
         assert TrainMotionConfig.from_recipe(**settings).num_frames == 16, name
+
+
+@pytest.mark.parametrize("ablate", ["contrastive", "image-disc", "video-disc", "residual"])
+def test_the_record_of_an_ablation_is_a_valid_setting(ablate):
+    config = TrainMotionConfig.from_recipe(
+        "reference", cross_domain=True, ablate=ablate, feature_weight=5.0
+    )
+
+    assert TrainMotionConfig.from_recipe(**dataclasses.asdict(config)) == config
