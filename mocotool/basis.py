@@ -100,6 +100,17 @@ class PCABasis:
         return int(self.components.shape[1])
 
     @property
+    def note(self) -> str | None:
+        """What is odd about the basis, else `None`."""
+        num_still = int((self.stdev == 0).sum())
+        if num_still:
+            return (
+                f"{num_still} of {self.num_components} components have no variance: "
+                "nothing can move along them"
+            )
+        return self.meta.note
+
+    @property
     def directions(self) -> npt.NDArray[np.float32]:
         """The rows of V [k, latent_dim], one standard deviation of the latents long each."""
         return self.components * self.stdev[:, None]
@@ -124,7 +135,7 @@ class PCABasis:
                 else float(self.explained_variance_ratio.sum(dtype=np.float64))
             ),
             "components_for_85_percent": self.count_components(0.85),
-            "note": self.meta.note,
+            "note": self.note,
         }
 
     def with_command(self, command: str) -> "PCABasis":

@@ -21,6 +21,8 @@ from mocotool.files import HASH_CHUNK_BYTES, atomic_path, check_input_file, sha2
 TIMEOUT_S = 30.0
 TRUSTED_NAME = "trusted.json"
 DOWNLOAD_CHUNK_BYTES = 1 << 20
+MAX_DOWNLOAD_BYTES = 2_000_000_000
+ZIP_MAGIC = b"PK\x03\x04"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,6 +277,13 @@ def _download(
         with part.open("ab" if resumes else "wb") as file:
             while chunk := response.read(DOWNLOAD_CHUNK_BYTES):
                 file.write(chunk)
+                if file.tell() > (weights.size_bytes or MAX_DOWNLOAD_BYTES):
+                    file.truncate(0)
+                    raise UnavailableError(
+                        f"{weights.name}: {weights.url} sends more than "
+                        f"{weights.size_bytes or MAX_DOWNLOAD_BYTES:,} bytes",
+                        hint=how_to_get(weights),
+                    )
                 if progress is not None:
                     progress(len(chunk))
         if response.length:  # what was promised and did not come
@@ -313,13 +322,40 @@ def _check_identity(weights: PublishedWeights, path: Path, *, where: str) -> Non
     """
     known = _known_hash(weights)
     if known is None:
+        _check_looks(weights, path, where=where)
         _trust(weights.file_name, sha256_file(path))
         return
     if (found := known.read(path)) != known.value:
         raise UnavailableError(
             f"{where}: is not the file {weights.name!r}: {known.kind} {found} "
             f"({path.stat().st_size:,} bytes{_guess(path)}), expected {known.value}",
-            hint=f"delete {cached_path(weights.name)} if it is there; {how_to_get(weights)}",
+            hint=f"delete {cached_path(weights.name)} if it is there; {how_to_get(weights)}"
+            + _how_to_forget(weights),
+        )
+
+
+def _how_to_forget(weights: PublishedWeights) -> str:
+    if weights.sha256 or weights.git_sha1:
+        return ""
+    return (
+        f"; the hash expected is that of the first file seen: if that one was wrong, take "
+        f"{weights.file_name!r} out of {cache_folder() / 'weights' / TRUSTED_NAME}"
+    )
+
+
+def _check_looks(weights: PublishedWeights, path: Path, *, where: str) -> None:
+    """Check that a file whose hash nobody knows at least looks like weights.
+
+    Raises:
+        UnavailableError: It is a web page, or of another kind than its ending says.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+    is_other = path.name.removesuffix(".part").endswith(".npz") and not start.startswith(ZIP_MAGIC)
+    if guess := _guess(path) or (", no .npz file" if is_other else ""):
+        raise UnavailableError(
+            f"{where}: is not the file {weights.name!r} ({path.stat().st_size:,} bytes{guess})",
+            hint=how_to_get(weights),
         )
 
 

@@ -46,7 +46,7 @@ class UnavailableError(MocoError):
 
 
 class DivergedError(MocoError):
-    """Training produced NaN or infinity (exit code 6)."""
+    """A computation produced NaN or infinity (exit code 6)."""
 
     exit_code = 6
 

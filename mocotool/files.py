@@ -4,12 +4,14 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from mocotool.errors import ConfigError, FileFormatError
 
 HASH_CHUNK_BYTES = 1 << 22
+SYSTEM_FOLDERS = (("dev",), ("proc",), ("sys",))
 
 
 def check_input_file(path: Path) -> Path:
@@ -18,17 +20,55 @@ def check_input_file(path: Path) -> Path:
     Raises:
         FileFormatError: It is missing, a folder, empty, or not readable.
     """
-    if not path.exists():
-        raise FileFormatError(
-            f"{path}: no such file", hint="check the path; `ls` shows what is there"
-        )
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise _explain_absence(path, error) from None
+    if stat.S_ISDIR(mode):
         raise FileFormatError(f"{path}: is a folder, expected a file")
+    if not stat.S_ISREG(mode):
+        raise FileFormatError(
+            f"{path}: is a device or a pipe, expected a file",
+            hint="only latents can come through a pipe; save it to a file first",
+        )
     if not os.access(path, os.R_OK):
         raise FileFormatError(f"{path}: no permission to read it")
     if path.stat().st_size == 0:
         raise FileFormatError(f"{path}: the file is empty", hint="make or download it again")
     return path
+
+
+def _explain_absence(path: Path, error: OSError | ValueError) -> FileFormatError:
+    """Return the error for a path that cannot be looked at."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return FileFormatError(
+            f"{path}: no such file", hint="check the path; `ls` shows what is there"
+        )
+    if isinstance(error, PermissionError):
+        return FileFormatError(f"{path}: no permission to read it")
+    return FileFormatError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether a path that somebody else chose may be opened: a file on a disk, and nothing else.
+
+    Opening a pipe waits, opening a device may do anything, and what lies in /proc and /sys are not
+    files but questions to the system.
+    """
+    try:
+        real = path.resolve()
+        return stat.S_ISREG(real.stat().st_mode) and real.parts[1:2] not in SYSTEM_FOLDERS
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a pipe, a terminal or another device, which has no size and cannot seek."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def check_input_folder(path: Path) -> Path:
@@ -37,10 +77,14 @@ def check_input_folder(path: Path) -> Path:
     Raises:
         FileFormatError: It is missing or not readable.
     """
-    if not path.exists():
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         raise FileFormatError(
             f"{path}: no such folder", hint="check the path; `ls` shows what is there"
-        )
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _explain_absence(path, error) from None
     if not os.access(path, os.R_OK):
         raise FileFormatError(f"{path}: no permission to read it")
     return path

@@ -1,6 +1,7 @@
 """What are latents in memory and on disk? Trajectories, their origin, and their `.npz`."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
@@ -8,7 +9,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from mocotool.errors import FileFormatError, MismatchError
+from mocotool.errors import (
+    DivergedError,
+    FileFormatError,
+    MismatchError,
+    UnavailableError,
+)
+from mocotool.memory import free_memory_bytes
 from mocotool.npz import Array, from_json_array, read_npz, to_json_array, write_npz
 from mocotool.provenance import FileRecord, tool_version
 
@@ -60,6 +67,7 @@ class Trajectory:
 
     Raises:
         MismatchError: Latents, labels and space do not fit each other.
+        DivergedError: The latents hold NaN or infinity.
     """
 
     latents: npt.NDArray[np.float32]
@@ -80,6 +88,11 @@ class Trajectory:
             raise MismatchError(
                 f"labels have shape {list(self.labels.shape)}, expected one for each of "
                 f"{len(self.latents)} videos"
+            )
+        if not np.isfinite(self.latents).all():
+            raise DivergedError(
+                "the latents became NaN or infinite",
+                hint="take smaller steps (--step-size), or another motion model or generator",
             )
 
     @property
@@ -233,6 +246,21 @@ def _parse_stride(value: Any, name: str) -> int | None:
     if value is None or (type(value) is int and value > 0):
         return value
     raise FileFormatError(f"{name}: frame_stride {value!r} in meta, expected a positive number")
+
+
+def check_room(*shape: int) -> None:
+    """Check that latents of some shape fit into memory, before anything is allocated.
+
+    Raises:
+        UnavailableError: They do not.
+    """
+    wanted, free = 4 * math.prod(shape), free_memory_bytes()
+    if wanted > free:
+        raise UnavailableError(
+            f"{shape[0]} videos of {shape[1]} frames are {wanted / 2**30:.3g} GiB of latents, "
+            f"{free / 2**30:.3g} GiB of memory are free",
+            hint="make fewer or shorter videos at once",
+        )
 
 
 def check_latents_fit(

@@ -12,7 +12,7 @@ from mocotool.configs.sample import SampleConfig
 from mocotool.configs.traverse import TraverseConfig
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator
-from mocotool.latents import LatentsMeta, Trajectory, check_latents_fit
+from mocotool.latents import LatentsMeta, Trajectory, check_latents_fit, check_room
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import FileRecord
 from mocotool.training.randomness import derive_rng
@@ -52,8 +52,10 @@ def sample_trajectory(
     """
     config = SampleConfig() if config is None else config
     check_motion_fits(motion, generator)
+    num_frames = config.num_frames or motion.num_frames
     if start is None:
         plan = config.plan_videos()
+        check_room(plan.num_videos, num_frames, generator.latent_dim)
         assert plan.seeds is not None
         labels = None if plan.labels is None else np.asarray(plan.labels, np.int64)
         seeds: list[int] | None = plan.seeds
@@ -61,6 +63,7 @@ def sample_trajectory(
     else:
         check_latents_fit(start, generator)
         plan = config.plan_videos(num_starts=start.num_videos)
+        check_room(plan.num_videos, num_frames, *start.latents.shape[2:])
         first, labels, seeds = _choose_starts(start, config)
     latents = _unroll_videos(motion, first, plan.motion_seeds, config=config, progress=progress)
     meta = LatentsMeta(

@@ -214,3 +214,48 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.platform", "linux")
 
     assert downloads.cache_folder() == tmp_path / "mocotool"
+
+
+def test_a_web_page_is_no_file_without_a_hash(publish, server):
+    path = publish()
+    server.content = b"  <!DOCTYPE html><html>Quota exceeded</html>"
+
+    with pytest.raises(UnavailableError, match="a web page"):
+        downloads.fetch("toy")
+
+    assert not path.exists()
+    assert not path.with_name("toy.bin.part").exists()
+    assert not (path.parent / downloads.TRUSTED_NAME).exists()
+
+
+def test_a_file_without_a_hash_is_of_the_kind_it_should_be(publish, server, monkeypatch):
+    publish()
+    weights = dataclasses.replace(downloads.PUBLISHED["toy"], file_name="toy.npz")
+    monkeypatch.setitem(downloads.PUBLISHED, "toy", weights)
+
+    with pytest.raises(UnavailableError, match=r"no \.npz file"):
+        downloads.fetch("toy")
+
+
+def test_more_than_a_file_may_have_is_not_taken(publish, server, monkeypatch):
+    path = publish()
+    monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 1000)
+
+    with pytest.raises(UnavailableError, match="sends more than 1,000 bytes"):
+        downloads.fetch("toy")
+
+    assert not path.exists()
+    assert path.with_name("toy.bin.part").stat().st_size == 0
+
+
+def test_a_hash_trusted_by_mistake_can_be_forgotten(publish, server):
+    path = publish()
+    server.content = b"what somebody put there"
+    downloads.fetch("toy")
+    path.write_bytes(CONTENT)
+
+    with pytest.raises(UnavailableError) as caught:
+        downloads.find_weights("toy")
+
+    assert "first file seen" in caught.value.hint
+    assert downloads.TRUSTED_NAME in caught.value.hint

@@ -17,6 +17,7 @@ IMPORT_ORDER = (
     "boundary",
     "bundled",
     "files",
+    "memory",
     "configs",
     "layouts",
     "similarity",

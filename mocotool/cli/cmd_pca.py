@@ -68,8 +68,8 @@ def pca(
             f"{basis.num_components} components, which is all there are (the default is "
             f"{DEFAULT_NUM_COMPONENTS})"
         )
-    if basis.meta.note:
-        report.note(basis.meta.note)
+    if basis.note:
+        report.warn(basis.note)
     basis = basis.with_command(current_command())
     if plot is not None:
         assert basis.explained_variance_ratio is not None

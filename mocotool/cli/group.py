@@ -1,14 +1,16 @@
 """The one place where errors become sentences and exit codes."""
 
 import inspect
+import math
 from typing import Any, Never
 
 import typer
 from typer.core import TyperGroup
 
+from mocotool.cli.printable import printable
 from mocotool.cli.shortages import describe_shortage
 from mocotool.cli.streams import silence_stdout
-from mocotool.errors import MocoError
+from mocotool.errors import ConfigError, MocoError
 
 
 class MocoGroup(TyperGroup):
@@ -20,6 +22,9 @@ class MocoGroup(TyperGroup):
         if command is not None and command.help:
             paragraphs = inspect.cleandoc(command.help).split("\n\n")
             command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+        for param in getattr(command, "params", ()):
+            if param.callback is None:
+                param.callback = require_finite
         return command
 
     def invoke(self, ctx: Any) -> Any:
@@ -44,11 +49,22 @@ class MocoGroup(TyperGroup):
             fail(shortage)
 
 
+def require_finite(_ctx: Any, param: Any, value: float | None) -> float | None:
+    """Return an option's number.
+
+    Raises:
+        ConfigError: It is NaN or infinite, which Python takes for numbers.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{param.opts[0]} {value}: expected a finite number")
+    return value
+
+
 def fail(error: MocoError) -> Never:
     """Say an error on stderr, and end with its exit code."""
-    typer.echo(f"moco: error: {error}", err=True)  # echo, not rich: shapes survive
+    typer.echo(printable(f"moco: error: {error}"), err=True)  # echo, not rich: shapes survive
     if error.hint:
-        typer.echo(f"moco: hint: {error.hint}", err=True)
+        typer.echo(printable(f"moco: hint: {error.hint}"), err=True)
     raise typer.Exit(error.exit_code) from None
 
 

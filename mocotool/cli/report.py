@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from mocotool.cli.printable import printable
 from mocotool.cli.streams import is_terminal
 
 Advance = Callable[[int], None]
@@ -33,17 +34,17 @@ class Report:
     def note(self, text: str) -> None:
         """Say something useful on stderr."""
         if not self.quiet:
-            typer.echo(f"moco: {text}", err=True)
+            typer.echo(printable(f"moco: {text}"), err=True)
 
     def echo(self, text: str) -> None:
         """Say something on stderr as it stands, such as a command that is about to run."""
         if not self.quiet:
-            typer.echo(text, err=True)
+            typer.echo(printable(text), err=True)
 
     def warn(self, text: str) -> None:
         """Say on stderr what may surprise the user."""
         if not self.quiet:
-            typer.echo(f"moco: warning: {text}", err=True)
+            typer.echo(printable(f"moco: warning: {text}"), err=True)
 
     def warn_if(self, text: str | None) -> None:
         """Say a warning that a check may have returned."""
@@ -122,7 +123,7 @@ class Report:
             rows = list(_flatten(values))
             width = max((len(name) for name, _ in rows), default=0)
             for name, value in rows:
-                typer.echo(f"{name:<{width}}  {value}")
+                typer.echo(printable(f"{name:<{width}}  {value}"))
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from mocotool.configs.render import DEFAULT_FPS
 from mocotool.errors import ConfigError
 
 MAX_SEED = 2**32 - 1
+MAX_VIDEOS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +85,8 @@ class SampleConfig:
         }
         given = {name: length for name, length in lengths.items() if length is not None}
         n = self.num_videos or max(given.values(), default=1)
+        if n > MAX_VIDEOS:
+            raise ConfigError(f"{n} videos, expected {MAX_VIDEOS:,} at most in one call")
         check_lengths(given, n)
         counted = tuple(range(self.seed, self.seed + n))
         return VideoPlan(

@@ -20,6 +20,7 @@ from mocotool.networks.shapes_only import shapes_only
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights.architectures import check_arch
 from mocotool.weights.contents import GeneratorWeights
+from mocotool.weights.finite import check_finite
 from mocotool.weights.folders import choose_in_folder
 from mocotool.weights.native import make_record
 from mocotool.weights.reading import read_generator_weights
@@ -108,6 +109,7 @@ def build_generator(weights: GeneratorWeights) -> Generator:
     if weights.lacks_latent_mean:
         tensors["mapping.w_avg"] = torch.zeros(generator.latent_dim)
     check_tensors(expected=expected, found=tensors)
+    check_finite(tensors)
     generator.load_state_dict(tensors, strict=True, assign=True)
     return generator
 

@@ -6,10 +6,13 @@ from pathlib import Path
 import torch
 
 from mocotool.errors import FileFormatError, MismatchError
-from mocotool.files import sha256_file
+from mocotool.files import is_plain_file, sha256_file
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import BUNDLED_PREFIX, load_generator
 from mocotool.provenance import FileRecord
+
+WEIGHT_SUFFIXES = frozenset({".pkl", ".pt", ".pth", ".safetensors"})
+MAX_OTHERS = 32
 
 
 def load_recorded_generator(
@@ -23,7 +26,8 @@ def load_recorded_generator(
     """Load the generator an artefact was made with.
 
     Its path comes first; where there is no such file, or another one by now, files of that name
-    are looked for beside the artefact and taken if their sha256 is the recorded one.
+    and then of any name are looked for beside the artefact, and taken if their sha256 is the
+    recorded one. An artefact from somebody else may name any path: only plain files are opened.
 
     Args:
         record: What the artefact says of its generator.
@@ -39,10 +43,13 @@ def load_recorded_generator(
     if record.path.startswith(BUNDLED_PREFIX):
         return load_generator(record.path, device=device, precision=precision)
     changed: Path | None = None
-    for path in _candidates(record, beside):
+    for path in _named(record, beside):
         if sha256_file(path) == record.sha256:
             return load_generator(path, device=device, precision=precision)
         changed = changed or path
+    for path in _others(beside):
+        if sha256_file(path) == record.sha256:
+            return load_generator(path, device=device, precision=precision)
     if changed is not None:
         raise MismatchError(
             f"{name}: was made with {record.path} of sha256 {record.sha256[:12]}, "
@@ -55,8 +62,18 @@ def load_recorded_generator(
     )
 
 
-def _candidates(record: FileRecord, beside: Sequence[Path]) -> Iterator[Path]:
+def _named(record: FileRecord, beside: Sequence[Path]) -> Iterator[Path]:
     recorded = Path(record.path)
     for path in (recorded, *(folder / recorded.name for folder in beside)):
-        if path.is_file():
+        if is_plain_file(path):
             yield path
+
+
+def _others(beside: Sequence[Path]) -> Iterator[Path]:
+    """Yield files of weights under any name; they are told by their content."""
+    for folder in beside:
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.suffix in WEIGHT_SUFFIXES)
+        except OSError:
+            continue
+        yield from filter(is_plain_file, paths[:MAX_OTHERS])

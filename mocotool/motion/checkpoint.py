@@ -19,6 +19,7 @@ from mocotool.weights.opening import WeightFile
 from mocotool.weights.reading import read_state_dict
 from mocotool.weights.safetensors_file import read_header, read_record, write_safetensors
 from mocotool.weights.sniffing import identify_container
+from mocotool.weights.finite import check_finite
 
 SCHEMA = "moco.motion/1"
 BUNDLED_NAME = "motion.safetensors"
@@ -138,12 +139,11 @@ def load_motion(
         name = f"bundled:{BUNDLED_NAME}"
     path = check_input_file(Path(path))
     record = read_motion_record(path)
-    if record is not None:
-        if pca is not None:
-            raise ConfigError(f"{path}: holds its own PCA basis", hint="leave --pca out")
-        motion = _read_own(path, record)
-    else:
-        motion = _read_official(path, pca)
+    if record is not None and pca is not None:
+        raise ConfigError(f"{path}: holds its own PCA basis", hint="leave --pca out")
+    with foreign_data(path, what="a motion model"):
+        motion = _read_official(path, pca) if record is None else _read_own(path, record)
+        check_finite(motion.state_dict())
     if step_size is not None:
         motion.step_size = step_size
     motion.origin = FileRecord(
@@ -155,6 +155,7 @@ def load_motion(
 def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
     tensors = read_state_dict(path)
     try:
+        check_arch_fits(record["arch"], tensors)  # before anything of the size it claims is built
         kind = GuidedMotion if record.get("kind") == GuidedMotion.kind else MotionGenerator
         motion = kind(**record["arch"], components=tensors["components"], stdev=tensors["stdev"])
         motion.num_frames = int(record["num_frames"])
@@ -164,6 +165,25 @@ def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
         raise FileFormatError(f"{path}: its record is damaged ({error})") from error
     _load_strictly(motion, tensors, path)
     return motion
+
+
+def check_arch_fits(arch: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Check that a motion model's sizes are those of its tensors.
+
+    Raises:
+        ValueError: One is not.
+        KeyError: A tensor or a size is missing.
+    """
+    found = {
+        "latent_dim": tensors["encoder.weight_ih"].shape[1],
+        "noise_dim": tensors["decoder.weight_ih"].shape[1],
+        "hidden_dim": tensors["decoder.weight_hh"].shape[1],
+    }
+    if arch.get("head_dim") is not None:
+        found["head_dim"] = tensors["noise_head.0.weight"].shape[0]
+    for name, size in found.items():
+        if type(arch[name]) is not int or arch[name] != size:
+            raise ValueError(f"{name} {arch[name]!r:.40}, the tensors have {size}")
 
 
 def _read_official(path: Path, pca: Path | str | None) -> MotionGenerator:
