@@ -1,6 +1,7 @@
 """How a trajectory becomes files to look at: videos, a grid of them, or a contact sheet."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -95,7 +96,17 @@ def export_trajectory(
         chunks = tile_videos(videos) if len(videos) > 1 else videos[0]
         fps = config.choose_fps(trajectory.meta.fps)
         write_video(targets[target_idx], chunks, fps=fps, format=format)
+    if force and len(paths) > 1 and processes.is_first:
+        _drop_earlier(Path(str(out)), paths)
     return paths
+
+
+def _drop_earlier(out: Path, paths: Sequence[Path]) -> None:
+    """Remove those of an earlier, longer set that the new one has not replaced."""
+    pattern = re.compile(f"{re.escape(out.stem)}-(\\d{{4,}}){re.escape(out.suffix)}")
+    for path in out.parent.iterdir():
+        if pattern.fullmatch(path.name) and path not in paths:
+            path.unlink()
 
 
 def draw_sheet(

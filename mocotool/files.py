@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import os
+import re
 import secrets
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from mocotool.errors import ConfigError, FileFormatError
 
 HASH_CHUNK_BYTES = 1 << 22
+MAX_STEM_BYTES = 100  # of a temporary name; file systems take 255 in all
 SYSTEM_FOLDERS = (("dev",), ("proc",), ("sys",))
 
 
@@ -118,11 +121,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The temporary name keeps the ending of `path`, because encoders choose by it. If the block
     raises, the temporary file is removed and whatever was at `path` stays.
     """
-    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    prefix = f".{_cut(path.stem, MAX_STEM_BYTES)}."
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= MAX_STEM_BYTES else ""
+    _drop_leftovers(path.parent, prefix, suffix)
+    part = path.with_name(
+        f"{prefix}{_host_mark()}-{os.getpid()}-{secrets.token_hex(4)}.part{suffix}"
+    )
     try:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        if path.exists():  # what others may do with the file does not change with its content
+            part.chmod(stat.S_IMODE(path.stat().st_mode))
         part.replace(path)
     except OSError as error:
         # A writer that failed inside the block says so itself; this is a full or vanished disk.
@@ -131,6 +141,36 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _cut(name: str, size_bytes: int) -> str:
+    return os.fsdecode(os.fsencode(name)[:size_bytes])
+
+
+def _host_mark() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def _drop_leftovers(folder: Path, prefix: str, suffix: str) -> None:
+    """Remove temporary files of this machine's processes that were killed while they wrote."""
+    pattern = re.compile(
+        f"{re.escape(prefix)}{_host_mark()}-(\\d+)-[0-9a-f]{{8}}\\.part{re.escape(suffix)}"
+    )
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            match = pattern.fullmatch(name)
+            if match and not _is_running(int(match[1])):
+                (folder / name).unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # somebody else's, or not to be told
+    return True
 
 
 def sha256_file(path: Path) -> str:

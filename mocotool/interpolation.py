@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocotool.configs.interpolate import InterpolateConfig
-from mocotool.latents import Trajectory, check_room
+from mocotool.latents import Trajectory
 
 Latents = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float64]

@@ -1,7 +1,12 @@
 """The one place where errors become sentences and exit codes."""
 
+import contextlib
 import inspect
 import math
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any, Never
 
 import typer
@@ -30,7 +35,8 @@ class MocoGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with terminations_raised():
+                return super().invoke(ctx)
         except MocoError as error:
             fail(error)
         except KeyboardInterrupt:
@@ -58,6 +64,36 @@ def require_finite(_ctx: Any, param: Any, value: float | None) -> float | None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{param.opts[0]} {value}: expected a finite number")
     return value
+
+
+class Terminated(KeyboardInterrupt):
+    """The system or the terminal asked the command to end."""
+
+
+@contextlib.contextmanager
+def terminations_raised() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the block as Ctrl-C does, so that no temporary file stays.
+
+    Training notes them in its own way while it runs. What is ignored, as under nohup, stays so.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    is_main = threading.current_thread() is threading.main_thread()
+    names = [name for name in ("SIGTERM", "SIGHUP") if is_main and hasattr(signal, name)]
+    caught = [
+        number
+        for number in (getattr(signal, name) for name in names)
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in caught:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def fail(error: MocoError) -> Never:

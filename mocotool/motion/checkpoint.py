@@ -15,11 +15,11 @@ from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.official import official_motion_names
 from mocotool.provenance import FileRecord, portable_path, tool_version
+from mocotool.weights.finite import check_finite
 from mocotool.weights.opening import WeightFile
 from mocotool.weights.reading import read_state_dict
 from mocotool.weights.safetensors_file import read_header, read_record, write_safetensors
 from mocotool.weights.sniffing import identify_container
-from mocotool.weights.finite import check_finite
 
 SCHEMA = "moco.motion/1"
 BUNDLED_NAME = "motion.safetensors"

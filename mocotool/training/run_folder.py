@@ -35,6 +35,7 @@ from mocotool.training.run_files import (
     PREVIOUS_STATE_NAME,
     STATE_NAME,
 )
+from mocotool.training.run_lock import RunLock
 from mocotool.weights.reading import read_checkpoint
 
 # Settings that may change between a run and its continuation: they do not touch the mathematics.
@@ -57,6 +58,7 @@ class RunFolder:
         self.command = current_command()
         """The command that began the run."""
         self._tensorboard: Any = None
+        self._lock = RunLock(path)
 
     @property
     def writes(self) -> bool:
@@ -89,8 +91,8 @@ class RunFolder:
             warn: Told of such differences.
 
         Raises:
-            ConfigError: There is a run already and `resume` is off, or none and it is on; or the
-                folder cannot be written.
+            ConfigError: There is a run already and `resume` is off, or none and it is on; another
+                process trains there; or the folder cannot be written.
             FileFormatError: The run's configuration cannot be read.
             MismatchError: The run there was made with other settings or from other files.
         """
@@ -105,6 +107,10 @@ class RunFolder:
         record = json.loads(json.dumps(record))  # as it will be read again
         try:
             self.check_place(resume=resume)
+            if self.writes:
+                self.path.mkdir(parents=True, exist_ok=True)
+                self._lock.take()
+                self.check_place(resume=resume)  # another may have come first
             if resume:
                 record = self._continue_record(record, type(config), warn)
                 self.command = record["command"]
@@ -204,7 +210,7 @@ class RunFolder:
             except RuntimeError as error:  # how torch says that the disk is full
                 raise ConfigError(
                     f"{newest}: cannot be written: {str(error).splitlines()[0]}",
-                    hint="free some space; the state before is whole, and --resume goes on from it",
+                    hint=f"free some space; {self._tell_state_before(newest)}",
                 ) from None
             if newest.exists():
                 # A second name, not a rename: state.pt is never missing.
@@ -216,6 +222,11 @@ class RunFolder:
                     shutil.copyfile(newest, link)
                 link.replace(previous)
                 link.unlink(missing_ok=True)  # renaming onto the same file does nothing
+
+    def _tell_state_before(self, newest: Path) -> str:
+        if newest.exists():
+            return "the state before is whole, and --resume goes on from it"
+        return "no state had been saved yet, and --resume begins anew"
 
     @contextlib.contextmanager
     def expected_state(self) -> Iterator[None]:
@@ -298,6 +309,7 @@ class RunFolder:
         if self._tensorboard:
             self._tensorboard.close()
         self._tensorboard = None
+        self._lock.release()
 
     def _open_tensorboard(self) -> Any:
         if self._tensorboard is None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.video.contents import digest_contents
 from mocotool.video.cutting import read_squares
 from mocotool.video.decoded import DecodedFrames
 from mocotool.video.listing import VideoListing
@@ -29,6 +30,9 @@ class SampleDataset(Protocol):
 
     seed: int
     """What the order and the draws depend on, beside the position."""
+
+    contents: dict[str, str]
+    """Video -> 16 digits that change when another file takes its place."""
 
     @property
     def fingerprint(self) -> str:
@@ -83,6 +87,9 @@ class ClipDataset:
         self.seed = seed
         self._decoded = decoded
         self._listing_id = fingerprint_listing(listing)
+        self.contents = dict(
+            zip(name_videos(listing), digest_contents(listing.entries), strict=True)
+        )
         for entry in listing.entries:
             if entry.num_frames < self._span:
                 raise MismatchError(
@@ -148,6 +155,9 @@ class FrameDataset:
         self.seed = seed
         self._decoded = decoded
         self._listing_id = fingerprint_listing(listing)
+        self.contents = dict(
+            zip(name_videos(listing), digest_contents(listing.entries), strict=True)
+        )
         self._ends = np.cumsum([entry.num_frames for entry in listing.entries])
 
     def __len__(self) -> int:
@@ -212,6 +222,14 @@ def epoch_order(num_samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """Return the order of an epoch, a permutation of range(num_samples)."""
     order: NDArray[np.int64] = _rng(seed, ORDER, epoch).permutation(num_samples)
     return order
+
+
+def name_videos(listing: VideoListing) -> list[str]:
+    """Return a name for each video, unlike all others, that stays when the folder moves."""
+    return [
+        "/".join((entry.path.relative_to(listing.folder).as_posix(), *entry.names[:1]))
+        for entry in listing.entries
+    ]
 
 
 def fingerprint_listing(listing: VideoListing) -> str:

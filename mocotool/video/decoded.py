@@ -7,6 +7,7 @@ and the codec is never the bottleneck. Sets too large for memory go to a memory-
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mocotool.errors import FileFormatError
-from mocotool.files import atomic_path
+from mocotool.files import HASH_CHUNK_BYTES, atomic_path
 from mocotool.memory import free_memory_bytes
 from mocotool.video.cutting import iter_squares
 from mocotool.video.pixels import FramesU8
 from mocotool.video.reading import VideoEntry
 
-LAYOUT_VERSION = 1  # part of the name of memory-mapped files; raise it when their bytes change
+LAYOUT_VERSION = 2  # part of the name of memory-mapped files; raise it when their bytes change
 MEMORY_SHARE = 4  # a quarter of the memory that is free may hold decoded frames
 
 
@@ -86,18 +87,47 @@ def decode_all(
         return None
     path = folder / f"frames-{_identify(entries, size)}.npy"
     notes = path.with_suffix(".json")
-    if not (path.exists() and notes.exists()):
+    saved = _read_notes(notes, path, shape)
+    if saved is None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as part:
             mapped = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
             problems = _fill(mapped, entries, advance)
             mapped.flush()
             del mapped
+        saved = problems
+        record = {
+            "version": LAYOUT_VERSION,
+            "checksum": _checksum(path),
+            "problems": [[key, *value] for key, value in problems.items()],
+        }
         with atomic_path(notes) as part:
-            part.write_text(json.dumps([[key, *value] for key, value in problems.items()]))
+            part.write_text(json.dumps(record))
     array = np.load(path, mmap_mode="r", allow_pickle=False)
-    saved = json.loads(notes.read_text())
-    return DecodedFrames(array, _starts(entries), {key: (at, why) for key, at, why in saved})
+    return DecodedFrames(array, _starts(entries), saved)
+
+
+def _read_notes(
+    notes: Path, path: Path, shape: tuple[int, ...]
+) -> dict[int, tuple[int, str]] | None:
+    """Return what was noted beside frames in a file, or `None` if they have to be made again."""
+    try:
+        record = json.loads(notes.read_text(encoding="utf-8"))
+        if record["version"] != LAYOUT_VERSION or record["checksum"] != _checksum(path):
+            return None
+        if np.load(path, mmap_mode="r", allow_pickle=False).shape != shape:
+            return None
+        return {int(key): (int(at), str(why)) for key, at, why in record["problems"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _checksum(path: Path) -> int:
+    total = 0
+    with path.open("rb") as file:
+        while chunk := file.read(HASH_CHUNK_BYTES):
+            total = zlib.crc32(chunk, total)
+    return total
 
 
 def _starts(entries: Sequence[VideoEntry]) -> list[int]:

@@ -22,6 +22,7 @@ from mocotool.video.pixels import FramesU8
 
 MAX_WORKERS = 8
 PREFETCH_BATCHES = 2
+MAX_LISTED = 5
 
 
 class BatchLoader(Iterator[Tensor]):
@@ -87,7 +88,11 @@ class BatchLoader(Iterator[Tensor]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return where this loader is: samples handed out by all processes together."""
-        return {"position": self._position, "fingerprint": self.dataset.fingerprint}
+        return {
+            "position": self._position,
+            "fingerprint": self.dataset.fingerprint,
+            "contents": self.dataset.contents,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to where a saved loader was; batch size and number of processes may differ.
@@ -99,6 +104,14 @@ class BatchLoader(Iterator[Tensor]):
             raise MismatchError(
                 "the videos, the clip settings or the seed are not those the run began with",
                 hint="give the same --videos, or start a new run",
+            )
+        before, now = state.get("contents", {}), self.dataset.contents
+        if changed := [name for name in before if before[name] != now.get(name)]:
+            more = f" and {len(changed) - MAX_LISTED} more" if len(changed) > MAX_LISTED else ""
+            raise MismatchError(
+                f"the run began with other videos: {', '.join(changed[:MAX_LISTED])}{more} "
+                "changed since",
+                hint="put the old ones back, or start a new run",
             )
         self.close()
         self._position = state["position"]
