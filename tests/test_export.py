@@ -174,3 +174,21 @@ def test_nothing_is_left_of_a_video_that_failed(toy_generator, tmp_path):
         export_trajectory(toy_generator, wrong, tmp_path / "clip.mp4", format="mp4")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shorter_set_leaves_nothing_of_the_longer_one_before(
+    toy_generator, toy_trajectory, tmp_path
+):
+    for index in (0, 3, 12):
+        (tmp_path / f"walk-{index:04d}.gif").write_bytes(b"old")
+    for name in ("walk-0003.mp4", "walk-x.gif", "other-0003.gif"):
+        (tmp_path / name).write_bytes(b"mine")
+
+    export_trajectory(
+        toy_generator, toy_trajectory, tmp_path / "walk.gif", format="gif", force=True
+    )
+
+    assert sorted(path.name for path in tmp_path.glob("walk-0*.gif")) == [
+        f"walk-{index:04d}.gif" for index in range(3)
+    ]
+    assert len(list(tmp_path.iterdir())) == 6

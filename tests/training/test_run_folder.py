@@ -227,6 +227,7 @@ def test_two_states_are_kept(run):
     assert torch.load(run.path / "state.pt")["step"] == 2
     assert torch.load(run.path / "state-previous.pt")["step"] == 1
     assert sorted(path.name for path in run.path.iterdir()) == [
+        ".lock",
         "config.json",
         "samples",
         "state-previous.pt",
@@ -291,7 +292,7 @@ def test_a_failed_write_keeps_the_state_before(run, monkeypatch):
         run.save_state({"step": 1})
 
     assert run.load_state(warn=nothing_to_say)["step"] == 0
-    assert not list(run.path.glob(".*"))
+    assert not list(run.path.glob(".*.part*"))
 
 
 def test_a_file_system_without_links_keeps_two_states_too(run, monkeypatch):
