@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from mocotool.cli.report import Report
-from mocotool.cli.streams import binary_stdout, choose_output
+from mocotool.cli.streams import choose_output, open_stream
 from mocotool.configs.render import OutputFormat, RenderConfig
 from mocotool.errors import ConfigError
-from mocotool.files import atomic_path
+from mocotool.files import atomic_path, is_stream
 from mocotool.provenance import current_command
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class Output:
         """Whether the data goes to stdout, which then holds nothing else."""
         return self.target == "-"
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether the data goes to stdout, a pipe or a device, which take it as it comes."""
+        return self.is_stdout or is_stream(Path(self.target))
+
 
 def choose_trajectory_output(
     out: str | None,
@@ -69,8 +74,8 @@ def choose_trajectory_output(
             or stdout is a terminal.
     """
     what = "latents" if (format or stdout_format) == "npz" else "pictures"
-    target = choose_output(out, force=force, json=json, what=what)
-    if format is None and target == "-":
+    target = choose_output(out, force=force, json=json, what=what, takes_streams=True)
+    if format is None and (target == "-" or is_stream(Path(target))):
         format = stdout_format
     if format is None:
         ending = os.path.splitext(target)[1].lower().removeprefix(".")
@@ -135,8 +140,8 @@ def _write_latents(trajectory: "Trajectory", output: Output) -> None:
     from mocotool.latents import write_latents
 
     recorded = trajectory.with_command(current_command())
-    if output.is_stdout:
-        with binary_stdout() as stream:
+    if output.is_stream:
+        with open_stream(output.target) as stream:
             write_latents(recorded, stream)
         return
     with atomic_path(Path(output.target)) as part, part.open("wb") as file:
@@ -162,7 +167,7 @@ def _write_pictures(
     total = None if output.format == "png" else trajectory.num_videos * trajectory.num_frames
     with (
         report.progress("frames", total) as advance,
-        binary_stdout() if output.is_stdout else nullcontext(Path(output.target)) as out,
+        open_stream(output.target) if output.is_stream else nullcontext(Path(output.target)) as out,
     ):
         return export_trajectory(
             generator,

@@ -24,6 +24,11 @@ def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | N
         options: The command's options, of which those are named that need less when smaller.
     """
     if isinstance(error, OSError):
+        if isinstance(error, PermissionError):
+            return ConfigError(
+                f"{error.filename or 'a file'}: no permission ({error.strerror})",
+                hint="`ls -l` shows who may do what",
+            )
         if error.errno not in FULL_DISK:
             return None
         where = error.filename or "output"  # streams have no name

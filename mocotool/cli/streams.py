@@ -6,12 +6,20 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, cast
 
+from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError
-from mocotool.files import check_input_file, check_output_path
+from mocotool.files import check_input_file, check_output_path, is_stream
 
 STDIN_NAME = "<stdin>"
+# What a shell or a script may call the two; opening /dev/stdout anew would cut a file short.
+STDIN_PATHS = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+STDOUT_PATHS = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+ZIP_MAGIC = b"PK"
+READ_CHUNK_BYTES = 1 << 20
+MAX_STREAM_BYTES = 1 << 32
+"""The most that is read from a pipe, 4 GiB: latents of 2 million frames of 512 dimensions."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -31,14 +39,15 @@ def choose_input(source: str | None, *, what: str) -> str | None:
     """
     if source is None:
         return None if sys.stdin is None or is_terminal(sys.stdin) else "-"
-    if source == "-":
+    if source in STDIN_PATHS:
         if is_terminal(sys.stdin):
             raise ConfigError(
                 f"-: stdin is a terminal, expected {what} from a pipe or a file",
                 hint="moco sample | moco interpolate -o clip.mp4",
             )
-        return source
-    check_input_file(Path(source))
+        return "-"
+    if not is_stream(Path(source)):
+        check_input_file(Path(source))
     return source
 
 
@@ -46,21 +55,43 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
     """Return a seekable stream and its name for messages.
 
     Raises:
-        FileFormatError: stdin is empty.
+        FileFormatError: Nothing comes through the pipe, or something that is no `.npz` file.
     """
-    if source != "-":
-        return Path(source).open("rb"), source
-    data = sys.stdin.buffer.read()  # pipes cannot seek
+    if source == "-":
+        return _read_whole(sys.stdin.buffer, STDIN_NAME), STDIN_NAME
+    if is_stream(Path(source)):
+        with foreign_data(source, what="a pipe"), Path(source).open("rb") as stream:
+            return _read_whole(stream, source), source
+    return Path(source).open("rb"), source
+
+
+def _read_whole(stream: BinaryIO, name: str) -> BinaryIO:
+    """Return what a pipe holds, which cannot seek; what is no `.npz` is not waited for."""
+    data = stream.read(len(ZIP_MAGIC))
     if not data:
         raise FileFormatError(
-            f"{STDIN_NAME}: nothing came through the pipe",
+            f"{name}: nothing came through the pipe",
             hint="look above for the error of the command before it",
         )
-    return io.BytesIO(data), STDIN_NAME
+    if data != ZIP_MAGIC:
+        raise FileFormatError(f"{name}: not a readable .npz file (it begins with {data!r})")
+    whole = io.BytesIO()
+    while data:
+        whole.write(data)
+        if whole.tell() > MAX_STREAM_BYTES:
+            raise FileFormatError(f"{name}: more than {MAX_STREAM_BYTES:,} bytes")
+        data = stream.read(READ_CHUNK_BYTES)
+    whole.seek(0)
+    return whole
 
 
 def choose_output(
-    out: str | None, *, force: bool, json: bool = False, what: str = "latents"
+    out: str | None,
+    *,
+    force: bool,
+    json: bool = False,
+    what: str = "latents",
+    takes_streams: bool = False,
 ) -> str:
     """Decide where output goes, and fail now rather than after the work.
 
@@ -69,6 +100,7 @@ def choose_output(
         force: Whether an existing file may be replaced.
         json: Whether stdout is wanted for a JSON object.
         what: What is written, for the message.
+        takes_streams: Whether pipes and devices are written by `open_stream`.
 
     Returns:
         A path, or "-" for stdout.
@@ -76,9 +108,9 @@ def choose_output(
     Raises:
         ConfigError: The file exists, cannot be written, or stdout is a terminal.
     """
-    if out not in (None, "-"):
-        assert out is not None
-        check_output_path(Path(out), force=force)
+    if out is not None and out not in STDOUT_PATHS:
+        if not (takes_streams and is_stream(Path(out))):
+            check_output_path(Path(out), force=force)
         return out
     if json:
         raise ConfigError(
@@ -92,6 +124,27 @@ def choose_output(
             hint="add -o FILE, or pipe into the next command",
         )
     return "-"
+
+
+class _OneWay:
+    """A device that can only be written: some, such as /dev/null, say they could seek."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.write, self.flush = stream.write, stream.flush
+
+
+@contextlib.contextmanager
+def open_stream(target: str) -> Iterator[BinaryIO]:
+    """Open what is written as it comes: "-" for stdout, or a pipe or a device."""
+    if target == "-":
+        with binary_stdout() as stream:
+            yield stream
+        return
+    try:
+        with Path(target).open("wb") as stream:
+            yield cast("BinaryIO", _OneWay(stream))
+    except BrokenPipeError:
+        pass  # as on stdout: who read has seen enough
 
 
 @contextlib.contextmanager
