@@ -1,0 +1,21 @@
+"""Mutated files of every kind: a sentence, or what the file holds, in bounded time and memory."""
+
+import pytest
+from fuzz.fuzzer import fuzz
+
+SECONDS = 110
+
+
+def test_some_mutated_files_end_in_sentences(tmp_path):
+    counts, failures = fuzz(tmp_path, count=100, seed=1)
+
+    assert failures == {}
+    assert counts["refused"] > counts.total() // 4
+
+
+@pytest.mark.slow
+def test_two_minutes_of_mutated_files_end_in_sentences(tmp_path):
+    counts, failures = fuzz(tmp_path, seconds=SECONDS, seed=2, keep=tmp_path / "failures")
+
+    assert failures == {}
+    assert counts.total() > 500
