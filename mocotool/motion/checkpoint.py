@@ -175,15 +175,17 @@ def check_arch_fits(arch: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> N
         KeyError: A tensor or a size is missing.
     """
     found = {
-        "latent_dim": tensors["encoder.weight_ih"].shape[1],
-        "noise_dim": tensors["decoder.weight_ih"].shape[1],
-        "hidden_dim": tensors["decoder.weight_hh"].shape[1],
+        "latent_dim": tensors["components"].shape[-1],
+        "hidden_dim": tensors["decoder.weight_hh"].shape[-1],
     }
     if arch.get("head_dim") is not None:
         found["head_dim"] = tensors["noise_head.0.weight"].shape[0]
     for name, size in found.items():
         if type(arch[name]) is not int or arch[name] != size:
             raise ValueError(f"{name} {arch[name]!r:.40}, the tensors have {size}")
+    largest = tensors["decoder.weight_ih"].shape[-1]  # the noise, and in one form more
+    if type(arch["noise_dim"]) is not int or not 0 < arch["noise_dim"] <= largest:
+        raise ValueError(f"noise_dim {arch['noise_dim']!r:.40}, the tensors have {largest} at most")
 
 
 def _read_official(path: Path, pca: Path | str | None) -> MotionGenerator:
