@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocotool.configs.interpolate import InterpolateConfig
-from mocotool.latents import Trajectory
+from mocotool.latents import Trajectory, check_room
 
 Latents = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float64]
@@ -37,6 +37,7 @@ def interpolate_trajectory(
     """
     config = InterpolateConfig() if config is None else config
     num_frames, is_loop = trajectory.num_frames, config.ends == "periodic"
+    check_room(trajectory.num_videos, config.factor * num_frames, *trajectory.latents.shape[2:])
 
     # where the new frames are, in given frames
     if is_loop:
