@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError
@@ -126,11 +126,19 @@ def choose_output(
     return "-"
 
 
-class _OneWay:
+class _OneWay(io.RawIOBase):
     """A device that can only be written: some, such as /dev/null, say they could seek."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.write, self.flush = stream.write, stream.flush
+        self._stream = stream
+
+    def writable(self) -> bool:
+        """Say that it can be written."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Pass bytes on."""
+        return self._stream.write(data)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from fuzz.mutations import mutate
 from reference.golden_files import find_golden, list_goldens
 from reference.ugly_clips import make_ugly_clips, write_clip
 
-from mocotool.basis import fit_pca_basis, read_basis, write_basis
+from mocotool.basis import read_basis, write_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.errors import MocoError
 from mocotool.generators.loading import load_generator, save_generator
@@ -31,6 +31,7 @@ from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latent
 from mocotool.motion.checkpoint import load_motion, save_motion
 from mocotool.motion.generator import MotionGenerator
 from mocotool.npz import read_npy
+from mocotool.pca import fit_pca_basis
 from mocotool.training.run_folder import RunFolder
 from mocotool.video.listing import list_videos
 from mocotool.video.pictures import read_image, write_png
