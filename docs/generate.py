@@ -1,4 +1,4 @@
-"""Fill the parts of the pages that are made from the code.
+"""Fill the parts of the pages that are made from the code, and write the public names' types.
 
     python docs/generate.py            writes them
     python docs/generate.py --check    names the pages that are out of date, and exits 1
@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mocotool"
+STUB = PACKAGE / "__init__.pyi"
 PREFIXES = ("Paper", "Official code", "Follows", "Adapted from", "Deviation")
 EQUATION = re.compile(r"\bEqs?\.\s*(\d+)")
 BLOCK = re.compile(r"<!-- ([\w -]+):begin -->\n(.*?)<!-- \1:end -->", re.DOTALL)
@@ -205,6 +206,18 @@ def render_library() -> str:
     return render_table(("name", "what", "where"), rows)
 
 
+def render_stub() -> str:
+    """Return the types of the public names, which `mocotool/__init__.py` loads on first use."""
+    lines = [
+        '"""Types of the public names. Made by docs/generate.py from __init__.py."""',
+        "",
+        *(f"from {module} import {name} as {name}" for name, module in read_public_names().items()),
+        "",
+        "__version__: str",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def list_arguments(function: ast.FunctionDef) -> str:
     """Return a function's argument names, separated by commas; the optional ones with "=..."."""
     arguments = function.args
@@ -302,10 +315,10 @@ def main() -> int:
     check = "--check" in sys.argv[1:]
     # Typer reads the width once, when its rich module is first imported.
     os.environ.update(NO_COLOR="1", TERMINAL_WIDTH="80", COLUMNS="80")
+    made = [(page, fill_page(page)) for page in list_pages()] + [(STUB, render_stub())]
     stale = []
-    for page in list_pages():
-        text = fill_page(page)
-        if text != page.read_text(encoding="utf-8"):
+    for page, text in made:
+        if not page.exists() or text != page.read_text(encoding="utf-8"):
             stale.append(page.relative_to(ROOT).as_posix())
             if not check:
                 page.write_text(text, encoding="utf-8")

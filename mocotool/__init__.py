@@ -16,7 +16,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Public name -> module. Loaded on first use, so that `import mocotool` stays quick.
+# Public name -> module. Loaded on first use, so that `import mocotool` stays quick. Their types are
+# in __init__.pyi, which `python docs/generate.py` makes of this table.
 _PUBLIC = {
     "load_generator": "mocotool.generators.loading",
     "save_generator": "mocotool.generators.loading",
@@ -91,6 +92,31 @@ _PUBLIC = {
     "motion_features": "mocotool.metrics.motion_features",
     "pixel_features": "mocotool.metrics.pixel_features",
     "find_weights": "mocotool.downloads",
+    "ConvertConfig": "mocotool.configs.convert",
+    "GeneratorOptions": "mocotool.configs.generator",
+    "PCAConfig": "mocotool.configs.pca",
+    "InvertConfig": "mocotool.configs.invert",
+    "SampleConfig": "mocotool.configs.sample",
+    "InterpolateConfig": "mocotool.configs.interpolate",
+    "RenderConfig": "mocotool.configs.render",
+    "TraverseConfig": "mocotool.configs.traverse",
+    "PredictionConfig": "mocotool.configs.prediction",
+    "MotionProtocol": "mocotool.configs.eval_motion",
+    "VideoProtocol": "mocotool.configs.evaluate",
+    "FrameProtocol": "mocotool.configs.evaluate",
+    "SampleProtocol": "mocotool.configs.evaluate",
+    "ScoreProtocol": "mocotool.configs.evaluate",
+    "FaceProtocol": "mocotool.configs.evaluate",
+    "DiversityProtocol": "mocotool.configs.evaluate",
+    "PairProtocol": "mocotool.configs.evaluate",
+    "ExtractionConfig": "mocotool.configs.evaluate",
+    "MocoError": "mocotool.errors",
+    "ConfigError": "mocotool.errors",
+    "FileFormatError": "mocotool.errors",
+    "MismatchError": "mocotool.errors",
+    "UnavailableError": "mocotool.errors",
+    "DivergedError": "mocotool.errors",
+    "StoppedError": "mocotool.errors",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the table above holds the names

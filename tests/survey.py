@@ -49,19 +49,6 @@ def collect_commands():
     return found
 
 
-def find_functions(root):
-    """Return words -> Python function, of the same commands."""
-    found = {}
-    for info in root.registered_commands:
-        found[info.name or info.callback.__name__.replace("_", "-")] = info.callback
-    for group in root.registered_groups:
-        name = group.name or group.typer_instance.info.name
-        for words, function in find_functions(group.typer_instance).items():
-            found[f"{name} {words}"] = function
-    return found
-
-
 GENERATE = load_generate()
 COMMANDS = collect_commands()
-FUNCTIONS = find_functions(app)
 COMMAND_FILES = sorted({words.split()[0] for words in COMMANDS})

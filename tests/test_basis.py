@@ -132,10 +132,10 @@ def test_384_components_are_kept_where_there_are_more():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"num_samples": 1}, "no variance"),
-        ({"num_components": 0}, "0 components"),
+        ({"num_samples": 1}, "num_samples 1: expected at least 2"),
+        ({"num_components": 0}, "num_components 0: expected at least 1"),
         ({"num_components": 10, "num_samples": 10}, "9 directions at most"),
-        ({"batch_size": 0}, "batch of 0"),
+        ({"batch_size": 0}, "batch_size 0: expected at least 1"),
     ],
 )
 def test_impossible_settings_are_refused(changes, said):

@@ -22,6 +22,7 @@ from mocotool.cli.cmd_train_image import train_image_command
 from mocotool.cli.cmd_train_motion import train_motion_command
 from mocotool.cli.cmd_traverse import traverse
 from mocotool.cli.group import MocoGroup
+from mocotool.cli.spread import spread_options
 
 app = typer.Typer(
     name="moco",
@@ -54,19 +55,19 @@ def moco(
 
 
 # Commands in the order of the pipeline. Each module is light; torch loads inside the functions.
-app.command("train-image")(train_image_command)
-app.command()(pca)
-app.command("train-motion")(train_motion_command)
-app.command("train-encoder")(train_encoder_command)
-app.command()(invert)
-app.command()(sample)
-app.command()(interpolate)
-app.command()(render)
-app.command()(traverse)
+app.command("train-image")(spread_options(train_image_command))
+app.command()(spread_options(pca))
+app.command("train-motion")(spread_options(train_motion_command))
+app.command("train-encoder")(spread_options(train_encoder_command))
+app.command()(spread_options(invert))
+app.command()(spread_options(sample))
+app.command()(spread_options(interpolate))
+app.command()(spread_options(render))
+app.command()(spread_options(traverse))
 app.add_typer(eval_app)
-app.command()(convert)
-app.command()(info)
-app.command("plot-run")(plot_run)
-app.command()(gallery)
-app.command()(demo)
-app.command("fetch")(fetch_command)
+app.command()(spread_options(convert))
+app.command()(spread_options(info))
+app.command("plot-run")(spread_options(plot_run))
+app.command()(spread_options(gallery))
+app.command()(spread_options(demo))
+app.command("fetch")(spread_options(fetch_command))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mocotool.cli.options import Computing
 from mocotool.cli.report import Report
 from mocotool.configs.invert_clips import LEAST_FRAMES, InvertClipsConfig
 from mocotool.errors import ConfigError, FileFormatError
@@ -40,8 +41,7 @@ def invert_folder(
     generator: Path | None,
     encoder: Path | None,
     config: InvertClipsConfig,
-    device: str,
-    precision: str,
+    computing: Computing,
     report: Report,
 ) -> None:
     """Find the latents of all clips of some videos or folders, and write them into one file.
@@ -58,15 +58,14 @@ def invert_folder(
         )
     target = check_output_path(Path(out), force=force)
 
-    from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.clips import ClipParts, invert_clips, to_trajectory
     from mocotool.inversion.encoder import check_encoder_fits, load_encoder
     from mocotool.latents import write_latents
 
-    where = resolve_device(device)
-    painter = load_generator(generator, device=where, precision=resolve_precision(precision, where))
-    guess = None if encoder is None else load_encoder(encoder, device=where)
+    device, precision = computing.resolve()
+    painter = load_generator(generator, device=device, precision=precision)
+    guess = None if encoder is None else load_encoder(encoder, device=device)
     if guess is not None:
         report.warn_if(check_encoder_fits(guess, painter))
     entries, num_frames = choose_clips(paths, config, report)

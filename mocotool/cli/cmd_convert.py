@@ -8,12 +8,9 @@ import typer
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout, choose_output
-from mocotool.configs.convert import ConvertConfig, StoredType, Target
-from mocotool.configs.generator import GeneratorOptions
+from mocotool.configs.convert import ConvertConfig
 from mocotool.errors import ConfigError
 from mocotool.files import atomic_path
-
-DEFAULTS = ConvertConfig()
 
 
 def convert(
@@ -21,27 +18,10 @@ def convert(
         Path, typer.Argument(metavar="GENERATOR", help="Weights in any supported format.")
     ],
     *,
-    to: Annotated[
-        Target,
-        typer.Option(
-            help="native: safetensors; ada, rosinality: .pt with the names of "
-            "stylegan2-ada-pytorch or stylegan2-pytorch; official: a folder of the authors' "
-            "motion model and PCA statistics."
-        ),
-    ] = DEFAULTS.to,
-    dtype: Annotated[
-        StoredType, typer.Option(help="What weights are stored in; only float32 is exact.")
-    ] = DEFAULTS.dtype,
-    bn_eps: Annotated[
-        float, typer.Option(help="BigGAN only: its --BN_eps, which its files do not say.")
-    ] = DEFAULTS.options.bn_eps,
-    sn_eps: Annotated[
-        float, typer.Option(help="BigGAN only: its --SN_eps, which its files do not say.")
-    ] = DEFAULTS.options.sn_eps,
+    config: ConvertConfig,
     out: opt.Out = None,
     force: opt.Force = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
 ) -> None:
     """Convert a generator to a safe, quick native file.
 
@@ -50,14 +30,10 @@ def convert(
 
     Example: moco convert stylegan2-ffhq-config-f.pkl -o ffhq.safetensors
     """
-    report = Report(json=json, quiet=quiet)
-    config = ConvertConfig(
-        to=to, dtype=dtype, options=GeneratorOptions(bn_eps=bn_eps, sn_eps=sn_eps)
-    )
-    if to == "official":
+    if config.to == "official":
         _convert_motion(generator, out, report, force=force)
         return
-    target = choose_output(out, force=force, json=json, what="weights")
+    target = choose_output(out, force=force, json=report.json, what="weights")
 
     from mocotool.generators.conversion import convert_generator
     from mocotool.info import describe_generator

@@ -129,8 +129,7 @@ def demo(
         Path, typer.Argument(metavar="[DIR]", help="New folder for the results.")
     ] = Path("moco-demo"),
     *,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
     device: opt.Device = "auto",
 ) -> None:
     """Run the whole pipeline on the bundled default.
@@ -143,7 +142,6 @@ def demo(
     from mocotool.bundled import copy_clips
     from mocotool.devices import resolve_device
 
-    report = Report(json=json, quiet=quiet)
     resolve_device(device)
     _make_folder(folder)
     started = time.monotonic()

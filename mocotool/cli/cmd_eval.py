@@ -12,6 +12,7 @@ from mocotool.cli.cmd_eval_samples import kid, two_sample
 from mocotool.cli.cmd_eval_statistics import merge, stats
 from mocotool.cli.cmd_eval_videos import acd, inception_score
 from mocotool.cli.group import MocoGroup
+from mocotool.cli.spread import spread_options
 
 eval_app = typer.Typer(
     name="eval",
@@ -30,19 +31,19 @@ def evaluate() -> None:
     """
 
 
-eval_app.command()(fvd)
-eval_app.command()(kvd)
-eval_app.command()(fid)
-eval_app.command()(kid)
-eval_app.command("two-sample")(two_sample)
-eval_app.command("is")(inception_score)
-eval_app.command()(acd)
-eval_app.command()(psnr)
-eval_app.command()(ssim)
-eval_app.command()(lpips)
-eval_app.command()(diversity)
-eval_app.command()(motion)
-eval_app.command()(prediction)
-eval_app.command()(stats)
-eval_app.command()(merge)
-eval_app.command("all")(all_metrics)
+eval_app.command()(spread_options(fvd))
+eval_app.command()(spread_options(kvd))
+eval_app.command()(spread_options(fid))
+eval_app.command()(spread_options(kid))
+eval_app.command("two-sample")(spread_options(two_sample))
+eval_app.command("is")(spread_options(inception_score))
+eval_app.command()(spread_options(acd))
+eval_app.command()(spread_options(psnr))
+eval_app.command()(spread_options(ssim))
+eval_app.command()(spread_options(lpips))
+eval_app.command()(spread_options(diversity))
+eval_app.command()(spread_options(motion))
+eval_app.command()(spread_options(prediction))
+eval_app.command()(spread_options(stats))
+eval_app.command()(spread_options(merge))
+eval_app.command("all")(spread_options(all_metrics))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mocotool.metrics.distances import Measuring
     from mocotool.metrics.sources import VideoSource
 
-DIVERSITY = DiversityProtocol()
-
 
 def diversity(
     videos: Annotated[
@@ -34,16 +32,7 @@ def diversity(
         typer.Option(metavar="FILE", help="Motion model to sample; the bundled one if left out."),
     ] = None,
     pca: opt.PCAOption = None,
-    num_contents: Annotated[
-        int, typer.Option(help="First latents to sample.")
-    ] = DIVERSITY.num_contents,
-    num_motions: Annotated[
-        int, typer.Option(help="Motion seeds for each of them.")
-    ] = DIVERSITY.num_motions,
-    num_frames: Annotated[
-        int, typer.Option(help="Frames of a sampled video; the last one is measured.")
-    ] = DIVERSITY.num_frames,
-    seed: opt.Seed = DIVERSITY.seed,
+    protocol: DiversityProtocol,
     pictures: Annotated[
         Path | None,
         typer.Option(
@@ -54,10 +43,8 @@ def diversity(
     ] = None,
     force: opt.Force = False,
     generator: ev.Generator = None,
-    device: opt.Device = "auto",
-    precision: ev.RenderPrecision = "fp32",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    computing: opt.MeasuringComputing,
+    report: Report,
 ) -> None:
     """Measure how differently videos go on from one beginning (Appendix D).
 
@@ -66,10 +53,6 @@ def diversity(
 
     Example: moco eval diversity --num-contents 5 --pictures diversity
     """
-    report = Report(json=json, quiet=quiet)
-    settings = DiversityProtocol(
-        num_contents=num_contents, num_motions=num_motions, num_frames=num_frames, seed=seed
-    )
     if videos is not None:
         ev.check_side(videos)
         if motion is not None:
@@ -81,15 +64,17 @@ def diversity(
     from mocotool.metrics.diversity import compute_diversity, write_pictures
 
     config = ExtractionConfig()
-    with ev.start_measuring(report, device=device, config=config, what="videos") as measuring:
+    with ev.start_measuring(
+        report, device=computing.device, config=config, what="videos"
+    ) as measuring:
         source = _open_videos(
             videos,
             motion,
             pca,
             measuring,
-            protocol=settings,
+            protocol=protocol,
             generator=generator,
-            precision=precision,
+            computing=computing,
             report=report,
         )
         result, spread = compute_diversity(source, progress=measuring.progress)
@@ -121,7 +106,7 @@ def _open_videos(
     *,
     protocol: DiversityProtocol,
     generator: Path | None,
-    precision: str,
+    computing: opt.MeasuringComputing,
     report: Report,
 ) -> "VideoSource":
     """Open several motions of each content, or sample them."""
@@ -136,9 +121,8 @@ def _open_videos(
         sides = ev.open_sides(
             (videos,),
             measuring,
-            generator=generator,
-            noise="none",
-            precision=precision,
+            latents=ev.Latents(generator=generator, noise="none"),
+            computing=computing,
             report=report,
         )
         return require_videos(sides[0])
@@ -149,7 +133,7 @@ def _open_videos(
         walker.generator_record,
         name=walker.origin.path,
         device=measuring.device,
-        precision=resolve_precision(precision, measuring.device),
+        precision=resolve_precision(computing.precision, measuring.device),
     )
     report.warn_if(check_motion_fits(walker, painter))
     return sample_contents(walker, painter, protocol=protocol)

@@ -1,5 +1,6 @@
 """`moco eval motion`: everything that can be wrong with motion, a number each."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from mocotool.latents import Trajectory
     from mocotool.metrics.motion import MotionSubject
     from mocotool.metrics.sources import VideoSource
-
-DEFAULTS = MotionProtocol()
-PROTOCOL = "Protocol"
 
 
 def motion(
@@ -53,36 +51,10 @@ def motion(
         ),
     ] = None,
     pca: opt.PCAOption = None,
-    num_frames: Annotated[
-        int, typer.Option(help="Frames in a clip.", rich_help_panel=PROTOCOL)
-    ] = DEFAULTS.num_frames,
-    real_stride: Annotated[
-        int,
-        typer.Option(help="Every which frame of a real video is taken.", rich_help_panel=PROTOCOL),
-    ] = DEFAULTS.real_stride,
-    fake_stride: Annotated[
-        int, typer.Option(help="The same of generated ones.", rich_help_panel=PROTOCOL)
-    ] = DEFAULTS.fake_stride,
-    num_clips: Annotated[
-        int | None,
-        typer.Option(help="Clips of a side at most, one a video.", rich_help_panel=PROTOCOL),
-    ] = DEFAULTS.num_clips,
-    num_seeds: Annotated[
-        int, typer.Option(help="How often everything is drawn anew.", rich_help_panel=PROTOCOL)
-    ] = DEFAULTS.num_seeds,
-    max_frames: Annotated[
-        int,
-        typer.Option(
-            help="Longest walk of a motion model, to see whether people last.",
-            rich_help_panel=PROTOCOL,
-        ),
-    ] = DEFAULTS.max_frames,
-    seed: opt.Seed = DEFAULTS.seed,
+    protocol: MotionProtocol,
     generator: ev.Generator = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    device: opt.Device = "auto",
-    precision: ev.RenderPrecision = "fp32",
+    computing: opt.MeasuringComputing,
+    report: Report,
 ) -> None:
     """Measure motion: how near it is to real motion, and what is wrong with it.
 
@@ -91,31 +63,20 @@ def motion(
 
     Example: moco eval motion people/test motion.safetensors --baselines
     """
-    report = Report(json=json, quiet=quiet)
-    protocol = MotionProtocol(
-        num_frames=num_frames,
-        real_stride=real_stride,
-        real_places="random" if start is None else "first",
-        fake_stride=fake_stride,
-        num_clips=num_clips,
-        num_seeds=num_seeds,
-        max_frames=max(max_frames, num_frames),
-        seed=seed,
-    )
+    if start is not None:
+        protocol = dataclasses.replace(protocol, real_places="first")
     ev.check_side(real)
     for path in (fake, trajectories, start):
         if path is not None:
             ev.check_side(path)
 
-    from mocotool.devices import resolve_device, resolve_precision
     from mocotool.latents import read_latents
     from mocotool.metrics.motion import compute_motion
     from mocotool.metrics.sides import open_side, require_videos
 
-    where = resolve_device(device)
-    dtype = resolve_precision(precision, where)
+    device, precision = computing.resolve()
     clips = require_videos(
-        open_side(real, generator=generator, device=where, precision=dtype, warn=report.warn)
+        open_side(real, generator=generator, device=device, precision=precision, warn=report.warn)
     )
     subjects = _open_subjects(
         fake,
@@ -126,15 +87,15 @@ def motion(
         start=None if start is None else read_latents(start),
         pca=pca,
         generator=generator,
-        device=where,
-        precision=dtype,
+        device=device,
+        precision=precision,
         report=report,
     )
     with report.progress("clips") as advance:
         result = compute_motion(clips, subjects, protocol=protocol, progress=advance)
     for warning in result.warnings:
         report.warn(warning)
-    if json:
+    if report.json:
         report.result(result.as_json())
         return
     for line in draw_table(result.details["rows"]):

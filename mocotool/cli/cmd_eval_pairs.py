@@ -8,10 +8,9 @@ import typer
 from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
+from mocotool.cli.spread import Without
 from mocotool.configs.evaluate import PairProtocol
 from mocotool.configs.render import RenderConfig
-
-DEFAULTS = PairProtocol()
 
 FirstVideo = Annotated[
     Path, typer.Argument(metavar="A", help="A video, a folder of videos, or latents (.npz).")
@@ -25,15 +24,10 @@ def psnr(
     a: FirstVideo,
     b: SecondVideo,
     *,
-    data_range: Annotated[
-        float, typer.Option(help="Largest minus smallest possible value.")
-    ] = DEFAULTS.data_range,
-    generator: ev.Generator = None,
-    noise: opt.Noise = "const",
-    device: opt.Device = "auto",
-    precision: ev.RenderPrecision = "fp32",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    protocol: Annotated[PairProtocol, Without(("window_size", "window_sigma"))],
+    latents: ev.Latents,
+    computing: opt.MeasuringComputing,
+    report: Report,
 ) -> None:
     """Measure the peak signal-to-noise ratio of two videos, in dB.
 
@@ -42,37 +36,17 @@ def psnr(
 
     Example: moco eval psnr pristine.mp4 distorted.mp4
     """
-    _compare(
-        "psnr",
-        (a, b),
-        protocol=PairProtocol(data_range=data_range),
-        generator=generator,
-        noise=noise,
-        device=device,
-        precision=precision,
-        report=Report(json=json, quiet=quiet),
-    )
+    _compare("psnr", (a, b), protocol=protocol, latents=latents, computing=computing, report=report)
 
 
 def ssim(
     a: FirstVideo,
     b: SecondVideo,
     *,
-    data_range: Annotated[
-        float, typer.Option(help="Largest minus smallest possible value.")
-    ] = DEFAULTS.data_range,
-    window_size: Annotated[
-        int, typer.Option(help="Width of the Gaussian window in pixels.")
-    ] = DEFAULTS.window_size,
-    window_sigma: Annotated[
-        float, typer.Option(help="Its standard deviation in pixels.")
-    ] = DEFAULTS.window_sigma,
-    generator: ev.Generator = None,
-    noise: opt.Noise = "const",
-    device: opt.Device = "auto",
-    precision: ev.RenderPrecision = "fp32",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    protocol: PairProtocol,
+    latents: ev.Latents,
+    computing: opt.MeasuringComputing,
+    report: Report,
 ) -> None:
     """Measure the structural similarity of two videos, as Wang et al. 2004.
 
@@ -81,30 +55,16 @@ def ssim(
 
     Example: moco eval ssim pristine.mp4 distorted.mp4
     """
-    _compare(
-        "ssim",
-        (a, b),
-        protocol=PairProtocol(
-            data_range=data_range, window_size=window_size, window_sigma=window_sigma
-        ),
-        generator=generator,
-        noise=noise,
-        device=device,
-        precision=precision,
-        report=Report(json=json, quiet=quiet),
-    )
+    _compare("ssim", (a, b), protocol=protocol, latents=latents, computing=computing, report=report)
 
 
 def lpips(
     a: FirstVideo,
     b: SecondVideo,
     *,
-    generator: ev.Generator = None,
-    noise: opt.Noise = "const",
-    device: opt.Device = "auto",
-    precision: ev.RenderPrecision = "fp32",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    latents: ev.Latents,
+    computing: opt.MeasuringComputing,
+    report: Report,
 ) -> None:
     """Measure how different two videos look: LPIPS with a SqueezeNet.
 
@@ -113,15 +73,7 @@ def lpips(
 
     Example: moco eval lpips pristine.mp4 distorted.mp4
     """
-    _compare(
-        "lpips",
-        (a, b),
-        generator=generator,
-        noise=noise,
-        device=device,
-        precision=precision,
-        report=Report(json=json, quiet=quiet),
-    )
+    _compare("lpips", (a, b), latents=latents, computing=computing, report=report)
 
 
 def _compare(
@@ -129,28 +81,25 @@ def _compare(
     paths: tuple[Path, Path],
     *,
     protocol: PairProtocol | None = None,
-    generator: Path | None,
-    noise: opt.Noise,
-    device: str,
-    precision: str,
+    latents: ev.Latents,
+    computing: opt.MeasuringComputing,
     report: Report,
 ) -> None:
     for path in paths:
         ev.check_side(path)
 
-    from mocotool.devices import resolve_device, resolve_precision
     from mocotool.metrics.pairs import compute_lpips, compute_psnr, compute_ssim
     from mocotool.metrics.sides import open_side, require_videos
 
-    where = resolve_device(device)
+    device, precision = computing.resolve()
     first, second = (
         require_videos(
             open_side(
                 path,
-                generator=generator,
-                render=RenderConfig(noise=noise),
-                device=where,
-                precision=resolve_precision(precision, where),
+                generator=latents.generator,
+                render=RenderConfig(noise=latents.noise),
+                device=device,
+                precision=precision,
                 warn=report.warn,
             )
         )
@@ -158,7 +107,7 @@ def _compare(
     )
     with report.progress("frames", int(first.num_frames.sum())) as advance:
         if metric == "lpips":
-            result = compute_lpips(first, second, device=where, progress=advance)
+            result = compute_lpips(first, second, device=device, progress=advance)
         else:
             compute = compute_psnr if metric == "psnr" else compute_ssim
             result = compute(first, second, protocol=protocol, progress=advance)

@@ -1,5 +1,6 @@
 """`moco eval stats|merge`: measure parts of a set on many machines, and put them together."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
+from mocotool.cli.spread import Without
 from mocotool.configs.evaluate import ExtractionConfig, SideRole, VideoProtocol, parse_shard
 from mocotool.files import check_input_file, check_output_path
 
@@ -30,26 +32,12 @@ def stats(
     detector: Annotated[
         str, typer.Option(help="i3d, i3d-torchscript, motion, a file, or torchscript:FILE.")
     ] = "i3d",
-    protocol: ev.Protocol = "stylegan-v",
-    num_frames: ev.NumFrames = None,
-    frame_stride: ev.FrameStride = None,
-    real_clips: ev.RealClips = None,
-    fake_clips: ev.FakeClips = None,
-    num_real: ev.NumReal = None,
-    num_fake: ev.NumFake = None,
-    frame_size: ev.FrameSize = None,
-    resize: ev.Resize = None,
-    interpolation: ev.Interpolation = None,
-    seed: ev.ProtocolSeed = None,
-    generator: ev.Generator = None,
-    noise: opt.Noise = "const",
+    protocol: Annotated[VideoProtocol, Without(("num_repeats",))],
+    latents: ev.Latents,
     force: opt.Force = False,
-    batch_size: ev.BatchSize = None,
-    cache: ev.Cache = True,
-    device: opt.Device = "auto",
-    precision: ev.RenderPrecision = "fp32",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    extraction: ExtractionConfig,
+    computing: opt.MeasuringComputing,
+    report: Report,
 ) -> None:
     """Measure one side of an FVD or KVD, and save its statistics.
 
@@ -57,22 +45,8 @@ def stats(
 
     Example: moco eval stats people/train --shard 0/4 -o part-0.npz
     """
-    report = Report(json=json, quiet=quiet)
-    settings = VideoProtocol.from_preset(
-        protocol,
-        num_frames=num_frames,
-        frame_stride=frame_stride,
-        real_clips=real_clips,
-        fake_clips=fake_clips,
-        num_real=num_real,
-        num_fake=num_fake,
-        frame_size=frame_size,
-        resize=resize,
-        interpolation=interpolation,
-        num_repeats=1,
-        seed=seed,
-    )
-    config = ExtractionConfig(batch_size=batch_size, use_cache=cache, shard=parse_shard(shard))
+    settings = dataclasses.replace(protocol, num_repeats=1)
+    config = dataclasses.replace(extraction, shard=parse_shard(shard))
     ev.check_side(videos)
     check_output_path(out, force=force)
 
@@ -85,13 +59,12 @@ def stats(
     )
     from mocotool.metrics.sides import require_videos, write_side
 
-    with ev.start_measuring(report, device=device, config=config) as measuring:
+    with ev.start_measuring(report, device=computing.device, config=config) as measuring:
         sides = ev.open_sides(
             (videos,),
             measuring,
-            generator=generator,
-            noise=noise,
-            precision=precision,
+            latents=latents,
+            computing=computing,
             report=report,
         )
         loaded = load_video_detector(detector, protocol=settings, warn=report.warn)
@@ -121,8 +94,7 @@ def merge(
     *,
     out: StatisticsOut,
     force: opt.Force = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
 ) -> None:
     """Merge saved statistics of the parts of one set.
 
@@ -130,7 +102,6 @@ def merge(
 
     Example: moco eval merge part-0.npz part-1.npz -o real.npz
     """
-    report = Report(json=json, quiet=quiet)
     for part in parts:
         check_input_file(part)
     check_output_path(out, force=force)

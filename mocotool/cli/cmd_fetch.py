@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.downloads import PUBLISHED, cached_path, describe_weights, fetch
 
@@ -15,8 +14,7 @@ def fetch_command(
         typer.Argument(metavar="[NAME]...", help="What to download; nothing lists what there is."),
     ] = None,
     *,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
 ) -> None:
     """Download weights of detectors into the cache, and check them.
 
@@ -26,7 +24,6 @@ def fetch_command(
 
     Example: moco fetch i3d
     """
-    report = Report(json=json, quiet=quiet)
     wanted = [describe_weights(name) for name in names or []]
     for weights in wanted:
         with report.progress(weights.name, weights.size_bytes) as advance:

@@ -26,8 +26,7 @@ def gallery(
     ] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Gallery",
     force: opt.Force = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
 ) -> None:
     """Make one page that plays a folder's videos and shows its pictures.
 
@@ -42,6 +41,4 @@ def gallery(
     page = check_output_path(folder / "index.html" if out is None else out, force=force)
     write_gallery(page, sections, title=title)
     shown = sum(len(section.files) for section in sections)
-    Report(json=json, quiet=quiet).result(
-        {"page": page, "sections": len(sections), "files": shown}, quiet_hides=True
-    )
+    report.result({"page": page, "sections": len(sections), "files": shown}, quiet_hides=True)

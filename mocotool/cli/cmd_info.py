@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.errors import FileFormatError
 
@@ -19,8 +18,7 @@ def info(
         ),
     ],
     *,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
 ) -> None:
     """Say what a file is and where it came from.
 
@@ -28,7 +26,6 @@ def info(
 
     Example: moco info stylegan2.pkl
     """
-    report = Report(json=json, quiet=quiet)
     if not file.exists():
         raise FileFormatError(f"{file}: no such file", hint="check the path")
 

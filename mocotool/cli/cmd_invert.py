@@ -1,5 +1,6 @@
 """`moco invert`: find the latents of images, or of the frames of a video."""
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from mocotool.cli import options as opt
 from mocotool.cli.clip_inversion import holds_videos, invert_folder
 from mocotool.cli.inputs import check_optional_file
-from mocotool.cli.outputs import Output, choose_trajectory_output, write_trajectory
+from mocotool.cli.outputs import Output, OutputOptions, choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout
 from mocotool.configs.invert import (
@@ -18,10 +19,10 @@ from mocotool.configs.invert import (
     AlignChoice,
     InvertConfig,
     PerceptualChoice,
-    SearchSpace,
 )
 from mocotool.configs.invert_clips import InvertClipsConfig
-from mocotool.configs.render import NoiseChoice, RenderConfig
+from mocotool.configs.option import parse_numbers
+from mocotool.configs.render import RenderConfig
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
@@ -35,16 +36,52 @@ if TYPE_CHECKING:
     from mocotool.video.pixels import FramesU8
     from mocotool.video.stills import Stills
 
-DEFAULTS = InvertConfig()
-CLIP_DEFAULTS = InvertClipsConfig()
 CLIPS = "Whole clips"
-MAX_LISTED = 32
 PERCEPTUAL_NOTES: dict[PerceptualChoice, str] = {
     "squeezenet": "perceptual squeezenet: LPIPS (SqueezeNet, Caffe weights)",
     "vgg16": "perceptual vgg16: {}",
     "none": "perceptual none: pixels and gradients at several sizes",
 }
 SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps both"
+MAX_LISTED = 32
+SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps both"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerceptualOptions:
+    """What network judges likeness, besides pixels."""
+
+    perceptual: Annotated[
+        PerceptualChoice | None,
+        typer.Option(
+            help="squeezenet, vgg16, or none: pixels and gradients at several sizes.",
+            show_default=f"{DEFAULT_PERCEPTUAL}, or vgg16 with --perceptual-weights",
+        ),
+    ] = None
+    perceptual_weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="torchvision's VGG16; `moco fetch vgg16` if left out."),
+    ] = None
+
+    def choose(self) -> tuple[PerceptualChoice, Path | None]:
+        """Return what pictures are compared by, and the file of its weights, if it has one.
+
+        Raises:
+            ConfigError: Weights were named for something else than VGG16.
+            FileFormatError: The named file is missing.
+            UnavailableError: VGG16 was asked for, and its weights are not here.
+        """
+        perceptual, file = self.perceptual, self.perceptual_weights
+        if perceptual is None:
+            perceptual = DEFAULT_PERCEPTUAL if file is None else "vgg16"
+        if perceptual == "vgg16":
+            return perceptual, find_weights("vgg16", file=file)
+        if file is not None:
+            raise ConfigError(
+                f"--perceptual {perceptual} takes no weights, got --perceptual-weights",
+                hint="--perceptual vgg16",
+            )
+        return perceptual, None
 
 
 def invert(
@@ -57,45 +94,8 @@ def invert(
     ],
     *,
     generator: opt.GeneratorOption = None,
-    space: Annotated[
-        SearchSpace | None,
-        typer.Option(
-            help="w, w+ (a latent for each layer), or z (through the mapping; gives latents in w).",
-            show_default="the generator's own: w, or z where there is no mapping",
-        ),
-    ] = DEFAULTS.space,
-    num_steps: Annotated[
-        int,
-        typer.Option(help="Steps at most; an image whose loss stands still takes fewer."),
-    ] = DEFAULTS.num_steps,
-    num_polish_steps: Annotated[
-        int,
-        typer.Option(help="Gauss-Newton steps after those at most, each worth about 25 of them."),
-    ] = DEFAULTS.num_polish_steps,
-    learning_rate: Annotated[
-        float, typer.Option(help="Peak step, in standard deviations of the latents.")
-    ] = DEFAULTS.learning_rate,
-    perceptual: Annotated[
-        PerceptualChoice | None,
-        typer.Option(
-            help="squeezenet, vgg16, or none: pixels and gradients at several sizes.",
-            show_default=f"{DEFAULT_PERCEPTUAL}, or vgg16 with --perceptual-weights",
-        ),
-    ] = None,
-    perceptual_weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="torchvision's VGG16; `moco fetch vgg16` if left out."),
-    ] = None,
-    perceptual_weight: Annotated[
-        float | None,
-        typer.Option(
-            help="Weight of the perceptual term.", show_default="0.3 for squeezenet, else 1"
-        ),
-    ] = DEFAULTS.perceptual_weight,
-    noise: Annotated[
-        NoiseChoice,
-        typer.Option(help="Per-pixel noise: the file's own, or none. Render with the same."),
-    ] = DEFAULTS.noise,
+    config: InvertConfig,
+    features: PerceptualOptions,
     align: Annotated[
         AlignChoice,
         typer.Option(
@@ -124,36 +124,10 @@ def invert(
             rich_help_panel=CLIPS,
         ),
     ] = None,
-    num_frames: Annotated[
-        int | None,
-        typer.Option(
-            help="Frames of each clip; shorter ones are left out.",
-            show_default="as many as the shortest has, of 16 at least",
-            rich_help_panel=CLIPS,
-        ),
-    ] = CLIP_DEFAULTS.num_frames,
-    frame_stride: Annotated[
-        int, typer.Option(help="Take every N-th frame of a clip.", rich_help_panel=CLIPS)
-    ] = CLIP_DEFAULTS.frame_stride,
-    num_anchors: Annotated[
-        int,
-        typer.Option(
-            help="Frames of a clip at which derivatives are taken; more are slower and nearer.",
-            rich_help_panel=CLIPS,
-        ),
-    ] = CLIP_DEFAULTS.num_anchors,
-    smoothness: Annotated[
-        float, typer.Option(help="Weight of steps between frames.", rich_help_panel=CLIPS)
-    ] = CLIP_DEFAULTS.smoothness,
+    clips: InvertClipsConfig,
     as_video: Annotated[
         bool, typer.Option("--as-video", help="The images are the frames of one video.")
     ] = False,
-    label: Annotated[
-        int | None, typer.Option(min=0, help="Class, for a generator that has them.")
-    ] = DEFAULTS.label,
-    num_starts: Annotated[
-        int, typer.Option(min=1, help="Latents drawn and rendered to find where to begin.")
-    ] = DEFAULTS.num_starts,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -162,16 +136,6 @@ def invert(
             rich_help_panel="Output",
         ),
     ] = None,
-    seed: opt.Seed = DEFAULTS.seed,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Images searched for at once.",
-            show_default="by their size",
-            rich_help_panel="Computing",
-        ),
-    ] = DEFAULTS.batch_size,
     out: Annotated[
         str | None,
         typer.Option(
@@ -184,10 +148,8 @@ def invert(
         ),
     ] = None,
     force: opt.Force = False,
-    device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    computing: opt.Computing,
+    report: Report,
 ) -> None:
     """Find the latents that render given images.
 
@@ -198,20 +160,7 @@ def invert(
 
     Example: moco invert photo.png | moco sample --start - | moco interpolate -o next.mp4
     """
-    report = Report(json=json, quiet=quiet)
-    config = InvertConfig(
-        space=space,
-        num_steps=num_steps,
-        num_polish_steps=num_polish_steps,
-        learning_rate=learning_rate,
-        perceptual_weight=perceptual_weight,
-        noise=noise,
-        num_starts=num_starts,
-        label=label,
-        batch_size=batch_size,
-        seed=seed,
-    )
-    frame_idxs = opt.parse_optional_numbers(frames)
+    frame_idxs = None if frames is None else parse_numbers(frames)
     check_paths(inputs)
     check_optional_file(generator)
     check_optional_file(encoder)
@@ -224,24 +173,16 @@ def invert(
             force=force,
             generator=generator,
             encoder=encoder,
-            config=InvertClipsConfig(
-                num_frames=num_frames,
-                frame_stride=frame_stride,
-                num_anchors=num_anchors,
-                smoothness=smoothness,
-                seed=seed,
-            ),
-            device=device,
-            precision=precision,
+            config=clips,
+            computing=computing,
             report=report,
         )
         return
-    output = choose_trajectory_output(out, force=force, json=json)
+    output = choose_trajectory_output(OutputOptions(out=out, force=force), json=report.json)
     if sheet is not None:
         check_output_path(sheet, force=force)
-    chosen, weights = choose_perceptual(perceptual, perceptual_weights)
+    chosen, weights = features.choose()
 
-    from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.search import invert as invert_images
     from mocotool.layouts import from_frames_u8, to_frames_u8
@@ -250,10 +191,10 @@ def invert(
     from mocotool.video.pictures import write_png
     from mocotool.video.stills import find_stills
 
-    where = resolve_device(device)
+    device, precision = computing.resolve()
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
-    painter = load_generator(generator, device=where, precision=resolve_precision(precision, where))
-    features = load_features(chosen, weights, where)
+    painter = load_generator(generator, device=device, precision=precision)
+    loaded = load_features(chosen, weights, device)
     for line in list_cuts(stills.describe_cuts(painter.resolution, align=align)):
         report.note(line)
     _say_what_is_done(report, painter, config, PERCEPTUAL_NOTES[chosen].format(weights))
@@ -264,10 +205,10 @@ def invert(
     began = time.perf_counter()
     with report.progress("steps", len(wanted_u8) * config.num_steps_in_all) as advance:
         found = invert_images(
-            painter, from_frames_u8(wanted_u8), config=config, features=features, progress=advance
+            painter, from_frames_u8(wanted_u8), config=config, features=loaded, progress=advance
         )
     seconds = time.perf_counter() - began
-    values = describe_inversion(stills, found, seconds=seconds, as_json=json)
+    values = describe_inversion(stills, found, seconds=seconds, as_json=report.json)
     if output.is_stdout:
         _note_figures(report, values)
     picture = draw_comparison(wanted_u8, to_frames_u8(found.img).numpy())
@@ -281,7 +222,7 @@ def invert(
         found.to_trajectory(painter, as_video=stills.is_video, fps=stills.fps),
         output,
         find_generator=lambda: painter,
-        config=RenderConfig(noise=noise),
+        config=RenderConfig(noise=config.noise),
         report=report,
         values=values,
     )
@@ -294,28 +235,6 @@ def check_paths(paths: list[Path]) -> None:
             raise FileFormatError(
                 f"{path}: no such file or folder", hint="check the path; `ls` shows what is there"
             )
-
-
-def choose_perceptual(
-    perceptual: PerceptualChoice | None, file: Path | None
-) -> tuple[PerceptualChoice, Path | None]:
-    """Return what pictures are compared by, and the file of its weights, if it has one.
-
-    Raises:
-        ConfigError: Weights were named for something else than VGG16.
-        FileFormatError: The named file is missing.
-        UnavailableError: VGG16 was asked for, and its weights are not here.
-    """
-    if perceptual is None:
-        perceptual = DEFAULT_PERCEPTUAL if file is None else "vgg16"
-    if perceptual == "vgg16":
-        return perceptual, find_weights("vgg16", file=file)
-    if file is not None:
-        raise ConfigError(
-            f"--perceptual {perceptual} takes no weights, got --perceptual-weights",
-            hint="--perceptual vgg16",
-        )
-    return perceptual, None
 
 
 def load_features(

@@ -13,30 +13,19 @@ from mocotool.configs.pca import DEFAULT_NUM_COMPONENTS, PCAConfig
 from mocotool.files import atomic_path, check_output_path
 from mocotool.provenance import current_command
 
-DEFAULTS = PCAConfig()
-
 
 def pca(
     generator: opt.GeneratorArgument = None,
     *,
-    num_samples: Annotated[int, typer.Option(help="Latents to draw.")] = DEFAULTS.num_samples,
-    num_components: Annotated[
-        int | None,
-        typer.Option(
-            help="Directions to keep.",
-            show_default=f"{DEFAULT_NUM_COMPONENTS}, or all where there are fewer",
-        ),
-    ] = DEFAULTS.num_components,
+    config: PCAConfig,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE.png", help="Draw the curve of cumulative variance."),
     ] = None,
-    seed: opt.Seed = DEFAULTS.seed,
     out: opt.Out = None,
     force: opt.Force = False,
     device: opt.Device = "auto",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
 ) -> None:
     """Compute the PCA basis that motion is learnt in.
 
@@ -46,10 +35,8 @@ def pca(
 
     Example: moco pca stylegan2.pkl -o pca.npz --plot variance.png
     """
-    report = Report(json=json, quiet=quiet)
-    config = PCAConfig(num_samples=num_samples, num_components=num_components, seed=seed)
     check_optional_file(generator)
-    target = choose_output(out, force=force, json=json, what="basis files")
+    target = choose_output(out, force=force, json=report.json, what="basis files")
     if plot is not None:
         check_output_path(plot, force=force)
 
@@ -61,9 +48,9 @@ def pca(
     from mocotool.video.pictures import write_png
 
     source = load_generator(generator, device=resolve_device(device))
-    with report.progress("latents", num_samples) as advance:
+    with report.progress("latents", config.num_samples) as advance:
         basis = fit_pca_basis(source, config=config, progress=advance)
-    if num_components is None and basis.num_components < DEFAULT_NUM_COMPONENTS:
+    if config.num_components is None and basis.num_components < DEFAULT_NUM_COMPONENTS:
         report.note(
             f"{basis.num_components} components, which is all there are (the default is "
             f"{DEFAULT_NUM_COMPONENTS})"

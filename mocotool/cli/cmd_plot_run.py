@@ -27,8 +27,7 @@ def plot_run(
         ),
     ] = None,
     force: opt.Force = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    report: Report,
 ) -> None:
     """Draw the curves of a training run.
 
@@ -37,7 +36,6 @@ def plot_run(
 
     Example: moco plot-run run/ -o curves.png
     """
-    report = Report(json=json, quiet=quiet)
     target = run / PICTURE_NAME if out is None else check_output_path(out, force=force)
 
     from mocotool.training.run_curves import draw_run_curves, read_metrics

@@ -1,6 +1,5 @@
 """`moco sample`: draw motion trajectories from a trained motion model."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,73 +11,32 @@ from mocotool.cli.inputs import (
     find_generator,
     read_trajectory,
 )
-from mocotool.cli.outputs import choose_trajectory_output, write_trajectory
+from mocotool.cli.outputs import OutputOptions, choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
+from mocotool.cli.spread import Without
 from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import SampleConfig
 from mocotool.errors import ConfigError
 
-DEFAULTS = SampleConfig()
-RENDER_DEFAULTS = RenderConfig()
-
 
 def sample(
-    motion: Annotated[
-        Path | None,
-        typer.Argument(metavar="MOTION", help="Motion model; the bundled one if left out."),
-    ] = None,
+    motion: opt.MotionArgument = None,
     *,
-    generator: Annotated[
-        Path | None,
-        typer.Option(
-            "--generator",
-            metavar="FILE",
-            help="Generator weights; those the motion model was trained with if left out.",
-        ),
-    ] = None,
-    num_videos: Annotated[
-        int | None,
-        typer.Option(min=1, help="Videos to draw; as many as the lists below hold if left out."),
-    ] = DEFAULTS.num_videos,
-    seeds: Annotated[
-        str | None,
-        typer.Option(metavar="0-3,9", help="Content seeds; counted from --seed if left out."),
-    ] = None,
-    motion_seeds: Annotated[
-        str | None,
-        typer.Option(metavar="0-3,9", help="Motion seeds; counted from --seed if left out."),
-    ] = None,
-    num_frames: Annotated[
-        int | None,
-        typer.Option(min=1, help="Frames a video; as many as in training if left out."),
-    ] = DEFAULTS.num_frames,
+    generator: opt.MotionsGenerator = None,
     start: Annotated[
         str | None,
         typer.Option(metavar="LATENTS", help="Latents to begin from, or - for stdin."),
     ] = None,
-    start_frame: Annotated[
-        int, typer.Option(help="Frame of --start to begin from; -1 is the last.")
-    ] = DEFAULTS.start_frame,
-    truncation_psi: opt.TruncationPsi = DEFAULTS.truncation_psi,
-    labels: Annotated[
-        str | None, typer.Option(metavar="0,3", help="Classes, for a generator that has them.")
-    ] = None,
-    fps: Annotated[float, typer.Option(help="Frames a second to play it at.")] = DEFAULTS.fps,
+    config: SampleConfig,
     pca: opt.PCAOption = None,
     step_size: Annotated[
         float | None,
         typer.Option(help="How far one frame may move, in place of what the motion model says."),
     ] = None,
-    noise: opt.Noise = RENDER_DEFAULTS.noise,
-    seed: opt.Seed = DEFAULTS.seed,
-    out: opt.PicturesOut = None,
-    format: opt.Format = None,
-    grid: opt.Grid = False,
-    force: opt.Force = False,
-    device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    render: Annotated[RenderConfig, Without(("fps",))],
+    output: OutputOptions,
+    computing: opt.Computing,
+    report: Report,
 ) -> None:
     """Draw motion trajectories.
 
@@ -90,31 +48,19 @@ def sample(
 
     Example: moco sample --num-videos 4 --num-frames 32 -o people.mp4 --grid
     """
-    report = Report(json=json, quiet=quiet)
-    config = SampleConfig(
-        num_videos=num_videos,
-        seeds=opt.parse_optional_numbers(seeds),
-        motion_seeds=opt.parse_optional_numbers(motion_seeds),
-        labels=opt.parse_optional_numbers(labels),
-        num_frames=num_frames,
-        truncation_psi=truncation_psi,
-        start_frame=start_frame,
-        fps=fps,
-        seed=seed,
-    )
-    if start is not None and (seeds is not None or labels is not None):
+    if start is not None and (config.seeds is not None or config.labels is not None):
         raise ConfigError("--start takes the place of --seeds and --labels, got both")
     start = None if start is None else choose_latents(start, command="sample --start -")
     check_optional_file(motion)
     check_optional_file(generator)
-    output = choose_trajectory_output(out, format=format, grid=grid, force=force, json=json)
+    target = choose_trajectory_output(output, json=report.json)
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.motion.checkpoint import load_motion
     from mocotool.training.distributed import joined_processes
     from mocotool.trajectory import check_motion_fits, sample_trajectory
 
-    with joined_processes(resolve_device(device)) as processes:
+    with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
         where = processes.device
         walker = load_motion(motion, pca=pca, step_size=step_size, device=where)
@@ -124,7 +70,7 @@ def sample(
             walker.generator_record,
             name=walker.origin.path,
             device=where,
-            precision=resolve_precision(precision, where),
+            precision=resolve_precision(computing.precision, where),
         )
         report.warn_if(check_motion_fits(walker, painter))
         begin = None if start is None else read_trajectory(start)[0]
@@ -134,9 +80,9 @@ def sample(
             )
         write_trajectory(
             trajectory,
-            output,
+            target,
             find_generator=lambda: painter,
-            config=RenderConfig(noise=noise, seed=seed),
+            config=render,
             report=report,
             processes=processes,
         )

@@ -12,8 +12,6 @@ from mocotool.cli.report import Report
 from mocotool.configs.train_encoder import TrainEncoderConfig
 from mocotool.files import check_output_path
 
-DEFAULTS = TrainEncoderConfig()
-
 
 def train_encoder_command(
     generator: opt.GeneratorArgument = None,
@@ -21,24 +19,10 @@ def train_encoder_command(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the encoder.")
     ],
-    num_steps: Annotated[
-        int, typer.Option(help="Steps of training; more guess better.")
-    ] = DEFAULTS.num_steps,
-    batch_size: Annotated[
-        int, typer.Option(help="Pictures drawn and rendered a step.")
-    ] = DEFAULTS.batch_size,
-    width: Annotated[
-        int, typer.Option(help="Channels of the encoder's first layer.")
-    ] = DEFAULTS.width,
-    learning_rate: Annotated[
-        float, typer.Option(help="Adam's learning rate at the start.")
-    ] = DEFAULTS.learning_rate,
-    seed: opt.Seed = DEFAULTS.seed,
+    config: TrainEncoderConfig,
     force: opt.Force = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    device: opt.Device = "auto",
-    precision: opt.TrainingPrecision = "auto",
+    report: Report,
+    computing: opt.TrainingComputing,
 ) -> None:
     """Train an encoder, which guesses the latent of a picture.
 
@@ -47,14 +31,6 @@ def train_encoder_command(
 
     Example: moco train-encoder generator.safetensors -o encoder.safetensors
     """
-    report = Report(json=json, quiet=quiet)
-    config = TrainEncoderConfig(
-        num_steps=num_steps,
-        batch_size=batch_size,
-        width=width,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
     check_optional_file(generator)
     check_output_path(out, force=force)
 
@@ -62,12 +38,12 @@ def train_encoder_command(
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.encoder import save_encoder, train_encoder
 
-    where = resolve_device(device)
+    where = resolve_device(computing.device)
     source = load_generator(
-        generator, device=where, precision=resolve_training_precision(precision, where)
+        generator, device=where, precision=resolve_training_precision(computing.precision, where)
     )
     began = time.perf_counter()
-    with report.progress("steps", num_steps) as advance:
+    with report.progress("steps", config.num_steps) as advance:
         fit = train_encoder(source, config=config, progress=advance)
     save_encoder(fit.encoder, out, config=config)
     values = {

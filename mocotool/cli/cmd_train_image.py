@@ -8,36 +8,19 @@ import typer
 
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
-from mocotool.configs.train_image import (
-    NETWORK_FIELDS,
-    AugmentChoice,
-    DiscriminatorChoice,
-    TrainImageConfig,
-)
+from mocotool.cli.spread import Chosen
+from mocotool.configs.train_image import TrainImageConfig
 from mocotool.files import check_input_file, check_input_folder
 
-DEFAULTS = TrainImageConfig()
-NETWORK = "Network"
-TRAINING = "Training"
 SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p")
 
 
 def train_image_command(
-    ctx: typer.Context,
     *,
     videos: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of videos, numbered frames or images.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")],
-    resolution: Annotated[
-        int, typer.Option(help="Side of the images, a power of two.")
-    ] = DEFAULTS.resolution,
-    num_images: Annotated[
-        int, typer.Option(min=1, help="Real images shown to the discriminator in all.")
-    ] = DEFAULTS.num_images,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images a step, over all processes.")
-    ] = DEFAULTS.batch_size,
     generator: Annotated[
         Path | None,
         typer.Option(
@@ -46,87 +29,11 @@ def train_image_command(
             "twice that if --resolution says so.",
         ),
     ] = None,
-    channel_base: Annotated[
-        int, typer.Option(min=1, help="Channels at r pixels: BASE / r.", rich_help_panel=NETWORK)
-    ] = DEFAULTS.channel_base,
-    channel_max: Annotated[
-        int, typer.Option(min=1, help="Most channels anywhere.", rich_help_panel=NETWORK)
-    ] = DEFAULTS.channel_max,
-    z_dim: Annotated[
-        int, typer.Option(min=1, help="Size of z.", rich_help_panel=NETWORK)
-    ] = DEFAULTS.z_dim,
-    w_dim: Annotated[
-        int, typer.Option(min=1, help="Size of w.", rich_help_panel=NETWORK)
-    ] = DEFAULTS.w_dim,
-    num_mapping_layers: Annotated[
-        int, typer.Option(min=1, help="Depth of the mapping network.", rich_help_panel=NETWORK)
-    ] = DEFAULTS.num_mapping_layers,
-    discriminator: Annotated[
-        DiscriminatorChoice,
-        typer.Option(
-            help="A network of its own, or small heads on the frozen features of SqueezeNet.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = DEFAULTS.discriminator,
-    learning_rate: Annotated[
-        float, typer.Option(help="Adam's learning rate.", rich_help_panel=TRAINING)
-    ] = DEFAULTS.learning_rate,
-    r1_gamma: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Weight of the gradient penalty; 0.0002 * resolution^2 / batch size if left out.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = DEFAULTS.r1_gamma,
-    style_mixing: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="Share of images made of two latents.", rich_help_panel=TRAINING
-        ),
-    ] = DEFAULTS.style_mixing,
-    flip: Annotated[
-        bool,
-        typer.Option(
-            "--flip/--no-flip", help="Mirror half of the images.", rich_help_panel=TRAINING
-        ),
-    ] = DEFAULTS.flip,
-    augment: Annotated[
-        AugmentChoice | None,
-        typer.Option(
-            help="Augment as far as the discriminator overfits (the default of stylegan2), always "
-            "by shifts and holes (that of projected), or never.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = DEFAULTS.augment,
-    held_out: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=0.5,
-            help="Share of the files to measure against at every save, in place of training.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = DEFAULTS.held_out,
-    save_every: Annotated[
-        int, typer.Option(min=1, help="Steps between saved states.", rich_help_panel=TRAINING)
-    ] = DEFAULTS.save_every,
-    preview_every: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Steps between preview grids; 0 for none.", rich_help_panel=TRAINING
-        ),
-    ] = DEFAULTS.preview_every,
-    log_every: Annotated[
-        int, typer.Option(min=1, help="Steps between lines of metrics.", rich_help_panel=TRAINING)
-    ] = DEFAULTS.log_every,
+    settings: Chosen[TrainImageConfig],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    seed: opt.Seed = DEFAULTS.seed,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    device: opt.Device = "auto",
-    precision: opt.TrainingPrecision = "auto",
+    report: Report,
+    computing: opt.TrainingComputing,
 ) -> None:
     """Train a StyleGAN2 on images or on the frames of videos.
 
@@ -135,28 +42,9 @@ def train_image_command(
 
     Example: moco train-image --videos clips/ -o run/ --resolution 64 --num-images 500000
     """
-    config = TrainImageConfig(
-        resolution=resolution,
-        num_images=num_images,
-        batch_size=batch_size,
-        channel_base=channel_base,
-        channel_max=channel_max,
-        z_dim=z_dim,
-        w_dim=w_dim,
-        num_mapping_layers=num_mapping_layers,
-        discriminator=discriminator,
-        learning_rate=learning_rate,
-        r1_gamma=r1_gamma,
-        style_mixing=style_mixing,
-        flip=flip,
-        augment=augment,
-        held_out=held_out,
-        save_every=save_every,
-        preview_every=preview_every,
-        log_every=log_every,
-        seed=seed,
-    )
-    report = Report(json=json, quiet=quiet)
+    given = settings.from_file(TrainImageConfig, run="train-image")
+    given |= settings.typed(TrainImageConfig)
+    config = TrainImageConfig(**given)
     check_input_folder(videos)
     if generator is not None:
         check_input_file(generator)
@@ -174,19 +62,19 @@ def train_image_command(
     from mocotool.video.loading import load_images
     from mocotool.video.pictures import tile_frames, write_png
 
-    with joined_processes(resolve_device(device)) as processes:
+    with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
-        dtype = resolve_training_precision(precision, processes.device)
-        asked_resolution = resolution if opt.is_given(ctx, "resolution") else None
-        start = None if generator is None else load_start(generator, resolution=asked_resolution)
+        dtype = resolve_training_precision(computing.precision, processes.device)
+        start = None
+        if generator is not None:
+            start = load_start(generator, resolution=given.get("resolution"))
         if start is not None:
-            asked = [name for name in NETWORK_FIELDS if opt.is_given(ctx, name)]
-            config = adopt_network(config, start, asked=asked)
+            config = adopt_network(config, start, asked=given)
         run = RunFolder(out, processes=processes)
         resume |= run.is_restarted
         if not dry_run:
             run.check_place(resume=resume)
-        listing, held_out_listing = list_videos(videos, warn=report.warn).hold_out(held_out)
+        listing, held_out_listing = list_videos(videos, warn=report.warn).hold_out(config.held_out)
         trainer = ImageTrainer(config, precision=dtype, processes=processes, initial=start)
         if dry_run:
             plan = {"videos": len(listing.entries), "images": listing.num_frames}
@@ -208,8 +96,8 @@ def train_image_command(
             images = load_images(
                 listing,
                 resolution=config.resolution,
-                batch_size=batch_size,
-                seed=seed,
+                batch_size=config.batch_size,
+                seed=config.seed,
                 rank=processes.rank,
                 world_size=processes.world_size,
                 folder=out / "frames",
@@ -219,7 +107,10 @@ def train_image_command(
         measure = None
         if held_out_listing is not None:
             measure = HeldOutDistance(
-                held_out_listing, resolution=config.resolution, seed=seed, device=processes.device
+                held_out_listing,
+                resolution=config.resolution,
+                seed=config.seed,
+                device=processes.device,
             )
         if resume:
             trainer.resume(run, images, warn=report.warn)
@@ -227,7 +118,7 @@ def train_image_command(
             contextlib.closing(images),
             contextlib.closing(run),
             catch_stop_signals() as stop,
-            report.training_progress(num_images, "images", trainer.images_seen) as show,
+            report.training_progress(config.num_images, "images", trainer.images_seen) as show,
         ):
             train_image(
                 trainer,

@@ -11,28 +11,16 @@ from mocotool.cli import options as opt
 from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.latent_motion import choose_latent_settings, train_on_latents
 from mocotool.cli.report import Report
-from mocotool.configs.train_motion import (
-    PRESETS,
-    Ablation,
-    RecipeName,
-    TrainMotionConfig,
-    choose_preset,
-)
+from mocotool.cli.spread import Chosen
+from mocotool.configs.train_motion import PRESETS, TrainMotionConfig, merge_settings
 from mocotool.errors import ConfigError
 from mocotool.files import check_input_file, check_input_folder
 
-DEFAULTS = TrainMotionConfig()
-CLIPS = "Clips"
-SIZES = "Sizes"
-METHOD = "Method"
-RUNNING = "Running"
-BY_RECIPE = "what the recipe says"
 SHOWN_LOSSES = ("g_loss", "motion_generated", "motion_real")
 PREVIEW_FPS = 12
 
 
 def train_motion_command(
-    ctx: typer.Context,
     *,
     videos: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of videos or numbered frames.")
@@ -67,133 +55,20 @@ def train_motion_command(
     epoch: Annotated[
         str, typer.Option(metavar="N", help="With --init-run: its epoch, or latest.")
     ] = "latest",
-    cross_domain: Annotated[
-        bool,
-        typer.Option(
-            "--cross-domain", help="The videos show something else than the generator does."
-        ),
-    ] = DEFAULTS.cross_domain,
-    recipe: Annotated[
-        RecipeName,
-        typer.Option(help="What the authors' program does, or their paper as printed."),
-    ] = DEFAULTS.recipe,
     preset: Annotated[
         str | None,
         typer.Option(metavar="NAME", help=f"Settings of an experiment: {', '.join(PRESETS)}."),
     ] = None,
-    num_steps: Annotated[
-        int, typer.Option(help="Iterations of the whole recipe.")
-    ] = DEFAULTS.num_steps,
-    num_epochs: Annotated[
-        int | None,
-        typer.Option(help="Passes over the videos, in place of --num-steps."),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Clips a step, over all processes.",
-            show_default=f"{DEFAULTS.batch_size}, or the preset's",
-        ),
-    ] = None,
-    num_frames: Annotated[
-        int, typer.Option(help="Frames a clip.", rich_help_panel=CLIPS)
-    ] = DEFAULTS.num_frames,
-    frame_stride: Annotated[
-        int, typer.Option(help="Take every N-th frame of the video.", rich_help_panel=CLIPS)
-    ] = DEFAULTS.frame_stride,
-    frame_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Pixels the discriminators see: 16, 32, 64, 128 or 256.",
-            show_default=f"{DEFAULTS.frame_size}, or the generator's",
-            rich_help_panel=CLIPS,
-        ),
-    ] = None,
-    hidden_dim: Annotated[
-        int, typer.Option(help="Size of the LSTM state.", rich_help_panel=SIZES)
-    ] = DEFAULTS.hidden_dim,
-    noise_dim: Annotated[
-        int, typer.Option(help="Size of the noise each frame brings.", rich_help_panel=SIZES)
-    ] = DEFAULTS.noise_dim,
-    num_components: Annotated[
-        int,
-        typer.Option(help="PCA directions that motion is made of, at most.", rich_help_panel=SIZES),
-    ] = DEFAULTS.num_components,
-    video_width: Annotated[
-        int, typer.Option(help="Channels of D_V's first layer.", rich_help_panel=SIZES)
-    ] = DEFAULTS.video_width,
-    image_width: Annotated[
-        int, typer.Option(help="Channels of D_I's first layer.", rich_help_panel=SIZES)
-    ] = DEFAULTS.image_width,
-    pair_width: Annotated[
-        int,
-        typer.Option(
-            help="The same for the D_I of frame pairs (reference, in-domain).",
-            rich_help_panel=SIZES,
-        ),
-    ] = DEFAULTS.pair_width,
-    bank_size: Annotated[
-        int, typer.Option(help="Embeddings in the memory bank.", rich_help_panel=SIZES)
-    ] = DEFAULTS.bank_size,
-    step_size: Annotated[
-        float | None,
-        typer.Option(
-            help="How far one frame may move.", show_default=BY_RECIPE, rich_help_panel=METHOD
-        ),
-    ] = None,
-    num_g_steps: Annotated[
-        int | None,
-        typer.Option(
-            help="Steps of the motion generator to one of the discriminators.",
-            show_default=BY_RECIPE,
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    feature_weight: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Weight of feature matching (cross-domain).",
-            show_default=BY_RECIPE,
-            rich_help_panel=METHOD,
-        ),
-    ] = None,
-    ablate: Annotated[
-        Ablation, typer.Option(help="Leave a part of the method out.", rich_help_panel=METHOD)
-    ] = DEFAULTS.ablate,
-    learning_rate: Annotated[
-        float, typer.Option(help="Adam's learning rate.", rich_help_panel=METHOD)
-    ] = DEFAULTS.learning_rate,
-    save_every: Annotated[
-        int, typer.Option(help="Steps between saved states.", rich_help_panel=RUNNING)
-    ] = DEFAULTS.save_every,
-    preview_every: Annotated[
-        int,
-        typer.Option(help="Steps between preview videos; 0 for none.", rich_help_panel=RUNNING),
-    ] = DEFAULTS.preview_every,
-    log_every: Annotated[
-        int, typer.Option(help="Steps between lines of metrics.", rich_help_panel=RUNNING)
-    ] = DEFAULTS.log_every,
+    settings: Chosen[TrainMotionConfig],
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the run in RUN.", rich_help_panel=RUNNING),
+        typer.Option("--resume", help="Go on with the run in RUN.", rich_help_panel="Running"),
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=RUNNING),
+        typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel="Running"),
     ] = False,
-    seed: opt.Seed = DEFAULTS.seed,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    chunk_size: opt.ChunkSize = DEFAULTS.chunk_size,
-    graph_mb: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Memory a batch's graph may take to be kept; more is rendered again in chunks.",
-            rich_help_panel="Computing",
-        ),
-    ] = DEFAULTS.graph_mb,
+    report: Report,
     compile: Annotated[
         bool,
         typer.Option(
@@ -202,8 +77,7 @@ def train_motion_command(
             rich_help_panel="Computing",
         ),
     ] = False,
-    device: opt.Device = "auto",
-    precision: opt.TrainingPrecision = "auto",
+    computing: opt.TrainingComputing,
 ) -> None:
     """Learn motion from videos for a frozen image generator.
 
@@ -213,18 +87,23 @@ def train_motion_command(
 
     Example: moco train-motion --videos clips/ --generator g.pkl --pca pca.npz -o run/
     """
-    report = Report(json=json, quiet=quiet)
     check_optional_file(generator)
     if latents is not None:
+        others = {
+            "motion": motion,
+            "init_run": init_run,
+            "preset": preset,
+            "dry_run": dry_run,
+            "compile": compile,
+        }
         train_on_latents(
             check_input_file(latents),
             out=out,
             generator=generator,
             pca=pca,
-            settings=choose_latent_settings(ctx),
+            config=choose_latent_settings(settings, others | {"videos": videos}),
             resume=resume,
-            device=device,
-            precision=precision,
+            computing=computing,
             report=report,
         )
         return
@@ -233,40 +112,10 @@ def train_motion_command(
             "nothing to learn from",
             hint="--videos DIR, or --latents FILE.npz from `moco invert DIR -o FILE.npz`",
         )
-    settings = choose_preset(preset) | {
-        name: value
-        for name, value in (
-            ("batch_size", batch_size),
-            ("frame_size", frame_size),
-            ("feature_weight", feature_weight),
-        )
-        if value is not None
-    }
-    asked = TrainMotionConfig.from_recipe(
-        recipe,
-        cross_domain=settings.pop("cross_domain", False) or cross_domain,
-        ablate=ablate,
-        num_steps=num_steps,
-        num_epochs=num_epochs,
-        num_frames=num_frames,
-        frame_stride=frame_stride,
-        hidden_dim=hidden_dim,
-        noise_dim=noise_dim,
-        num_components=num_components,
-        video_width=video_width,
-        image_width=image_width,
-        pair_width=pair_width,
-        bank_size=bank_size,
-        step_size=step_size,
-        num_g_steps=num_g_steps,
-        learning_rate=learning_rate,
-        chunk_size=chunk_size,
-        graph_mb=graph_mb,
-        save_every=save_every,
-        preview_every=preview_every,
-        log_every=log_every,
-        seed=seed,
-        **settings,
+    asked = merge_settings(
+        settings.typed(TrainMotionConfig),
+        from_file=settings.from_file(TrainMotionConfig, run="train-motion"),
+        preset=preset,
     )
     check_optional_file(motion)
     check_input_folder(videos)
@@ -283,8 +132,8 @@ def train_motion_command(
         resume=resume,
         dry_run=dry_run,
         compile=compile,
-        device=device,
-        precision=precision,
+        device=computing.device,
+        precision=computing.precision,
     )
 
 

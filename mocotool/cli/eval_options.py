@@ -1,21 +1,16 @@
 """What the commands of `moco eval` share: their options, and how they start and end."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mocotool.cli.options import Force, MeasuringComputing
 from mocotool.cli.report import Report
-from mocotool.configs.evaluate import (
-    ClipChoice,
-    CovarianceChoice,
-    ExtractionConfig,
-    InterpolationChoice,
-    ProtocolName,
-    ResizeChoice,
-)
+from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.configs.render import NoiseChoice, RenderConfig
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
@@ -24,10 +19,6 @@ if TYPE_CHECKING:
     from mocotool.metrics.distances import Measuring
     from mocotool.metrics.results import MetricResult
     from mocotool.metrics.sides import Side
-
-PRESET = "the protocol's"
-_PROTOCOL = "Protocol"
-_COMPUTING = "Computing"
 
 Real = Annotated[
     Path,
@@ -41,145 +32,51 @@ Fake = Annotated[
 Videos = Annotated[
     Path, typer.Argument(metavar="VIDEOS", help="A folder of videos, a video, or latents (.npz).")
 ]
-Protocol = Annotated[
-    ProtocolName,
-    typer.Option(help="Preset that all options below start from.", rich_help_panel=_PROTOCOL),
-]
-NumFrames = Annotated[
-    int | None,
-    typer.Option(help="Frames in a clip.", show_default=PRESET, rich_help_panel=_PROTOCOL),
-]
-FrameStride = Annotated[
-    int | None,
-    typer.Option(
-        help="Every which frame is taken.", show_default=PRESET, rich_help_panel=_PROTOCOL
-    ),
-]
-RealClips = Annotated[
-    ClipChoice | None,
-    typer.Option(
-        help="Which clips of a real video: one at its first frame, at a random one, in the "
-        "middle, or all that do not overlap.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-FakeClips = Annotated[
-    ClipChoice | None,
-    typer.Option(
-        help="Which clips of a generated video.", show_default=PRESET, rich_help_panel=_PROTOCOL
-    ),
-]
-NumReal = Annotated[
-    int | None,
-    typer.Option(
-        help="Real samples at most, drawn at random.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-NumFake = Annotated[
-    int | None,
-    typer.Option(
-        help="Generated samples at most, drawn at random.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-FrameSize = Annotated[
-    int | None,
-    typer.Option(
-        help="Cut frames to squares of this size first.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-Resize = Annotated[
-    ResizeChoice | None,
-    typer.Option(
-        help="How frames become the detector's square.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-Interpolation = Annotated[
-    InterpolationChoice | None,
-    typer.Option(
-        help="How pixels are interpolated.", show_default=PRESET, rich_help_panel=_PROTOCOL
-    ),
-]
-Covariance = Annotated[
-    CovarianceChoice | None,
-    typer.Option(
-        help="Divide covariances by n (biased) or n - 1.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-NumRepeats = Annotated[
-    int | None,
-    typer.Option(
-        help="Draw everything anew this often; the mean counts.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-ProtocolSeed = Annotated[
-    int | None,
-    typer.Option(
-        "--seed",
-        help="Seed of the random choices.",
-        show_default=PRESET,
-        rich_help_panel=_PROTOCOL,
-    ),
-]
 Generator = Annotated[
     Path | None,
     typer.Option(
         "--generator", metavar="FILE", help="What renders latents; what they record if left out."
     ),
 ]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Clips or frames at once; the result does not depend on it.",
-        show_default="by device",
-        rich_help_panel=_COMPUTING,
-    ),
-]
-Cache = Annotated[
-    bool,
-    typer.Option(
-        "--cache/--no-cache",
-        help="Keep features in the cache folder and find them there again.",
-        rich_help_panel=_COMPUTING,
-    ),
-]
-RenderPrecision = Annotated[
-    str,
-    typer.Option(
-        "--precision",
-        help="What a generator of latents computes in: auto, fp32, bf16 or fp16; "
-        "detectors always take fp32.",
-        rich_help_panel=_COMPUTING,
-    ),
-]
-SaveStats = Annotated[
-    Path | None,
-    typer.Option(
-        "--save-stats",
-        metavar="FOLDER",
-        help="Write real.npz and fake.npz there, to compare or merge later.",
-        rich_help_panel="Output",
-    ),
-]
-GroundTruth = Annotated[
-    bool,
-    typer.Option(
-        "--ground-truth", help="Also measure one half of the real videos against the other."
-    ),
-]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Latents:
+    """How sides that are latents become videos."""
+
+    generator: Generator = None
+    noise: Annotated[
+        NoiseChoice,
+        typer.Option(
+            help="Per-pixel noise: the file's own, drawn once per video, or none.",
+            rich_help_panel="Output",
+        ),
+    ] = "const"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistanceOptions:
+    """What all distances of two sides take."""
+
+    ground_truth: Annotated[
+        bool,
+        typer.Option(
+            "--ground-truth", help="Also measure one half of the real videos against the other."
+        ),
+    ] = False
+    latents: Latents
+    save_stats: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-stats",
+            metavar="FOLDER",
+            help="Write real.npz and fake.npz there, to compare or merge later.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+    force: Force = False
+    extraction: ExtractionConfig
+    computing: MeasuringComputing
 
 
 def check_side(path: Path) -> Path:
@@ -234,9 +131,8 @@ def open_sides(
     paths: tuple[Path, ...],
     measuring: "Measuring",
     *,
-    generator: Path | None,
-    noise: NoiseChoice,
-    precision: str,
+    latents: Latents,
+    computing: MeasuringComputing,
     report: Report,
 ) -> "list[Side]":
     """Open what was named: folders, videos, latents or saved statistics."""
@@ -246,10 +142,10 @@ def open_sides(
     return [
         open_side(
             path,
-            generator=generator,
-            render=RenderConfig(noise=noise),
+            generator=latents.generator,
+            render=RenderConfig(noise=latents.noise),
             device=measuring.device,
-            precision=resolve_precision(precision, measuring.device),
+            precision=resolve_precision(computing.precision, measuring.device),
             warn=report.warn,
         )
         for path in paths

@@ -3,38 +3,42 @@
 import contextlib
 import copy
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from mocotool.cli import options as opt
+from mocotool.cli.options import TrainingComputing
 from mocotool.cli.report import Report
+from mocotool.configs.option import list_fields
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
 from mocotool.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mocotool.cli.spread import Chosen
     from mocotool.motion.guided import GuidedMotion
 
-SETTINGS = frozenset(field.name for field in dataclasses.fields(TrainLatentMotionConfig))
-RUNNING = frozenset(
-    ("latents", "out", "generator", "pca", "resume", "device", "precision", "json", "quiet")
-)
 SHOWN_LOSSES = ("loss", "rebuilt", "energy")
 
 
-def choose_latent_settings(ctx: typer.Context) -> dict[str, Any]:
-    """Return the options that were typed, for learning from latents.
+def choose_latent_settings(
+    settings: "Chosen[Any]", others: Mapping[str, object]
+) -> TrainLatentMotionConfig:
+    """Return the settings for learning from latents.
+
+    Args:
+        settings: What was said of settings.
+        others: Options that only learning from videos has, by name.
 
     Raises:
         ConfigError: One of them is of the games against videos.
     """
-    typed = [name for name in ctx.params if opt.is_given(ctx, name)]
-    for name in typed:
-        if name not in SETTINGS | RUNNING:
-            flag = "--" + name.replace("_", "-")
-            raise ConfigError(f"{flag} is for learning from videos, got --latents as well")
-    return {name: ctx.params[name] for name in typed if name in SETTINGS}
+    fields = list_fields(TrainLatentMotionConfig)
+    typed = [name for name, value in others.items() if value]
+    for name in [*typed, *(name for name in settings.options if name not in fields)]:
+        flag = "--" + name.replace("_", "-")
+        raise ConfigError(f"{flag} is for learning from videos, got --latents as well")
+    given = settings.from_file(TrainLatentMotionConfig, run="train-latent-motion")
+    return TrainLatentMotionConfig(**given | settings.typed(TrainLatentMotionConfig))
 
 
 def train_on_latents(
@@ -43,10 +47,9 @@ def train_on_latents(
     out: Path,
     generator: Path | None,
     pca: Path | None,
-    settings: dict[str, Any],
+    config: TrainLatentMotionConfig,
     resume: bool,
-    device: str,
-    precision: str,
+    computing: TrainingComputing,
     report: Report,
 ) -> None:
     """Learn motion from latents of real clips.
@@ -56,14 +59,11 @@ def train_on_latents(
         out: Folder of the run.
         generator: What the latents belong to; what they record if left out.
         pca: Basis; made on the spot if left out.
-        settings: Fields of `TrainLatentMotionConfig` that were asked for.
+        config: What was asked for.
         resume: Whether to go on with the run in `out`.
-        device: Where to render.
-        precision: What to render in.
+        computing: Where to render, and in what.
         report: Where things are said.
     """
-    asked = TrainLatentMotionConfig(**settings)
-
     from mocotool.cli.inputs import find_generator
     from mocotool.devices import resolve_device, resolve_training_precision
     from mocotool.files import sha256_file
@@ -80,19 +80,19 @@ def train_on_latents(
     run = RunFolder(out)
     run.check_place(resume=resume)
     trajectory = read_latents(latents)
-    where = resolve_device(device)
+    where = resolve_device(computing.device)
     painter = find_generator(
         generator,
         trajectory.meta.generator,
         name=str(latents),
         device=where,
-        precision=resolve_training_precision(precision, where),
+        precision=resolve_training_precision(computing.precision, where),
     )
     report.warn_if(check_latents_fit(trajectory, painter, name=str(latents)))
     with report.progress("latents") as advance:
         whole = find_basis(painter, pca, note=report.note, progress=advance)
-    basis = cut_basis(whole, asked.num_components)
-    config = dataclasses.replace(asked, num_components=basis.num_components)
+    basis = cut_basis(whole, config.num_components)
+    config = dataclasses.replace(config, num_components=basis.num_components)
     clips = LatentClips.split(trajectory, basis, share=config.held_out, seed=config.seed)
     metric = measure_metric(painter, basis, seed=config.seed)
     trainer = LatentMotionTrainer(painter, basis, clips, metric, config)

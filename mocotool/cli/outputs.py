@@ -8,8 +8,11 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
+import typer
+
+from mocotool.cli.options import Force
 from mocotool.cli.report import Report
 from mocotool.cli.streams import choose_output, open_stream
 from mocotool.configs.render import OutputFormat, RenderConfig
@@ -24,6 +27,36 @@ if TYPE_CHECKING:
 
 FORMATS = get_args(OutputFormat)
 ENDINGS = " ".join(f".{format}" for format in FORMATS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """The options of every command that ends with a trajectory."""
+
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Where to write; the ending decides what: .npz latents; .mp4 .webm .mkv .gif "
+            ".apng a video each; .png a contact sheet; - is stdout.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+    format: Annotated[
+        OutputFormat | None,
+        typer.Option(
+            help="What to write, in place of what the ending says.", rich_help_panel="Output"
+        ),
+    ] = None
+    grid: Annotated[
+        bool,
+        typer.Option(
+            "--grid", help="Show several videos side by side in one.", rich_help_panel="Output"
+        ),
+    ] = False
+    force: Force = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,21 +84,12 @@ class Output:
 
 
 def choose_trajectory_output(
-    out: str | None,
-    *,
-    format: OutputFormat | None = None,
-    grid: bool = False,
-    force: bool,
-    json: bool,
-    stdout_format: OutputFormat = "npz",
+    options: OutputOptions, *, json: bool, stdout_format: OutputFormat = "npz"
 ) -> Output:
     """Decide what goes where, and fail now rather than after the work.
 
     Args:
-        out: The `-o` value.
-        format: The `--format` value.
-        grid: The `--grid` flag.
-        force: Whether existing files may be replaced.
+        options: What was typed.
         json: Whether stdout is wanted for a JSON object.
         stdout_format: What stdout gets if nothing else was said.
 
@@ -73,8 +97,9 @@ def choose_trajectory_output(
         ConfigError: The ending stands for nothing we write, the file exists or cannot be written,
             or stdout is a terminal.
     """
+    format, grid, force = options.format, options.grid, options.force
     what = "latents" if (format or stdout_format) == "npz" else "pictures"
-    target = choose_output(out, force=force, json=json, what=what, takes_streams=True)
+    target = choose_output(options.out, force=force, json=json, what=what, takes_streams=True)
     if format is None and (target == "-" or is_stream(Path(target))):
         format = stdout_format
     if format is None:

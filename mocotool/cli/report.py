@@ -1,11 +1,12 @@
 """Progress, notes and results, for people and for scripts."""
 
 import contextlib
+import dataclasses
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,20 +17,21 @@ Advance = Callable[[int], None]
 ShowStep = Callable[[int, Mapping[str, float]], None]
 
 
+@dataclasses.dataclass
 class Report:
     """What a command says besides its data.
 
     Notes, warnings and progress go to stderr. The result goes to stdout: a table, or one JSON
     object with `json`.
-
-    Args:
-        json: Print the result as one JSON object.
-        quiet: Say nothing but errors; the result of a command that only measures still appears.
     """
 
-    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
-        self.json = json
-        self.quiet = quiet
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel="Output")
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Errors only.", rich_help_panel="Output")
+    ] = False
+    """The result of a command that only measures still appears."""
 
     def note(self, text: str) -> None:
         """Say something useful on stderr."""

@@ -1,9 +1,10 @@
 """Settings of `moco convert`."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 from mocotool.configs.generator import GeneratorOptions
+from mocotool.configs.option import Option, check_options
 from mocotool.errors import ConfigError
 
 Target = Literal["native", "ada", "rosinality", "official"]
@@ -14,16 +15,23 @@ StoredType = Literal["float32", "float16", "bfloat16"]
 class ConvertConfig:
     """How a generator is written."""
 
-    to: Target = "native"
-    """native is our safetensors; ada and rosinality are torch files in the names of
-    stylegan2-ada-pytorch and stylegan2-pytorch; official, for a motion model, is the authors'."""
-    dtype: StoredType = "float32"
-    """What weights are stored in; float32 is exact, the others halve the file."""
+    to: Annotated[
+        Target,
+        Option(
+            "native: safetensors; ada, rosinality: .pt with the names of stylegan2-ada-pytorch or "
+            "stylegan2-pytorch; official: a folder of the authors' motion model and PCA statistics."
+        ),
+    ] = "native"
+    dtype: Annotated[
+        StoredType,
+        Option("What weights are stored in; only float32 is exact, the others halve the file."),
+    ] = "float32"
     options: GeneratorOptions = dataclasses.field(default_factory=GeneratorOptions)
     """What a BigGAN file does not say of itself."""
 
     def __post_init__(self) -> None:
         """Check that the settings go together."""
+        check_options(self)
         if self.to != "native" and self.dtype != "float32":
             raise ConfigError(
                 f"the {self.to} form is always float32, got {self.dtype}", hint="leave out --dtype"

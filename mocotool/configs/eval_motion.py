@@ -1,64 +1,47 @@
 """Settings of `moco eval motion`."""
 
 import dataclasses
-from typing import Literal, get_args
+import functools
+from typing import Annotated, Literal
 
-from mocotool.configs.evaluate import check_choice, check_positive
-from mocotool.errors import ConfigError
+from mocotool.configs.option import Option, Seed, check_options
 
 RealPlaces = Literal["random", "first"]
 
 LEAST_FRAMES = 5
 LONGEST = 1024
 
+_Option = functools.partial(Option, panel="Protocol")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class MotionProtocol:
     """What the figures of motion depend on besides the videos."""
 
-    num_frames: int = 16
-    """Frames in a clip."""
-    real_stride: int = 2
-    """Every which frame of a real video is taken; models are trained with 2."""
-    real_places: RealPlaces = "random"
-    """Where clips of real videos begin: at a random place, or with the video."""
-    fake_stride: int = 1
-    """Every which frame of a generated video is taken."""
-    num_clips: int | None = 256
-    """Clips of a side at most, one a video; a motion model is sampled for as many as there are real
-    ones. `None` is all."""
-    num_seeds: int = 5
-    """How often everything is drawn anew: places in videos, and what a motion model makes."""
-    max_frames: int = 64
-    """A motion model is sampled up to here, to see whether its people last."""
-    num_contents: int = 64
-    """Contents of the design that tells content from motion seed, for a motion model."""
-    num_motions: int = 16
-    """Motion seeds for each of them."""
-    seed: int = 0
-    """Of the first repeat; the others count up."""
+    num_frames: Annotated[int, _Option("Frames in a clip.", min=LEAST_FRAMES)] = 16
+    real_stride: Annotated[int, _Option("Take every n-th frame of a real video.", min=1)] = 2
+    fake_stride: Annotated[int, _Option("The same of generated ones.", min=1)] = 1
+    num_clips: Annotated[int | None, _Option("Clips of a side at most, one per video.", min=2)] = (
+        256
+    )
+    num_seeds: Annotated[int, _Option("How often everything is drawn anew.", min=1)] = 5
+    max_frames: Annotated[
+        int,
+        _Option("Longest walk of a motion model, to see whether people last.", max=LONGEST),
+    ] = 64
+    seed: Seed = 0
+    real_places: Annotated[
+        RealPlaces,
+        _Option("Where clips of real videos begin: anywhere, or with the video.", typed=False),
+    ] = "random"
+    num_contents: Annotated[
+        int,
+        _Option("Contents of the design that tells content from motion.", min=2, typed=False),
+    ] = 64
+    num_motions: Annotated[int, _Option("Motion seeds for each of them.", min=2, typed=False)] = 16
 
     def __post_init__(self) -> None:
-        for name in ("real_stride", "fake_stride", "num_seeds"):
-            check_positive(name, getattr(self, name))
-        check_choice("real_places", self.real_places, get_args(RealPlaces))
-        if self.num_clips is not None and self.num_clips < 2:
-            raise ConfigError(f"{self.num_clips} clips, expected at least 2", hint="--num-clips")
-        for name, least in (
-            ("num_frames", LEAST_FRAMES),
-            ("num_contents", 2),
-            ("num_motions", 2),
-            ("max_frames", self.num_frames),
-        ):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{name.replace('_', ' ')} {getattr(self, name)}, expected at least {least}",
-                    hint=f"--{name.replace('_', '-')} {least}",
-                )
-        if self.max_frames > LONGEST:
-            raise ConfigError(f"max frames {self.max_frames}, expected at most {LONGEST}")
-        if self.seed < 0:
-            raise ConfigError(f"seed {self.seed}, expected at least 0")
+        check_options(self)
 
     @property
     def lengths(self) -> tuple[int, ...]:

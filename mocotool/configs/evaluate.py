@@ -1,9 +1,11 @@
 """Settings of `moco eval`: the protocols that published numbers depend on, field by field."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
+from mocotool.configs.option import Option, Seed, check_options, list_choices
 from mocotool.errors import ConfigError
 
 ClipChoice = Literal["first", "random", "centre", "all"]
@@ -15,6 +17,10 @@ FrameChoice = Literal["all", "one"]
 SideRole = Literal["real", "fake"]
 CropChoice = Literal["detect", "whole"]
 
+_ByPreset = functools.partial(Option, panel="Protocol", shown="the protocol's")
+
+FrameStride = Annotated[int, Option("Take every n-th frame.", min=1)]
+
 FEW_SAMPLES = 2048
 """Below this many samples Frechet distances are large for want of samples alone."""
 
@@ -23,52 +29,55 @@ FEW_SAMPLES = 2048
 class VideoProtocol:
     """What an FVD or KVD depends on besides the videos and the detector."""
 
-    preset: str = "stylegan-v"
-    """The preset it began as."""
-    num_frames: int = 16
-    """Frames in a clip."""
-    frame_stride: int = 1
-    """Every which frame is taken."""
-    real_clips: ClipChoice = "random"
-    """Which clips of a real video: at its first frame, at a random one, at the middle, or all that
-    do not overlap."""
-    fake_clips: ClipChoice = "first"
-    """Which clips of a generated video."""
-    num_real: int | None = 2048
-    """Real clips at most, drawn at random if there are more; `None` is all."""
-    num_fake: int | None = 2048
-    """Generated clips at most; `None` is all."""
-    frame_size: int | None = None
-    """Frames are made squares of this size first, antialiased, and rounded to bytes; `None` leaves
-    them as they are."""
-    resize: ResizeChoice = "squash"
-    """How frames become the detector's square: squashed whole, or the shorter side fitted and the
-    centre cut out."""
-    interpolation: InterpolationChoice = "bilinear"
-    """How: bilinear with half-pixel centres, TensorFlow 1's without them, or antialiased."""
-    covariance: CovarianceChoice = "biased"
-    """Whether covariances are divided by n (biased) or n - 1."""
-    num_repeats: int = 1
-    """How often everything is drawn anew; the value is the mean."""
-    seed: int = 0
-    """Of the random choices; repeat r draws with seed + r."""
+    preset: Annotated[
+        ProtocolName,
+        Option("Preset that all options below start from.", name="protocol", panel="Protocol"),
+    ] = "stylegan-v"
+    num_frames: Annotated[int, _ByPreset("Frames in a clip.", min=1)] = 16
+    frame_stride: Annotated[int, _ByPreset("Take every n-th frame.", min=1)] = 1
+    real_clips: Annotated[
+        ClipChoice,
+        _ByPreset(
+            "Which clips of a real video: one at its first frame, at a random one, in the middle, "
+            "or all that do not overlap."
+        ),
+    ] = "random"
+    fake_clips: Annotated[ClipChoice, _ByPreset("Which clips of a generated video.")] = "first"
+    num_real: Annotated[int | None, _ByPreset("Real samples at most, drawn at random.", min=1)] = (
+        2048
+    )
+    num_fake: Annotated[
+        int | None, _ByPreset("Generated samples at most, drawn at random.", min=1)
+    ] = 2048
+    frame_size: Annotated[
+        int | None, _ByPreset("Make frames squares of this size first, antialiased.", min=1)
+    ] = None
+    resize: Annotated[
+        ResizeChoice,
+        _ByPreset(
+            "How frames become the detector's square: squashed whole, or the centre cut out."
+        ),
+    ] = "squash"
+    interpolation: Annotated[InterpolationChoice, _ByPreset("How pixels are interpolated.")] = (
+        "bilinear"
+    )
+    covariance: Annotated[
+        CovarianceChoice, _ByPreset("Divide covariances by n (biased) or n - 1.")
+    ] = "biased"
+    num_repeats: Annotated[
+        int, _ByPreset("Draw everything anew this often; the mean counts.", min=1)
+    ] = 1
+    seed: Annotated[
+        int, _ByPreset("Seed of the random choices; repeat r draws with seed + r.", min=0)
+    ] = 0
 
     def __post_init__(self) -> None:
-        for name in ("num_frames", "frame_stride", "num_repeats"):
-            check_positive(name, getattr(self, name))
-        for name in ("num_real", "num_fake", "frame_size"):
-            if getattr(self, name) is not None:
-                check_positive(name, getattr(self, name))
-        for name, choices in (
-            ("real_clips", ClipChoice),
-            ("fake_clips", ClipChoice),
-            ("resize", ResizeChoice),
-            ("interpolation", InterpolationChoice),
-            ("covariance", CovarianceChoice),
-        ):
-            check_choice(name, getattr(self, name), get_args(choices))
-        if self.seed < 0:
-            raise ConfigError(f"seed {self.seed}, expected 0 or more")
+        check_options(self)
+
+    @classmethod
+    def from_options(cls, *, preset: str = "stylegan-v", **overrides: Any) -> "VideoProtocol":
+        """Return what was typed over its preset."""
+        return cls.from_preset(preset, **overrides)
 
     @classmethod
     def from_preset(cls, preset: str, **overrides: Any) -> "VideoProtocol":
@@ -77,7 +86,8 @@ class VideoProtocol:
         Raises:
             ConfigError: There is no such preset, or a value is out of range.
         """
-        check_choice("protocol", preset, tuple(PRESETS))
+        if preset not in PRESETS:
+            raise ConfigError(f"protocol {preset!r}: expected {list_choices(tuple(PRESETS))}")
         given = {name: value for name, value in overrides.items() if value is not None}
         return cls(**({"preset": preset} | dict(PRESETS[preset]) | given))
 
@@ -121,37 +131,33 @@ class SampleProtocol:
     the frames of one video are not.
     """
 
-    frames: FrameChoice = "one"
-    """Which frames of a video: all, or one at random."""
-    num_real: int | None = None
-    """Real frames at most, drawn at random if there are more; `None` is all."""
-    num_fake: int | None = 50_000
-    """Generated frames at most; `None` is all."""
-    frame_size: int | None = None
-    """Frames are made squares of this size first, antialiased, and rounded to bytes; `None` leaves
-    them as they are."""
-    seed: int = 0
-    """Of the random choices."""
+    frames: Annotated[
+        FrameChoice, Option("One frame of a video at random, or all, which depend.")
+    ] = "one"
+    num_real: Annotated[
+        int | None, Option("Real frames at most, drawn at random.", min=1, shown="all")
+    ] = None
+    num_fake: Annotated[int | None, Option("Generated frames at most, drawn at random.", min=1)] = (
+        50_000
+    )
+    frame_size: Annotated[
+        int | None,
+        Option("Make frames squares of this size first, antialiased.", min=1, shown="as they are"),
+    ] = None
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        for name in ("num_real", "num_fake", "frame_size"):
-            if getattr(self, name) is not None:
-                check_positive(name, getattr(self, name))
-        check_choice("frames", self.frames, get_args(FrameChoice))
+        check_options(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FrameProtocol(SampleProtocol):
     """What an FID depends on besides the frames and the detector."""
 
-    frames: FrameChoice = "all"
-    """Which frames of a video: all, or one at random."""
-    covariance: CovarianceChoice = "unbiased"
-    """Whether covariances are divided by n (biased) or n - 1."""
-
-    def __post_init__(self) -> None:
-        SampleProtocol.__post_init__(self)
-        check_choice("covariance", self.covariance, get_args(CovarianceChoice))
+    frames: Annotated[FrameChoice, Option("All frames of a video, or one at random.")] = "all"
+    covariance: Annotated[
+        CovarianceChoice, Option("Divide covariances by n (biased) or n - 1.")
+    ] = "unbiased"
 
     @property
     def ddof(self) -> int:
@@ -163,135 +169,101 @@ class FrameProtocol(SampleProtocol):
 class ScoreProtocol:
     """What an Inception score of videos depends on besides the videos and the detector."""
 
-    num_clips: int | None = 10_000
-    """Clips at most, drawn at random if there are more; `None` is all."""
-    clips: ClipChoice = "first"
-    """Which clips of a video."""
-    frame_stride: int = 1
-    """Every which frame is taken; the detector sees 16."""
-    num_splits: int = 1
-    """Parts that are scored on their own; the score is their mean."""
-    seed: int = 42
-    """Of the order before splitting, and of random choices."""
+    num_clips: Annotated[int | None, Option("Clips at most, drawn at random.", min=1)] = 10_000
+    clips: Annotated[ClipChoice, Option("Which clips of a video.")] = "first"
+    frame_stride: FrameStride = 1
+    num_splits: Annotated[
+        int, Option("Parts scored on their own; 1 for TGANv2, 10 for StyleGAN-V.", min=1)
+    ] = 1
+    seed: Seed = 42
 
     def __post_init__(self) -> None:
-        for name in ("num_splits", "frame_stride"):
-            check_positive(name, getattr(self, name))
-        if self.num_clips is not None:
-            check_positive("num_clips", self.num_clips)
-        check_choice("clips", self.clips, get_args(ClipChoice))
+        check_options(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FaceProtocol:
     """What an average content distance depends on besides the videos and the detector."""
 
-    num_videos: int | None = 256
-    """Videos at most, drawn at random if there are more; `None` is all."""
-    num_frames: int | None = 16
-    """Frames of a video, from its first; `None` is all."""
-    frame_stride: int = 1
-    """Every which frame is taken."""
-    crop: CropChoice = "detect"
-    """Whether faces are looked for, or the whole frame is taken as one."""
-    seed: int = 0
-    """Of the random choices."""
+    crop: Annotated[CropChoice, Option("Look for faces (with dlib), or take frames whole.")] = (
+        "detect"
+    )
+    num_videos: Annotated[int | None, Option("Videos at most, drawn at random.", min=1)] = 256
+    num_frames: Annotated[int | None, Option("Frames of a video, from its first.", min=1)] = 16
+    frame_stride: FrameStride = 1
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        check_positive("frame_stride", self.frame_stride)
-        for name in ("num_videos", "num_frames"):
-            if getattr(self, name) is not None:
-                check_positive(name, getattr(self, name))
-        check_choice("crop", self.crop, get_args(CropChoice))
+        check_options(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DiversityProtocol:
     """What the per-pixel diversity of Appendix D depends on besides the models."""
 
-    num_contents: int = 50
-    """First latents it is averaged over."""
-    num_motions: int = 100
-    """Motion seeds for each of them."""
-    num_frames: int = 16
-    """Frames of a video; the last one is measured."""
-    seed: int = 0
-    """Where content and motion seeds begin."""
+    num_contents: Annotated[int, Option("First latents to sample.", min=1)] = 50
+    num_motions: Annotated[int, Option("Motion seeds for each of them.", min=2)] = 100
+    num_frames: Annotated[
+        int, Option("Frames of a sampled video; the last one is measured.", min=2)
+    ] = 16
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        check_positive("num_contents", self.num_contents)
-        for name in ("num_motions", "num_frames"):
-            if getattr(self, name) < 2:
-                raise ConfigError(f"{name} {getattr(self, name)}, expected 2 at least")
+        check_options(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PairProtocol:
     """What PSNR and SSIM depend on besides the two videos."""
 
-    data_range: float = 255.0
-    """Largest minus smallest possible value; frames are bytes."""
-    window_size: int = 11
-    """SSIM: width of the window in pixels."""
-    window_sigma: float = 1.5
-    """SSIM: standard deviation of its Gaussian in pixels."""
+    data_range: Annotated[float, Option("Largest minus smallest possible value.", above=0)] = 255.0
+    window_size: Annotated[
+        int, Option("Width of SSIM's Gaussian window in pixels, an odd number.", min=3)
+    ] = 11
+    window_sigma: Annotated[float, Option("Its standard deviation in pixels.", above=0)] = 1.5
     k1: float = 0.01
     """SSIM: steadies the luminance term."""
     k2: float = 0.03
     """SSIM: steadies the contrast term."""
 
     def __post_init__(self) -> None:
-        if self.window_size < 3 or self.window_size % 2 == 0:
+        check_options(self)
+        if self.window_size % 2 == 0:
             raise ConfigError(f"a window of {self.window_size} pixels, expected an odd number")
-        if not (self.data_range > 0 and self.window_sigma > 0):
-            raise ConfigError("the data range and the window's sigma must be positive")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ExtractionConfig:
     """How features are computed; changes speed and memory, results by rounding only."""
 
-    batch_size: int | None = None
-    """Clips or frames at once; `None` chooses by device."""
-    num_readers: int = 2
-    """Threads that decode ahead."""
-    use_cache: bool = True
-    """Whether features are kept in the cache folder, by content."""
+    batch_size: Annotated[
+        int | None,
+        Option(
+            "Clips or frames at once; the result does not depend on it.",
+            min=1,
+            shown="by device",
+            panel="Computing",
+        ),
+    ] = None
+    use_cache: Annotated[
+        bool,
+        Option(
+            "Keep features in the cache folder and find them there again.",
+            name="cache",
+            panel="Computing",
+        ),
+    ] = True
+    num_readers: Annotated[int, Option("Threads that decode ahead.", min=1, typed=False)] = 2
     shard: tuple[int, int] = (0, 1)
     """(i, n): only every n-th clip from the i-th on, for statistics to merge later."""
 
     def __post_init__(self) -> None:
-        if self.batch_size is not None:
-            check_positive("batch_size", self.batch_size)
-        check_positive("num_readers", self.num_readers)
+        check_options(self)
         index, count = self.shard
         if not 0 <= index < count:
             raise ConfigError(
                 f"shard {index}/{count}: expected a number from 0 to {count - 1} before the slash"
             )
-
-
-def check_positive(name: str, value: float) -> None:
-    """Check that a count is 1 at least.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    if value < 1:
-        raise ConfigError(
-            f"{name.replace('_', ' ')} {value}, expected 1 at least",
-            hint=f"--{name.replace('_', '-')}",
-        )
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Check that a value is one of those there are.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    if value not in choices:
-        raise ConfigError(f"{name.replace('_', ' ')} {value!r}, expected {', '.join(choices)}")
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -1,27 +1,30 @@
 """Settings of `moco interpolate`."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
-from mocotool.errors import ConfigError
+from mocotool.configs.option import Option, check_options
 
 InterpolationMode = Literal["linear", "cubic", "pchip", "slerp"]
 Ends = Literal["natural", "periodic"]
+
+Factor = Annotated[int, Option("How many times as many frames; the duration stays.", min=1)]
+Mode = Annotated[
+    InterpolationMode,
+    Option(
+        "Straight, smooth at the given frames, smooth but never beyond them, or along the sphere "
+        "(for z)."
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class InterpolateConfig:
     """What `interpolate_trajectory` makes of a trajectory."""
 
-    factor: int = 2
-    """How many times as many frames; the duration stays."""
-    mode: InterpolationMode = "linear"
-    """"linear", "cubic" (a spline, smooth at the given frames), "pchip" (cubics that stay between
-    their frames) or "slerp" (along the sphere, for z)."""
-    ends: Ends = "natural"
-    """"natural" goes from the first frame to the last; "periodic" makes a loop, whose last new
-    frames lead back to the first."""
+    factor: Factor = 2
+    mode: Mode = "linear"
+    ends: Annotated[Ends, Option("From the first frame to the last, or a loop.")] = "natural"
 
     def __post_init__(self) -> None:
-        if self.factor < 1:
-            raise ConfigError(f"factor {self.factor}: expected 1 at least", hint="--factor 2")
+        check_options(self)

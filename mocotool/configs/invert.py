@@ -1,9 +1,10 @@
 """Settings of `moco invert`."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
-from mocotool.configs.render import NoiseChoice
+from mocotool.configs.option import Option, Seed, check_options
+from mocotool.configs.render import Label, NoiseChoice
 from mocotool.errors import ConfigError
 
 SearchSpace = Literal["w", "w+", "z"]
@@ -22,54 +23,65 @@ MIN_STEPS = 10
 class InvertConfig:
     """What `invert` looks for, and how long."""
 
-    space: SearchSpace | None = None
-    """"w", "w+" (a latent for each layer) or "z" (through the mapping); `None` is the space that
-    the generator's latents live in."""
-    num_steps: int = 500
-    """Steps at most; an image whose loss stands still takes fewer. The paper takes 20,000."""
-    num_polish_steps: int = 20
-    """Gauss-Newton steps after that at most, each worth about 25 of the others; 0 for none. They
-    are taken while the loss falls, and not for images that are exact already."""
-    learning_rate: float = 0.2
-    """Peak step of Adam, in standard deviations of each latent dimension."""
-    perceptual_weight: float | None = None
-    """Weight of the distance of features; `None` is what suits them: 0.3 for squeezenet, else 1."""
-    noise: NoiseChoice = "const"
-    """Per-pixel noise while searching, as `moco render` has it; "random" cannot be inverted."""
-    num_starts: int = 1000
-    """Latents drawn and rendered; they say where each image begins."""
-    latent_noise: float = 0.0
-    """Noise added to latents in the first three quarters, in standard deviations; it falls to 0.
-    None by default: several starts find the way better."""
-    label: int | None = None
-    """Class, for a generator that has them."""
-    batch_size: int | None = None
-    """Images searched for at once; `None` is what their size suggests. The result depends on it
-    only by rounding."""
-    seed: int = 0
-    """Seed of the starts and of the latent noise."""
+    space: Annotated[
+        SearchSpace | None,
+        Option(
+            "w, w+ (a latent for each layer), or z (through the mapping; gives latents in w).",
+            shown="the generator's own: w, or z where there is no mapping",
+        ),
+    ] = None
+    num_steps: Annotated[
+        int,
+        Option(
+            "Steps of an inversion at most; an image whose loss stands still takes fewer.",
+            min=MIN_STEPS,
+        ),
+    ] = 500  # the paper takes 20,000
+    num_polish_steps: Annotated[
+        int,
+        Option("Gauss-Newton steps after those at most, each worth about 25 of them.", min=0),
+    ] = 20
+    learning_rate: Annotated[
+        float, Option("Peak step of Adam, in standard deviations of the latents.", above=0)
+    ] = 0.2
+    perceptual_weight: Annotated[
+        float | None,
+        Option("Weight of the perceptual term.", min=0, shown="0.3 for squeezenet, else 1"),
+    ] = None
+    noise: Annotated[
+        NoiseChoice,
+        Option("Per-pixel noise: the file's own, or none. Render with the same."),
+    ] = "const"
+    num_starts: Annotated[
+        int, Option("Latents drawn and rendered to find where to begin.", min=1)
+    ] = 1000
+    latent_noise: Annotated[
+        float,
+        Option(
+            "Noise added to latents, falling to 0 over three quarters, in standard deviations.",
+            min=0,
+            typed=False,
+        ),
+    ] = 0.0  # several starts find the way better
+    label: Label = None
+    batch_size: Annotated[
+        int | None,
+        Option(
+            "Images searched for at once; the result depends on it by rounding.",
+            min=1,
+            shown="by their size",
+            panel="Computing",
+        ),
+    ] = None
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.num_steps < MIN_STEPS:
-            raise ConfigError(
-                f"{self.num_steps} steps, expected {MIN_STEPS} at least", hint="--num-steps 500"
-            )
-        if self.num_polish_steps < 0:
-            raise ConfigError(f"{self.num_polish_steps} polish steps, expected 0 or more")
-        for name in ("learning_rate", "num_starts"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("perceptual_weight", "latent_noise"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < float("inf"):
-                raise ConfigError(f"{name} is {value}, expected 0 or more")
+        check_options(self)
         if self.noise == "random":
             raise ConfigError(
                 "noise that is drawn anew in every step cannot be inverted",
                 hint="--noise const or --noise none, and the same for `moco render`",
             )
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ConfigError(f"a batch of {self.batch_size} images, expected 1 at least")
 
     @property
     def num_steps_in_all(self) -> int:

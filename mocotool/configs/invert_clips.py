@@ -1,44 +1,53 @@
 """Settings of `moco invert` for whole clips."""
 
 import dataclasses
+import functools
+from typing import Annotated
 
-from mocotool.configs.evaluate import check_positive
-from mocotool.errors import ConfigError
+from mocotool.configs.option import Option, Seed, check_options
 
 LEAST_FRAMES = 16
+
+_Clips = functools.partial(Option, panel="Whole clips")
+_Inner = functools.partial(Option, typed=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class InvertClipsConfig:
     """How `invert_clips` finds the frames of clips together."""
 
-    num_frames: int | None = None
-    """Frames of each clip, from its first; shorter clips are left out. `None` is as many as the
-    shortest of at least `LEAST_FRAMES` has."""
-    frame_stride: int = 2
-    """Every which frame of a video is taken; motion is learnt with 2."""
-    num_steps: int = 12
-    """Steps of the joint search at most."""
-    num_anchors: int = 1
-    """Frames of a clip at which derivatives are taken; each costs a rendering a direction."""
-    refresh_every: int = 4
-    """Steps that derivatives serve."""
-    num_axes: int = 128
-    """Axes of the latents that are searched, the widest ones."""
-    smoothness: float = 0.003
-    """Weight of squared steps from frame to frame, in standard deviations of the latents."""
-    prior: float = 0.0003
-    """Weight of squared distance from the mean, in the same units."""
-    min_gain: float = 0.01
-    """A step that lowers the loss by less than this share ends the search."""
-    seed: int = 0
-    """Seed of the starts."""
+    num_frames: Annotated[
+        int | None,
+        _Clips(
+            "Frames of each clip; shorter ones are left out.",
+            min=2,
+            shown=f"as many as the shortest has, of {LEAST_FRAMES} at least",
+        ),
+    ] = None
+    frame_stride: Annotated[int, _Clips("Take every n-th frame of a clip.", min=1)] = 2
+    num_steps: Annotated[int, _Inner("Steps of the joint search at most.", min=1)] = 12
+    num_anchors: Annotated[
+        int,
+        _Clips(
+            "Frames of a clip at which derivatives are taken; more are slower and nearer.", min=1
+        ),
+    ] = 1
+    refresh_every: Annotated[int, _Inner("Steps that derivatives serve.", min=1)] = 4
+    num_axes: Annotated[
+        int, _Inner("Axes of the latents that are searched, the widest ones.", min=1)
+    ] = 128
+    smoothness: Annotated[
+        float,
+        _Clips("Weight of squared steps between frames, in standard deviations.", min=0),
+    ] = 0.003
+    prior: Annotated[
+        float, _Inner("Weight of squared distance from the mean, in the same units.", min=0)
+    ] = 0.0003
+    min_gain: Annotated[
+        float,
+        _Inner("A step that lowers the loss by less than this share ends the search.", min=0),
+    ] = 0.01
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.num_frames is not None and self.num_frames < 2:
-            raise ConfigError(f"clips of {self.num_frames} frames, expected at least 2")
-        for name in ("frame_stride", "num_steps", "num_anchors", "refresh_every", "num_axes"):
-            check_positive(name, getattr(self, name))
-        for name in ("smoothness", "prior", "min_gain"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 0")
+        check_options(self)

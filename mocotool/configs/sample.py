@@ -2,8 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
-from mocotool.configs.render import DEFAULT_FPS
+from mocotool.configs.option import Option, Seed, check_options, parse_numbers
+from mocotool.configs.render import DEFAULT_FPS, Fps, TruncationPsi
 from mocotool.errors import ConfigError
 
 MAX_SEED = 2**32 - 1
@@ -31,35 +33,37 @@ class VideoPlan:
 class SampleConfig:
     """What `sample_trajectory` draws."""
 
-    num_videos: int | None = None
-    """How many; `None` is as many as the longest list of seeds, labels or starts asks for."""
-    seeds: tuple[int, ...] | None = None
-    """Content seeds; `None` counts up from `seed`. One serves all videos, several pair up."""
-    motion_seeds: tuple[int, ...] | None = None
-    """Motion seeds, by the same rule."""
-    labels: tuple[int, ...] | None = None
-    """Classes, for a generator that has them; one serves all videos, several pair up."""
-    num_frames: int | None = None
-    """Frames a video; `None` is the number the motion model was trained with."""
-    truncation_psi: float = 1.0
-    """1 leaves the first frame's latent as drawn, 0 takes the most average one."""
-    start_frame: int = -1
-    """Which frame of a given trajectory to begin from; -1 is its last."""
-    fps: float = DEFAULT_FPS
-    """Frames a second that the trajectory is meant to be played at."""
-    seed: int = 0
-    """Where seeds that were left out begin."""
-    batch_size: int = 64
-    """Videos unrolled at once."""
+    num_videos: Annotated[
+        int | None,
+        Option("Videos to draw; as many as the lists below hold if left out.", min=1),
+    ] = None
+    seeds: Annotated[
+        tuple[int, ...] | None,
+        Option(
+            "Content seeds; counted from --seed if left out.", metavar="0-3,9", parse=parse_numbers
+        ),
+    ] = None
+    motion_seeds: Annotated[
+        tuple[int, ...] | None,
+        Option(
+            "Motion seeds; counted from --seed if left out.", metavar="0-3,9", parse=parse_numbers
+        ),
+    ] = None
+    num_frames: Annotated[
+        int | None, Option("Frames per video; as many as in training if left out.", min=1)
+    ] = None
+    start_frame: Annotated[int, Option("Frame of --start to begin from; -1 is the last.")] = -1
+    truncation_psi: TruncationPsi = 1.0
+    labels: Annotated[
+        tuple[int, ...] | None,
+        Option("Classes, for a generator that has them.", metavar="0,3", parse=parse_numbers),
+    ] = None
+    fps: Fps = DEFAULT_FPS
+    seed: Seed = 0
+    batch_size: Annotated[int, Option("Videos unrolled at once.", min=1, typed=False)] = 64
 
     def __post_init__(self) -> None:
-        for name, count in (("num_videos", self.num_videos), ("num_frames", self.num_frames)):
-            if count is not None and count < 1:
-                raise ConfigError(f"{name.replace('_', ' of ')}: got {count}, expected 1 at least")
-        if self.batch_size < 1:
-            raise ConfigError(f"a batch of {self.batch_size} videos, expected 1 at least")
-        if not 0.0 < self.fps < 1e4:
-            raise ConfigError(f"{self.fps} frames a second, expected more than 0", hint="--fps 12")
+        check_options(self)
         for seed in (self.seed, *(self.seeds or ()), *(self.motion_seeds or ())):
             if not 0 <= seed <= MAX_SEED:
                 raise ConfigError(f"seed {seed}: expected a number from 0 to {MAX_SEED}")

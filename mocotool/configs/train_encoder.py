@@ -1,31 +1,25 @@
 """Settings of `moco train-encoder`."""
 
 import dataclasses
+from typing import Annotated
 
-from mocotool.configs.evaluate import check_positive
-from mocotool.errors import ConfigError
+from mocotool.configs.option import Option, Seed, check_options
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainEncoderConfig:
     """How `train_encoder` learns to guess latents from pictures."""
 
-    num_steps: int = 1500
-    """Steps of training; the learning rate falls to zero over them."""
-    batch_size: int = 32
-    """Pictures a step, each drawn and rendered anew."""
-    width: int = 16
-    """Channels of the first layer; later ones have up to eight times as many."""
-    learning_rate: float = 1e-3
-    """Adam's at the start."""
-    seed: int = 0
-    """Seed of everything random."""
+    num_steps: Annotated[int, Option("Steps of training; more guess better.", min=1)] = 1500
+    batch_size: Annotated[int, Option("Pictures drawn and rendered per step.", min=1)] = 32
+    width: Annotated[
+        int,
+        Option("Channels of the encoder's first layer; later ones have up to eight times.", min=1),
+    ] = 16
+    learning_rate: Annotated[
+        float, Option("Adam's learning rate at the start; it falls to 0.", above=0, below=1)
+    ] = 1e-3
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size", "width"):
-            check_positive(name, getattr(self, name))
-        if not 0 < self.learning_rate < 1:
-            raise ConfigError(
-                f"learning rate {self.learning_rate}, expected more than 0 and less than 1",
-                hint="--learning-rate 1e-3",
-            )
+        check_options(self)

@@ -2,8 +2,12 @@
 
 import dataclasses
 import difflib
-from typing import Any, Literal
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
+from mocotool.configs.option import Option, Seed, check_options, list_choices
+from mocotool.configs.render import ChunkSize
 from mocotool.errors import ConfigError
 
 RecipeName = Literal["reference", "paper"]
@@ -11,147 +15,171 @@ Ablation = Literal["none", "residual", "image-disc", "video-disc", "contrastive"
 
 FRAME_SIZES = (16, 32, 64, 128, 256)
 
+_Clips = functools.partial(Option, panel="Clips")
+_Size = functools.partial(Option, min=1, panel="Sizes")
+_ByRecipe = functools.partial(Option, panel="Method", shown="what the recipe says")
+_Running = functools.partial(Option, panel="Running")
+_Further = functools.partial(Option, typed=False)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainMotionConfig:
     """How `train_motion` learns motion. Make one with `from_recipe`."""
 
-    recipe: RecipeName = "reference"
-    """Where the choices come from: the authors' program, or their paper as printed."""
-    cross_domain: bool = False
-    """Whether the videos show something else than the generator does."""
-    ablate: Ablation = "none"
-    """What is left out of the method, for comparison."""
+    cross_domain: Annotated[
+        bool, Option("The videos show something else than the generator does.")
+    ] = False
+    recipe: Annotated[
+        RecipeName, Option("What the authors' program does, or their paper as printed.")
+    ] = "reference"
+    num_steps: Annotated[int, Option("Iterations of the whole recipe.", min=1)] = 5000
+    num_epochs: Annotated[
+        int | None, Option("Passes over the videos, in place of --num-steps.", min=1)
+    ] = None
+    batch_size: Annotated[
+        int,
+        Option("Clips per step, over all processes.", min=1, shown="16, or the preset's"),
+    ] = 16
 
-    num_steps: int = 5000
-    """Iterations of the whole recipe."""
-    num_epochs: int | None = None
-    """Passes over the videos, one clip of each, in place of `num_steps`."""
-    batch_size: int = 16
-    """Clips a step, over all processes."""
-    num_frames: int = 16
-    """Frames a clip."""
-    frame_stride: int = 2
-    """Every how many-th frame of the video."""
-    frame_size: int = 128
-    """Pixels the discriminators see; not more than the generator makes."""
-    seed: int = 0
-    """Seed of everything random."""
+    num_frames: Annotated[int, _Clips("Frames per clip.", min=2)] = 16
+    frame_stride: Annotated[int, _Clips("Take every n-th frame of the video.", min=1)] = 2
+    frame_size: Annotated[
+        int,
+        _Clips(
+            "Pixels the discriminators see: 16, 32, 64, 128 or 256.",
+            shown="128, or the generator's",
+        ),
+    ] = 128
 
-    hidden_dim: int = 384
-    """Size of the LSTM state."""
-    noise_dim: int = 512
-    """Size of the noise each frame brings."""
-    num_components: int = 384
-    """PCA directions that motion is made of; not more than the basis has."""
-    video_width: int = 64
-    """Channels of D_V's first layer."""
-    image_width: int = 96
-    """Channels of D_I's first layer."""
-    pair_width: int = 64
-    """Channels of the first layer of the D_I that judges pairs of frames."""
-    embed_dim: int = 256
-    """Size of D_I's embedding."""
-    bank_size: int = 4096
-    """Embeddings in the memory bank."""
-    num_scales: int = 2
-    """Sizes at which the patch discriminators look."""
+    hidden_dim: Annotated[int, _Size("Size of the LSTM state.")] = 384
+    noise_dim: Annotated[int, _Size("Size of the noise each frame brings.")] = 512
+    num_components: Annotated[int, _Size("PCA directions that motion is made of, at most.")] = 384
+    video_width: Annotated[int, _Size("Channels of D_V's first layer.")] = 64
+    image_width: Annotated[int, _Size("Channels of D_I's first layer.")] = 96
+    pair_width: Annotated[
+        int, _Size("The same for the D_I of frame pairs (reference, in-domain).")
+    ] = 64
+    embed_dim: Annotated[int, _Further("Size of D_I's embedding.", min=1)] = 256
+    bank_size: Annotated[int, _Size("Embeddings in the memory bank.")] = 4096
+    num_scales: Annotated[int, _Further("Sizes at which the patch discriminators look.", min=1)] = 2
 
-    form: Literal["reference", "paper"] = "reference"
-    """The motion generator's form: see `MotionGenerator`."""
-    basis_rows: Literal["stdev", "unit"] = "stdev"
-    """How long the basis rows are."""
-    residual: bool = True
-    """Whether each latent is a step from the one before."""
-    step_size: float = 0.2
-    """How far one frame may move, in units of the basis rows."""
-    num_g_steps: int = 5
-    """Steps of the motion generator to one of the discriminators."""
-    video_loss: Literal["ralsgan", "log"] = "ralsgan"
-    """D_V's game."""
-    video_weight: float = 1.0
-    """Weight of it for the motion generator; 0 leaves D_V out."""
-    penalty_weight: float = 10.0
-    """Weight of the gradient penalty on D_V; 0 leaves it out."""
-    penalty_norm: Literal["location", "clip"] = "location"
-    """Whose slope the penalty holds at one."""
-    time_reversal: bool = True
-    """Whether D_V sees a batch backwards half of the time."""
-    image_disc: Literal["pair", "single"] = "pair"
-    """D_I: patches of (first, later) pairs against real pairs, or single frames with embedding."""
-    image_loss: Literal["ralsgan", "hinge", "log"] = "ralsgan"
-    """D_I's game."""
-    image_weight: float = 1.0
-    """Weight of it for the motion generator; 0 leaves D_I out, and all that rests on it."""
-    head: Literal["shared", "separate"] = "shared"
-    """Where D_I's score branches off."""
-    augment: Literal["reference", "paper"] = "reference"
-    """How pictures are changed for the single-frame D_I."""
-    contrastive: Literal["generated", "frames", "videos"] = "generated"
-    """Positive pairs: two views of generated first frames and of later ones ("generated"), of one
-    generated frame ("frames"), or two frames of a real video ("videos")."""
-    contrastive_weight: float = 0.0
-    """Weight of the contrastive loss in D_I's."""
-    denominator: Literal["reference", "paper"] = "reference"
-    """What a pair is compared with: see `contrastive_loss`."""
-    temperature: float = 0.07
-    """Of the contrastive loss."""
-    bank_on_g_steps: bool = True
-    """Whether the memory bank takes in every generator step's frames, or only D_I's own."""
-    momentum: float = 0.999
-    """Of D_I's averaged copy, which fills the memory bank."""
-    feature_weight: float = 0.0
-    """Weight of feature matching."""
-    feature_frames: Literal["one", "all"] = "one"
-    """Feature matching of one augmented frame's embedding, or of all frames' features."""
-    mutual_info_weight: float = 1.0
-    """Weight of the recoverable noise."""
-    noise_mode: Literal["const", "random", "none"] = "random"
-    """The generator's pixel noise while training; "random" stays the same within a video."""
+    form: Annotated[Literal["reference", "paper"], _Further("The motion generator's form.")] = (
+        "reference"
+    )
+    basis_rows: Annotated[Literal["stdev", "unit"], _Further("How long the basis rows are.")] = (
+        "stdev"
+    )
+    residual: Annotated[bool, _Further("Whether each latent is a step from the one before.")] = True
+    step_size: Annotated[
+        float, _ByRecipe("How far one frame may move, in units of the basis rows.", min=0)
+    ] = 0.2
+    num_g_steps: Annotated[
+        int, _ByRecipe("Steps of the motion generator to one of the discriminators.", min=1)
+    ] = 5
+    video_loss: Annotated[Literal["ralsgan", "log"], _Further("D_V's game.")] = "ralsgan"
+    video_weight: Annotated[
+        float, _Further("Weight of it for the motion generator; 0 leaves D_V out.", min=0)
+    ] = 1.0
+    penalty_weight: Annotated[
+        float, _Further("Weight of the gradient penalty on D_V; 0 leaves it out.", min=0)
+    ] = 10.0
+    penalty_norm: Annotated[
+        Literal["location", "clip"], _Further("Whose slope the penalty holds at one.")
+    ] = "location"
+    time_reversal: Annotated[
+        bool, _Further("Whether D_V sees a batch backwards half of the time.")
+    ] = True
+    image_disc: Annotated[
+        Literal["pair", "single"],
+        _Further("D_I: patches of (first, later) pairs, or single frames with an embedding."),
+    ] = "pair"
+    image_loss: Annotated[Literal["ralsgan", "hinge", "log"], _Further("D_I's game.")] = "ralsgan"
+    image_weight: Annotated[
+        float,
+        _Further(
+            "Weight of it for the motion generator; 0 leaves D_I out, and all that rests on it.",
+            min=0,
+        ),
+    ] = 1.0
+    head: Annotated[Literal["shared", "separate"], _Further("Where D_I's score branches off.")] = (
+        "shared"
+    )
+    augment: Annotated[
+        Literal["reference", "paper"],
+        _Further("How pictures are changed for the single-frame D_I."),
+    ] = "reference"
+    contrastive: Annotated[
+        Literal["generated", "frames", "videos"],
+        _Further(
+            "Positive pairs: views of generated first and later frames, of one generated frame, "
+            "or two frames of a real video."
+        ),
+    ] = "generated"
+    contrastive_weight: Annotated[
+        float, _Further("Weight of the contrastive loss in D_I's.", min=0)
+    ] = 0.0
+    denominator: Annotated[
+        Literal["reference", "paper"], _Further("What a contrastive pair is compared with.")
+    ] = "reference"
+    temperature: Annotated[float, _Further("Of the contrastive loss.", above=0)] = 0.07
+    bank_on_g_steps: Annotated[
+        bool,
+        _Further("Whether the bank takes in every generator step's frames, or only D_I's own."),
+    ] = True
+    momentum: Annotated[
+        float, _Further("Of D_I's averaged copy, which fills the memory bank.", min=0, max=1)
+    ] = 0.999
+    feature_weight: Annotated[
+        float, _ByRecipe("Weight of feature matching (cross-domain).", min=0)
+    ] = 0.0
+    feature_frames: Annotated[
+        Literal["one", "all"],
+        _Further("Feature matching of one augmented frame's embedding, or of all frames."),
+    ] = "one"
+    mutual_info_weight: Annotated[float, _Further("Weight of the recoverable noise.", min=0)] = 1.0
+    noise_mode: Annotated[
+        Literal["const", "random", "none"],
+        _Further('The generator\'s pixel noise; "random" stays the same within a video.'),
+    ] = "random"
+    ablate: Annotated[Ablation, Option("Leave a part of the method out.", panel="Method")] = "none"
 
-    learning_rate: float = 1e-4
-    """Adam's, for all three networks."""
-    image_beta1: float = 0.5
-    """Adam's first moment for D_I; the others use 0.5."""
-    image_eps: float = 1e-8
-    """Adam's epsilon for D_I."""
-    ema_decay: float = 0.999
-    """Of the averaged motion weights that are saved; warms up over the first steps."""
-    chunk_size: int = 16
-    """Frames rendered at once."""
-    graph_mb: int = 768
-    """Megabytes a batch's graph may take to be kept; else frames are rendered again in chunks."""
+    learning_rate: Annotated[
+        float, Option("Adam's learning rate, of all networks.", above=0, panel="Method")
+    ] = 1e-4
+    image_beta1: Annotated[
+        float, _Further("Adam's first moment for D_I; the others use 0.5.", min=0, below=1)
+    ] = 0.5
+    image_eps: Annotated[float, _Further("Adam's epsilon for D_I.", above=0)] = 1e-8
+    ema_decay: Annotated[
+        float,
+        _Further(
+            "Of the averaged weights that are saved; warms up over the first steps.", min=0, max=1
+        ),
+    ] = 0.999
 
-    save_every: int = 250
-    """Steps between two saved states."""
-    preview_every: int = 250
-    """Steps between two preview videos; 0 for none."""
-    log_every: int = 5
-    """Steps between two lines of metrics."""
+    save_every: Annotated[int, _Running("Steps between saved states.", min=1)] = 250
+    preview_every: Annotated[int, _Running("Steps between preview videos; 0 for none.", min=0)] = (
+        250
+    )
+    log_every: Annotated[int, _Running("Steps between lines of metrics.", min=1)] = 5
+    seed: Seed = 0
+    chunk_size: ChunkSize = 16
+    graph_mb: Annotated[
+        int,
+        Option(
+            "Megabytes a batch's graph may take to be kept; more is rendered again in chunks.",
+            min=0,
+            panel="Computing",
+        ),
+    ] = 768
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size", "frame_stride", "num_g_steps", "chunk_size"):
-            _check_at_least(name, getattr(self, name), 1)
-        for name in ("hidden_dim", "noise_dim", "num_components", "bank_size", "embed_dim"):
-            _check_at_least(name, getattr(self, name), 1)
-        for name in ("video_width", "image_width", "pair_width", "num_scales"):
-            _check_at_least(name, getattr(self, name), 1)
-        for name in ("save_every", "log_every"):
-            _check_at_least(name, getattr(self, name), 1)
-        _check_at_least("num_frames", self.num_frames, 2)
-        _check_at_least("preview_every", self.preview_every, 0)
-        if self.num_epochs is not None:
-            _check_at_least("num_epochs", self.num_epochs, 1)
+        check_options(self)
         if self.frame_size not in FRAME_SIZES:
             raise ConfigError(
-                f"frames of {self.frame_size} pixels, expected one of "
-                f"{', '.join(map(str, FRAME_SIZES))}",
+                f"frame_size {self.frame_size}: expected {list_choices(FRAME_SIZES)}",
                 hint="--frame-size 64",
             )
-        if self.learning_rate <= 0:
-            raise ConfigError(f"learning rate {self.learning_rate}, expected more than 0")
-        if self.step_size < 0:
-            raise ConfigError(f"step size {self.step_size}, expected 0 at least")
         if not self.has_video_disc and not self.has_image_disc:
             raise ConfigError("both discriminators are left out, so there is nothing to learn from")
 
@@ -161,14 +189,14 @@ class TrainMotionConfig:
         return self.video_weight > 0
 
     @property
-    def has_image_disc(self) -> bool:
-        """Whether D_I takes part."""
-        return self.image_weight > 0
-
-    @property
     def has_penalty(self) -> bool:
         """Whether D_V's slope is held."""
         return self.has_video_disc and self.penalty_weight > 0
+
+    @property
+    def has_image_disc(self) -> bool:
+        """Whether D_I takes part."""
+        return self.image_weight > 0
 
     @property
     def has_contrastive(self) -> bool:
@@ -201,9 +229,9 @@ class TrainMotionConfig:
             ConfigError: A value is out of range.
         """
         if (recipe, cross_domain) not in RECIPES:
-            raise ConfigError(f"--recipe {recipe}: expected reference or paper")
+            raise ConfigError(f"recipe {recipe!r}: expected reference or paper")
         if ablate not in ABLATIONS:
-            raise ConfigError(f"--ablate {ablate}: expected one of {', '.join(ABLATIONS)}")
+            raise ConfigError(f"ablate {ablate!r}: expected {list_choices(tuple(ABLATIONS))}")
         values = RECIPES[recipe, cross_domain] | {
             name: value for name, value in settings.items() if value is not None
         }
@@ -266,12 +294,6 @@ NEEDS = {
 """Which part of the method a setting belongs to."""
 
 
-def _check_at_least(name: str, value: float, least: float) -> None:
-    if value < least:
-        flag = "--" + name.replace("_", "-")
-        raise ConfigError(f"{flag} {value}: expected {least} at least")
-
-
 _SINGLE_FRAME_DISC: dict[str, Any] = {
     "image_disc": "single",
     "image_beta1": 0.0,
@@ -315,6 +337,29 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "mutual-info": {"mutual_info_weight": 0.0},
 }
 """What each ablation of the paper's Tables 4 and 5 and Appendix D changes."""
+
+
+def merge_settings(
+    typed: Mapping[str, Any],
+    *,
+    from_file: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+) -> TrainMotionConfig:
+    """Return the settings of a command: what is typed, over a preset, over a file, over a recipe.
+
+    A file that names its recipe, as that of a run does, counts where it differs from the recipe, so
+    that another recipe can be typed over it.
+
+    Raises:
+        ConfigError: There is no such preset, or a value is out of range.
+    """
+    saved = dict(from_file or {})
+    named = {name: saved.pop(name) for name in ("recipe", "cross_domain") if name in saved}
+    if "recipe" in named and ("recipe" in typed or "cross_domain" in typed):
+        own = TrainMotionConfig.from_recipe(**named)
+        saved = {name: value for name, value in saved.items() if value != getattr(own, name)}
+    given = named | saved | choose_preset(preset) | dict(typed)
+    return TrainMotionConfig.from_recipe(**given)
 
 
 def choose_preset(name: str | None) -> dict[str, Any]:

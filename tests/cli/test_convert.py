@@ -105,7 +105,11 @@ def test_json_is_one_object(run_moco, tmp_path):
         (["missing.pkl", "-o", "g.safetensors"], 3, "missing.pkl: no such file"),
         (["{toy}", "-o", "{toy}"], 2, "exists already"),
         (["{toy}", "--to", "ada", "--dtype", "float16", "-o", "x.pt"], 2, "always float32"),
-        (["{toy}", "--bn-eps", "7", "-o", "x.pt"], 2, "bn_eps is 7"),
+        (
+            ["{toy}", "--bn-eps", "7", "-o", "x.pt"],
+            2,
+            "bn_eps 7.0: expected more than 0 and less than 1",
+        ),
         (["{toy}", "--to", "tensorflow", "-o", "x.pt"], 2, "tensorflow"),
         (["{toy}", "--json"], 2, "--json"),
     ],

@@ -265,7 +265,16 @@ BAD_INPUTS = {
     "no such detector": ("fvd", "real", "fake", "--detector", "vgg", 2, "no such detector"),
     "no such preset": ("fvd", "real", "fake", "--protocol", "mine", 2, "'mine' is not one of"),
     "few frames for i3d": ("kvd", "real", "fake", *MOTION[:2], "--num-frames", "3", 2, "needs 5"),
-    "bad stride": ("fvd", "real", "fake", *MOTION, "--frame-stride", "0", 2, "frame stride 0"),
+    "bad stride": (
+        "fvd",
+        "real",
+        "fake",
+        *MOTION,
+        "--frame-stride",
+        "0",
+        2,
+        "should be greater than or equal to 1",
+    ),
     "stats and repeats": (
         *("fvd", "real", "fake", *MOTION, "--num-repeats", "2", "--save-stats", "stats"),
         *(2, "--save-stats keeps one draw"),

@@ -1,16 +1,13 @@
 """What holds for every command: help, options, defaults, its files, and what it may load."""
 
 import ast
-import dataclasses
-import importlib
-import inspect
 import json
 import re
 import subprocess
 import sys
 
 import pytest
-from survey import COMMAND_FILES, COMMAND_PAGES, COMMANDS, FUNCTIONS, GENERATE, HEAVY, PACKAGE, ROOT
+from survey import COMMAND_FILES, COMMAND_PAGES, COMMANDS, GENERATE, HEAVY, PACKAGE, ROOT
 
 every_command = pytest.mark.parametrize("words", COMMANDS)
 every_command_file = pytest.mark.parametrize("name", COMMAND_FILES)
@@ -110,46 +107,6 @@ def test_every_command_has_a_test_file(name):
 @every_command_file
 def test_every_command_has_a_file_of_its_own(name):
     assert list((PACKAGE / "cli").glob(f"cmd_{name.replace('-', '_')}*.py"))
-
-
-def _find_config_defaults(words):
-    """Return field -> default, of the dataclasses in the command's own configs module."""
-    stem = words.split()[0].replace("-", "_").replace("eval", "evaluate")
-    try:
-        module = importlib.import_module(f"mocotool.configs.{stem}")
-    except ModuleNotFoundError:
-        return {}
-    wanted = re.sub(r"\W", "", words.split()[-1]).lower()
-    classes = [
-        value
-        for value in vars(module).values()
-        if dataclasses.is_dataclass(value) and value.__module__ == module.__name__
-    ]
-    own = [c for c in classes if c.__name__.lower() == f"{wanted}config"] or [
-        c for c in classes if c.__name__.lower() == stem.replace("_", "") + "config"
-    ]
-    return {
-        field.name: field.default
-        for cls in own
-        for field in dataclasses.fields(cls)
-        if field.default is not dataclasses.MISSING
-    }
-
-
-@pytest.mark.parametrize("words", FUNCTIONS)
-def test_every_default_of_a_command_is_its_configurations(words):
-    defaults = _find_config_defaults(words)
-    parameters = inspect.signature(FUNCTIONS[words]).parameters
-
-    # A recipe's own values stand in where an option is None, and lists are typed as text.
-    differing = {
-        name: (parameter.default, defaults[name])
-        for name, parameter in parameters.items()
-        if name in defaults and parameter.default is not None
-        if parameter.default != defaults[name]
-    }
-
-    assert differing == {}
 
 
 def test_no_command_writes_a_number_where_a_configuration_should_say_it():

@@ -134,7 +134,7 @@ def test_latents_of_unknown_origin_ask_for_a_generator(run_moco, tmp_path):
         (["{latents}", "-o", "a.avi"], 2, "a.avi: the ending"),
         (["{latents}", "-o", "a"], 2, "a: the ending"),
         (["{latents}", "-o", "{folder}"], 2, "is a folder"),
-        (["{latents}", "-o", "a.mp4", "--fps", "-3"], 2, "frames a second"),
+        (["{latents}", "-o", "a.mp4", "--fps", "-3"], 2, "fps -3.0: expected more than 0"),
         (["{latents}", "-o", "a.mp4", "--precision", "fp8"], 2, "--precision fp8"),
         (["{latents}", "--json"], 2, "--json needs stdout"),
     ],

@@ -150,15 +150,19 @@ def test_a_preset_sets_the_authors_batch(train):
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "said"),
     [
-        (("--frame-size", 48), 2, "frames of 48 pixels"),
-        (("--num-frames", 1), 2, "--num-frames 1: expected 2 at least"),
-        (("--learning-rate", 0), 2, "learning rate 0"),
+        (("--frame-size", 48), 2, "frame_size 48: expected 16, 32, 64, 128 or 256"),
+        (("--num-frames", 1), 2, "should be greater than or equal to 2"),
+        (("--learning-rate", 0), 2, "learning_rate 0.0: expected more than 0"),
         (("--recipe", "secret"), 2, "secret"),
         (("--ablate", "everything"), 2, "everything"),
         (("--preset", "ucf10"), 2, "did you mean ucf101?"),
         (("--motion", "missing.safetensors"), 3, "missing.safetensors: no such file"),
         (("--num-frames", 100), 3, "shorter than 200 frames"),
-        (("--preset", "sky", "--ablate", "image-disc", "--batch-size", 0), 2, "--batch-size 0"),
+        (
+            ("--preset", "sky", "--ablate", "image-disc", "--batch-size", 0),
+            2,
+            "should be greater than or equal to 1",
+        ),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, tuple) else None,
 )

@@ -81,5 +81,5 @@ def test_a_generator_with_classes_is_refused():
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ConfigError):
         TrainEncoderConfig(num_steps=0)
-    with pytest.raises(ConfigError, match="learning rate"):
+    with pytest.raises(ConfigError, match="learning_rate"):
         TrainEncoderConfig(learning_rate=0)
