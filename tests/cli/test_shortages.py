@@ -67,9 +67,16 @@ def test_a_full_disk_is_named_with_its_file():
     assert str(described) == "run/log: cannot be written: No space left"
 
 
+def test_a_missing_permission_is_named_with_its_file():
+    described = describe_shortage(OSError(errno.EACCES, "Permission denied", "run/log"), [])
+
+    assert isinstance(described, ConfigError)
+    assert str(described) == "run/log: no permission (Permission denied)"
+
+
 @pytest.mark.parametrize(
     "error",
-    [OSError(errno.EACCES, "Permission denied"), RuntimeError("shapes cannot be multiplied")],
+    [OSError(errno.EBADF, "Bad file descriptor"), RuntimeError("shapes cannot be multiplied")],
     ids=repr,
 )
 def test_other_errors_stay_bugs(error):
