@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,3 +175,12 @@ def test_a_motion_model_of_another_generator_is_refused(run_moco, toy_motion_pat
 
     assert result.exit_code == 4
     assert "motion.safetensors: moves latents of 12 dimensions" in result.stderr
+
+
+def test_a_device_is_written_to_and_stays_one(run_moco, toy_motion_path):
+    args = ["sample", toy_motion_path, "-o", "/dev/null", "--format", "npz"]
+
+    result = run_moco(*args)
+
+    assert result.exit_code == 0, result.stderr
+    assert Path("/dev/null").is_char_device()
