@@ -32,7 +32,7 @@ def stats(
     detector: Annotated[
         str, typer.Option(help="i3d, i3d-torchscript, motion, a file, or torchscript:FILE.")
     ] = "i3d",
-    protocol: Annotated[VideoProtocol, Without(("num_repeats",))],
+    protocol: Annotated[VideoProtocol, Without(("covariance", "num_repeats"))],
     latents: ev.Latents,
     force: opt.Force = False,
     extraction: ExtractionConfig,

@@ -130,7 +130,7 @@ def test_resuming_with_other_pictures_is_refused(train, pictures, run_moco, tmp_
     [
         (["--resolution", "48"], 2, "resolution 48: expected a power of two"),
         (["--batch-size", "0"], 2, "--batch-size"),
-        (["--learning-rate", "nan"], 2, "learning_rate nan: expected more than 0"),
+        (["--learning-rate", "nan"], 2, "--learning-rate nan: expected a finite number"),
         (["--channel-base", "4"], 2, "channel_base 4: leaves no channel"),
         (["--generator", "missing.pkl"], 3, "missing.pkl: no such file"),
         (["--precision", "fp16"], 2, "--precision fp16"),
