@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mocotool import __version__
+from mocotool.cli import cmd_demo
 from mocotool.cli.cmd_convert import convert
 from mocotool.cli.cmd_demo import demo
 from mocotool.cli.cmd_eval import eval_app
@@ -71,3 +72,5 @@ app.command("plot-run")(spread_options(plot_run))
 app.command()(spread_options(gallery))
 app.command()(spread_options(demo))
 app.command("fetch")(spread_options(fetch_command))
+
+cmd_demo.program = app

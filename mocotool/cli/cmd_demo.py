@@ -124,6 +124,10 @@ STEPS = (
 )
 
 
+program: typer.Typer | None = None
+"""Where the commands are typed: the program that `demo` belongs to, which says so itself."""
+
+
 def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="New folder for the results.")
@@ -203,10 +207,9 @@ def _run(command: str, folder: Path) -> str:
     Returns:
         What it printed, which for a quiet command is what it has measured.
     """
-    from mocotool.cli.app import app
-
+    assert program is not None
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as stdout:
-        code = app([*shlex.split(command)[1:], "--quiet"], standalone_mode=False)
+        code = program([*shlex.split(command)[1:], "--quiet"], standalone_mode=False)
     if code:
         raise typer.Exit(code)
     return stdout.getvalue().rstrip()
