@@ -7,7 +7,7 @@ is read, so these are ordinary layers.
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.errors import ConfigError, MismatchError

@@ -9,7 +9,7 @@ bias and noise.
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 

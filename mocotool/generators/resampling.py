@@ -8,7 +8,7 @@ up to a hundred times slower there in bfloat16.
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor
 
 RESAMPLE_TAPS = (1, 3, 3, 1)

@@ -9,7 +9,7 @@ whose derivative torch computes as quickly as any.
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor
 
 from mocotool.training.networks import wants_weight_gradients

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor
 
 from mocotool.configs.invert_clips import InvertClipsConfig

@@ -7,7 +7,7 @@ guesses by regression from pictures to latents.
 import dataclasses
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig, SearchSpace

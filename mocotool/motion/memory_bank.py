@@ -1,7 +1,7 @@
 """Negatives for the contrastive loss: embeddings of earlier batches, oldest out first."""
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 

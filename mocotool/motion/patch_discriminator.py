@@ -6,7 +6,7 @@ Both are the same stack of strided convolutions, in three or two dimensions, at 
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.layouts import to_ncthw

@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor
 
 from mocotool.errors import ConfigError

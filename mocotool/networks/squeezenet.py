@@ -7,7 +7,7 @@ classifier) in half precision.
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.bundled import FOLDER

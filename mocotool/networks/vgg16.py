@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.errors import FileFormatError, MismatchError

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 
 from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
 from mocotool.errors import FileFormatError

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any
 
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from torch import Tensor
 
 from mocotool.configs.generator import GeneratorOptions

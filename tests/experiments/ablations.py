@@ -1,6 +1,6 @@
 """Train motion with parts left out, and by both recipes, and compare: docs/ablations.md.
 
-    python docs/ablations.py UNSEEN_CLIPS SEEN_CLIPS [--rows ablations] [--log FILE]
+    python tests/experiments/ablations.py UNSEEN_CLIPS SEEN_CLIPS [--rows ablations] [--log FILE]
 
 Every row is trained anew from each seed, on the seen clips, with the settings below and nothing
 chosen; figures are means over seeds, and half the range from the lowest to the highest. With
@@ -147,7 +147,7 @@ def choose_config(
     generator: Generator, basis: PCABasis, changes: dict[str, Any], num_g_updates: int, *, seed: int
 ) -> TrainMotionConfig:
     """Return the settings of a row, the paper's recipe unless it says otherwise."""
-    settings = {"recipe": "paper", "seed": seed} | SETTINGS | changes
+    settings: dict[str, Any] = {"recipe": "paper", "seed": seed} | SETTINGS | changes
     config = TrainMotionConfig.from_recipe(**settings)
     num_steps = num_g_updates // config.num_g_steps
     config = TrainMotionConfig.from_recipe(**settings, num_steps=num_steps)
@@ -266,15 +266,15 @@ def compare_pictures(first: Tensor, last: Tensor) -> float:
 
 def print_table(done: Figures, rows: list[str], num_seeds: int, num_g_updates: int) -> None:
     """Print the means over seeds, and half the range."""
-    print(f"| {num_g_updates} steps |", " | ".join(COLUMNS.values()), "|")  # noqa: T201
-    print("|---" * (len(COLUMNS) + 1) + "|")  # noqa: T201
+    print(f"| {num_g_updates} steps |", " | ".join(COLUMNS.values()), "|")
+    print("|---" * (len(COLUMNS) + 1) + "|")
     for row in rows:
         cells = []
         for column in COLUMNS:
             values = [done[row, seed, num_g_updates][column] for seed in range(num_seeds)]
             middle, half = sum(values) / num_seeds, (max(values) - min(values)) / 2
             cells.append(f"{middle:.3g} ± {half:.1g}")
-        print(f"| {row} |", " | ".join(cells), "|")  # noqa: T201
+        print(f"| {row} |", " | ".join(cells), "|")
 
 
 def read_log(path: Path | None) -> Figures:
@@ -286,7 +286,7 @@ def read_log(path: Path | None) -> Figures:
 
 def tell(message: str) -> None:
     """Say how it goes, beside the table."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

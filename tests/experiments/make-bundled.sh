@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # From a folder of clips to the files in mocotool/bundled/: generator, motion model, clips.
 #
-#   docs/make-bundled.sh CLIPS WORK
+#   tests/experiments/make-bundled.sh CLIPS WORK
 #
 # Every third clip by name stays unseen, for judging. Ctrl-C and the same line again go on.
 set -euo pipefail
 export LC_ALL=C
 clips=$(realpath "$1")
 work=$2
-bundled=$(realpath "$(dirname "$0")/../mocotool/bundled")
+bundled=$(realpath "$(dirname "$0")/../../mocotool/bundled")
 
 mkdir -p "$work/seen" "$work/unseen" "$bundled/clips"
 number=0

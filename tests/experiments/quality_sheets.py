@@ -1,6 +1,6 @@
 """Draw the pictures of docs/quality.md: samples, nearest training frames, walks in w.
 
-    python docs/quality_sheets.py SEEN_CLIPS [--generator FILE] [-o docs/pictures]
+    python tests/experiments/quality_sheets.py SEEN_CLIPS [--generator FILE] [-o docs/pictures]
 
 SEEN_CLIPS are the clips the generator was trained on. Seeds are fixed; nothing is chosen.
 """

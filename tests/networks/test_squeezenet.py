@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everyone knows
+import torch.nn.functional as F
 from reference.squeezenet import activations
 from skimage import data
 from torch.testing import assert_close
