@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import torch
 from fuzz.mutations import mutate
 from reference.golden_files import find_golden, list_goldens
 from reference.ugly_clips import make_ugly_clips, write_clip
@@ -58,8 +59,6 @@ def resume(path):
 
 def make_sources(folder):
     """Return name -> (bytes, the readers that such a file may meet)."""
-    import torch
-
     golden = {name: find_golden(name) for name in list_goldens()}
     sources = {
         name: (path.read_bytes(), (load_generator, describe_file)) for name, path in golden.items()
@@ -117,6 +116,7 @@ def try_file(path, read):
 
 def open_some(sources, seed, indices, folder, report):
     """Open some files in this process, which ends with the first failure; write a line for each."""
+    torch.set_num_threads(1)  # the others did not come along when this process was forked
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = used + MAX_MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
