@@ -42,7 +42,7 @@ class LatentsMeta:
     names: list[str] | None = None
     """What each video is called, such as the clip that it was found for."""
     frame_stride: int | None = None
-    """Every which frame of the clips it was found for."""
+    """Every n-th frame of the clips that it was found for."""
     generator: FileRecord | None = None
     """The image generator the latents belong to."""
     motion: FileRecord | None = None

@@ -21,7 +21,7 @@ class InvertClipsConfig:
         _Clips(
             "Frames of each clip; shorter ones are left out.",
             min=2,
-            shown=f"as many as the shortest has, of {LEAST_FRAMES} at least",
+            shown=f"as many as the shortest has, at least {LEAST_FRAMES}",
         ),
     ] = None
     frame_stride: Annotated[int, _Clips("Take every n-th frame of a clip.", min=1)] = 2

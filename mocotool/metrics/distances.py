@@ -240,7 +240,7 @@ def check_clip_length(protocol: VideoProtocol, detector: Detector) -> None:
     if protocol.num_frames < detector.min_frames:
         raise ConfigError(
             f"clips of {protocol.num_frames} frames, the detector {detector.record.name} needs "
-            f"{detector.min_frames} at least",
+            f"at least {detector.min_frames}",
             hint=f"--num-frames {detector.min_frames}",
         )
 
@@ -298,7 +298,7 @@ def split_halves(stats: FeatureStats, name: str, *, seed: int) -> tuple[FeatureS
     features = require_features(stats, name)
     if len(features) < 4:
         raise MismatchError(
-            f"{name}: {len(features)} samples cannot be halved, a ground truth needs 4 at least",
+            f"{name}: {len(features)} samples cannot be halved, a ground truth needs at least 4",
             hint="leave --ground-truth out, or add --real-clips all",
         )
     order = np.random.default_rng(seed).permutation(len(features))

@@ -46,7 +46,7 @@ class MotionSubject:
     draw: Callable[[int], VideoSource]
     """Gives the videos of a seed."""
     stride: int = 1
-    """Every which frame of them is taken."""
+    """Take every n-th frame of them."""
     anywhere: bool = False
     """Whether clips begin at random places."""
     is_real: bool = False

@@ -133,7 +133,7 @@ def borrow_steps(
         trajectory: Gives first latents, in w or z.
         real: Latents of real clips, as from `moco invert`, frame by frame.
         generator: Says how wide each dimension of the latents is.
-        stride: Every which frame of the real clips is taken.
+        stride: Take every n-th frame of the real clips.
         num_frames: Frames of the result, all of which the real clips must have.
 
     Raises:

@@ -264,7 +264,16 @@ BAD_INPUTS = {
     "no weights": ("fvd", "real", "fake", 5, "moco fetch i3d"),
     "no such detector": ("fvd", "real", "fake", "--detector", "vgg", 2, "no such detector"),
     "no such preset": ("fvd", "real", "fake", "--protocol", "mine", 2, "'mine' is not one of"),
-    "few frames for i3d": ("kvd", "real", "fake", *MOTION[:2], "--num-frames", "3", 2, "needs 5"),
+    "few frames for i3d": (
+        "kvd",
+        "real",
+        "fake",
+        *MOTION[:2],
+        "--num-frames",
+        "3",
+        2,
+        "needs at least 5",
+    ),
     "bad stride": (
         "fvd",
         "real",
