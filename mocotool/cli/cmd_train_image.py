@@ -105,7 +105,7 @@ def train_image_command(
                 advance=advance,
             )
         measure = None
-        if held_out_listing is not None:
+        if held_out_listing is not None and run.writes:
             measure = HeldOutDistance(
                 held_out_listing,
                 resolution=config.resolution,
