@@ -25,7 +25,7 @@ _PUBLIC = {
     "describe_file": "mocotool.info",
     "TrainImageConfig": "mocotool.configs.train_image",
     "ImageTrainer": "mocotool.image_training.trainer",
-    "train_image": "mocotool.image_training.trainer",
+    "train_image": "mocotool.image_training.training",
     "fit_pca_basis": "mocotool.pca",
     "read_basis": "mocotool.basis",
     "write_basis": "mocotool.basis",

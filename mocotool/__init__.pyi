@@ -6,7 +6,7 @@ from mocotool.generators.conversion import convert_generator as convert_generato
 from mocotool.info import describe_file as describe_file
 from mocotool.configs.train_image import TrainImageConfig as TrainImageConfig
 from mocotool.image_training.trainer import ImageTrainer as ImageTrainer
-from mocotool.image_training.trainer import train_image as train_image
+from mocotool.image_training.training import train_image as train_image
 from mocotool.pca import fit_pca_basis as fit_pca_basis
 from mocotool.basis import read_basis as read_basis
 from mocotool.basis import write_basis as write_basis

@@ -52,7 +52,8 @@ def train_image_command(
     from mocotool.devices import resolve_device, resolve_training_precision
     from mocotool.image_training.plan import plan_training
     from mocotool.image_training.start import adopt_network, load_start
-    from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer, train_image
+    from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer
+    from mocotool.image_training.training import train_image
     from mocotool.metrics.held_out import HeldOutDistance
     from mocotool.provenance import portable_path
     from mocotool.training.distributed import joined_processes
@@ -65,9 +66,7 @@ def train_image_command(
     with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
         dtype = resolve_training_precision(computing.precision, processes.device)
-        start = None
-        if generator is not None:
-            start = load_start(generator, resolution=given.get("resolution"))
+        start = generator and load_start(generator, resolution=given.get("resolution"))
         if start is not None:
             config = adopt_network(config, start, asked=given)
         run = RunFolder(out, processes=processes)

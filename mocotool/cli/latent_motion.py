@@ -105,11 +105,8 @@ def train_on_latents(
         },
         warn=report.warn,
     )
-    if resume and run.has_state:
-        state = run.load_state(warn=report.warn)
-        with run.expected_state():
-            trainer.load_state_dict(state["trainer"])
-        run.drop_log_after(trainer.step_idx)
+    if resume:
+        trainer.resume(run, warn=report.warn)
 
     def save(motion: "GuidedMotion", step: int, *, is_best: bool) -> None:
         """Write the model as lively as the real clips, and once more if it is the best so far."""

@@ -6,7 +6,6 @@ Path-length regularisation is left out; docs/decisions.md says why.
 """
 
 import copy
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -15,8 +14,7 @@ from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import check_training_precision
-from mocotool.errors import DivergedError, StoppedError
-from mocotool.generators.loading import save_generator
+from mocotool.errors import DivergedError
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.image_training.augment import (
     MAX_PROBABILITY,
@@ -32,14 +30,12 @@ from mocotool.training.distributed import Processes
 from mocotool.training.networks import input_gradients_only
 from mocotool.training.randomness import derive_rng
 from mocotool.training.run_folder import RunFolder
-from mocotool.training.stopping import StopRequest
 
 W_AVG_BETA = 0.995  # running mean of w, Karras et al. 2019
 ADAM_BETAS = (0.0, 0.99)
 PREVIEW_IMAGES = 64
 HEAD_START = 6_400  # images of the discriminator alone, where the generator has learnt already
 GENERATOR_NAME = "generator.safetensors"
-BEST_NAME = "best.safetensors"
 DIVERGED_HINT = (
     f"start another run with --generator RUN/{GENERATOR_NAME}, which is from before, and a lower "
     "--learning-rate or a larger --r1-gamma"
@@ -274,14 +270,17 @@ class ImageTrainer:
             FileFormatError: There are states, but none can be read.
             MismatchError: The images are not those the run began with.
         """
-        if run.has_state:
-            state = run.load_state(warn=warn)
-            with run.expected_state():
-                images.load_state_dict(state["images"])
-                self.load_state_dict(state)
-        else:
-            warn(f"{run.path}: nothing was saved yet, the run begins anew")
+
+        def load(state: dict[str, Any]) -> None:
+            images.load_state_dict(state["images"])
+            self.load_state_dict(state)
+
+        run.restore(load, warn=warn)
         run.drop_log_after(self.step_idx)
+
+    def save(self, run: RunFolder, images: ImageBatches) -> None:
+        """Write what `resume` goes on from."""
+        run.save_state(self.state_dict() | {"images": images.state_dict()})
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that an exact resume needs."""
@@ -329,91 +328,3 @@ def _adam(
 
 def _is_finite(value: float) -> bool:
     return abs(value) < float("inf")
-
-
-def train_image(
-    trainer: ImageTrainer,
-    images: ImageBatches,
-    run: RunFolder,
-    *,
-    save_preview: Callable[[Tensor, int], None] | None = None,
-    measure: Callable[[StyleGAN2], float] | None = None,
-    on_step: Callable[[dict[str, float]], None] = lambda _: None,
-    stop: StopRequest | None = None,
-) -> None:
-    """Train until the configured number of images has been shown.
-
-    Args:
-        trainer: What to train; may have been resumed.
-        images: The real images, at the trainer's place.
-        run: Where the generator, state and losses go; opened.
-        save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
-        measure: Returns the averaged generator's distance (KID) from images that it never saw;
-            asked before every save, and the nearest generator so far is kept beside the newest.
-        on_step: Told the losses after each step.
-        stop: Asked after each step.
-
-    Raises:
-        StoppedError: The run was asked to stop, and saved.
-        DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
-    """
-    config = trainer.config
-    started, first = time.monotonic(), trainer.images_seen
-    while trainer.step_idx < config.num_steps:
-        values = trainer.step(next(images))
-        step = trainer.step_idx
-        on_step(values)
-        is_last = step >= config.num_steps
-        if is_last or step % config.log_every == 0:
-            rate = (trainer.images_seen - first) / (time.monotonic() - started)
-            run.log(step, values | {"images": trainer.images_seen, "images_per_s": rate})
-        is_preview = config.preview_every > 0 and (is_last or step % config.preview_every == 0)
-        if run.writes and save_preview is not None and is_preview:
-            save_preview(trainer.preview(), step)
-        asked = trainer.processes.any(bool(stop))
-        if asked or is_last or step % config.save_every == 0:
-            if measure is not None and run.writes:
-                keep_best(trainer, run, measure(trainer.averaged))
-            save_run(trainer, images, run)
-        if asked and not is_last:
-            raise StoppedError(
-                f"{run.path}: stopped and saved after {trainer.images_seen} images",
-                hint="the same command with --resume goes on",
-            )
-
-
-def keep_best(trainer: ImageTrainer, run: RunFolder, kid: float) -> None:
-    """Log a distance, and write the averaged generator if none was nearer.
-
-    Raises:
-        DivergedError: A weight is NaN or infinite; nothing is written.
-    """
-    trainer.check_weights()
-    run.log(trainer.step_idx, {"images": trainer.images_seen, "kid": kid})
-    if kid < trainer.best_kid:
-        trainer.best_kid = kid
-        notes = _notes(trainer, run) | {"kid": f"{kid:.6g}"}
-        save_generator(trainer.averaged, run.path / BEST_NAME, notes=notes)
-
-
-def _notes(trainer: ImageTrainer, run: RunFolder) -> dict[str, str]:
-    """Return what a generator's file says of its training."""
-    return {
-        "trained_by": run.command,
-        "images_seen": str(trainer.images_seen),
-        "seed": str(trainer.config.seed),
-    }
-
-
-def save_run(trainer: ImageTrainer, images: ImageBatches, run: RunFolder) -> None:
-    """Write the averaged generator, then everything an exact resume needs.
-
-    In this order a kill between the two costs nothing: the resumed run writes both again.
-
-    Raises:
-        DivergedError: A weight is NaN or infinite; nothing is written.
-    """
-    trainer.check_weights()
-    if run.writes:
-        save_generator(trainer.averaged, run.path / GENERATOR_NAME, notes=_notes(trainer, run))
-    run.save_state(trainer.state_dict() | {"images": images.state_dict()})

@@ -8,6 +8,7 @@ steps of the person whom it is shown beside; somebody else's real steps count as
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,7 +22,9 @@ from mocotool.generators.base import Generator
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.image_discriminator import update_average
 from mocotool.motion.latent_clips import LatentClips
+from mocotool.training.networks import has_finite_weights
 from mocotool.training.randomness import derive_rng, derive_seed
+from mocotool.training.run_folder import RunFolder
 
 CRITIC_WIDTH = 128
 DISPLACEMENT_WEIGHT = 0.1
@@ -155,10 +158,22 @@ class LatentMotionTrainer:
         self.step_idx += 1
         floats = {name: float(value.detach()) for name, value in values.items()}
         if not all(math.isfinite(value) for value in floats.values()):
-            raise DivergedError(
-                f"training diverged at step {self.step_idx}", hint="lower --learning-rate"
-            )
+            raise self._diverged()
         return floats
+
+    def check_weights(self) -> None:
+        """Check that no weight is broken, before they are saved.
+
+        Raises:
+            DivergedError: One is NaN or infinite.
+        """
+        if not all(map(has_finite_weights, (self.motion, self.posterior, self.critic))):
+            raise self._diverged()
+
+    def _diverged(self) -> DivergedError:
+        return DivergedError(
+            f"training diverged at step {self.step_idx}", hint="lower --learning-rate"
+        )
 
     def _schedule(self) -> float:
         return 0.5 * (1 + math.cos(math.pi * self.step_idx / self.config.num_steps))
@@ -257,6 +272,19 @@ class LatentMotionTrainer:
         loss.backward(inputs=parameters)
         nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
+
+    def resume(self, run: RunFolder, *, warn: Callable[[str], None]) -> None:
+        """Go on from the newest state in a run's folder, or begin anew where none was saved.
+
+        Raises:
+            FileFormatError: There are states, but none can be read.
+        """
+        run.restore(lambda state: self.load_state_dict(state["trainer"]), warn=warn)
+        run.drop_log_after(self.step_idx)
+
+    def save(self, run: RunFolder) -> None:
+        """Write what `resume` goes on from."""
+        run.save_state({"trainer": self.state_dict()})
 
     @torch.no_grad()
     def measure_held_out(self) -> float:

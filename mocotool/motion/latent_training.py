@@ -1,4 +1,4 @@
-"""Learning from trajectories: the loop around `LatentMotionTrainer`, and what it watches for."""
+"""Training on trajectories: `LatentMotionTrainer` in the loop, and what it watches for."""
 
 import json
 import math
@@ -9,11 +9,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mocotool.errors import StoppedError
 from mocotool.generators.base import Generator
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.walk_figures import NUM_CONTENTS, find_walk_alarms, measure_walks
+from mocotool.training.loop import Alarms, Say, Training, run_training
 from mocotool.training.randomness import derive_rng
 from mocotool.training.run_files import LOG_NAME
 from mocotool.training.run_folder import RunFolder
@@ -85,35 +85,46 @@ def train_latent_motion(
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
-    config = trainer.config
-    told: set[str] = set()
-    best = BestStep(run)
-    while trainer.step_idx < config.num_steps:
+    training = LatentMotionTraining(trainer, run, save_motion=save_motion)
+    run_training(training, run, on_step=on_step, warn=warn, stop=stop)
+
+
+class LatentMotionTraining(Training):
+    """A trainer on latents, as the loop sees it; arguments as in `train_latent_motion`."""
+
+    def __init__(
+        self, trainer: LatentMotionTrainer, run: RunFolder, *, save_motion: SaveMotion
+    ) -> None:
+        self.trainer: LatentMotionTrainer = trainer
+        self.run = run
+        self._write_motion = save_motion
+        self._best, self._is_best = BestStep(run), False
+        self._alarms = Alarms()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether held-out clips have not been rebuilt better for as long as was allowed."""
+        patience = self.trainer.config.patience
+        return patience is not None and self._best.num_worse >= patience
+
+    def step(self) -> dict[str, float]:
+        """Take one step of all networks; return its figures and its time."""
+        self._is_best = False
         started = time.monotonic()
-        values = trainer.step() | {"seconds": time.monotonic() - started}
-        step = trainer.step_idx
-        on_step(step, values)
-        is_last, asked = step == config.num_steps, bool(stop)
-        is_saved = asked or is_last or step % config.save_every == 0
-        if is_saved:
-            figures = measure_progress(trainer)
-            values |= figures
-            for name, alarm in find_alarms(figures).items():
-                if name not in told:
-                    warn(f"step {step}: {alarm}")
-            told = set(find_alarms(figures))
-        if is_saved or step % config.log_every == 0:
-            run.log(step, values)
-        if is_saved:
-            run.save_state({"trainer": trainer.state_dict()})
-            save_motion(trainer.averaged, step, is_best=best.take(step, figures["held_out"]))
-            if config.patience is not None and best.num_worse >= config.patience:
-                return
-        if asked and not is_last:
-            raise StoppedError(
-                f"{run.path}: stopped and saved after {step} steps",
-                hint="the same command with --resume goes on",
-            )
+        return self.trainer.step() | {"seconds": time.monotonic() - started}
+
+    def measure(self, warn: Say) -> dict[str, float]:
+        """Return how well held-out clips are rebuilt, and what can be said of walks."""
+        figures = measure_progress(self.trainer)
+        for alarm in self._alarms.find_new(find_alarms(figures)):
+            warn(f"step {self.trainer.step_idx}: {alarm}")
+        self._is_best = self._best.take(self.trainer.step_idx, figures["held_out"])
+        return figures
+
+    def save(self) -> None:
+        """Write the averaged motion model, then everything an exact resume needs."""
+        self._write_motion(self.trainer.averaged, self.trainer.step_idx, is_best=self._is_best)
+        self.trainer.save(self.run)
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ from mocotool.motion.losses import LossWeights, mutual_information_loss, total_g
 from mocotool.motion.rendering import ClipRenderer, check_frame_size, measure_graph_bytes
 from mocotool.motion.walk_figures import NUM_CONTENTS, measure_walks
 from mocotool.training.distributed import Processes
+from mocotool.training.networks import has_finite_weights
 from mocotool.training.randomness import derive_seed
 from mocotool.training.run_folder import RunFolder
 
@@ -245,7 +246,7 @@ class MotionTrainer:
         networks: dict[str, nn.Module] = {"motion": self.motion}
         networks |= {name: game.network for name, game in self.games.items()}
         for name, network in networks.items():
-            if not all(bool(x.isfinite().all()) for x in network.parameters()):
+            if not has_finite_weights(network):
                 raise self._diverged(f"a weight of the {name} network")
 
     def _diverged(self, what: str) -> DivergedError:
@@ -309,14 +310,17 @@ class MotionTrainer:
             FileFormatError: There are states, but none can be read.
             MismatchError: The clips are not those the run began with.
         """
-        if run.has_state:
-            state = run.load_state(warn=warn)
-            with run.expected_state():
-                clips.load_state_dict(state["clips"])
-                self.load_state_dict(state["trainer"])
-        else:
-            warn(f"{run.path}: nothing was saved yet, the run begins anew")
+
+        def load(state: dict[str, Any]) -> None:
+            clips.load_state_dict(state["clips"])
+            self.load_state_dict(state["trainer"])
+
+        run.restore(load, warn=warn)
         run.drop_log_after(self.step_idx)
+
+    def save(self, run: RunFolder, clips: Clips) -> None:
+        """Write what `resume` goes on from."""
+        run.save_state({"trainer": self.state_dict(), "clips": clips.state_dict()})
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs, beside the clips' own place."""

@@ -1,15 +1,15 @@
-"""Learning to move: the loop around `MotionTrainer`, with saving, previews and warnings."""
+"""Training on videos: `MotionTrainer` in the loop, with its files and what it watches for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
 from mocotool.devices import peak_memory_mb
-from mocotool.errors import StoppedError
 from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.trainer import Clips, MotionTrainer
 from mocotool.motion.walk_figures import find_walk_alarms
+from mocotool.training.loop import Alarms, Say, Training, run_training
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
@@ -25,7 +25,7 @@ class MotionWatch:
         self.ratio: float | None = None
         self.told = False
 
-    def update(self, step: int, values: dict[str, float]) -> str | None:
+    def update(self, step: int, values: Mapping[str, float]) -> str | None:
         """Take a step's figures; return a warning where there is something new to say."""
         ratio = values["motion_generated"] / max(values["motion_real"], 1e-6)
         self.ratio = ratio if self.ratio is None else 0.9 * self.ratio + 0.1 * ratio
@@ -68,50 +68,58 @@ def train_motion(
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
-    config, watch = trainer.config, MotionWatch()
-    alarmed: set[str] = set()
-    while trainer.step_idx < config.num_steps:
+    training = MotionTraining(
+        trainer, clips, run, save_motion=save_motion, save_preview=save_preview
+    )
+    run_training(training, run, on_step=on_step, warn=warn, stop=stop)
+
+
+class MotionTraining(Training):
+    """A motion trainer, as the loop sees it; arguments as in `train_motion`."""
+
+    def __init__(
+        self,
+        trainer: MotionTrainer,
+        clips: Clips,
+        run: RunFolder,
+        *,
+        save_motion: Callable[[MotionGenerator, int], None],
+        save_preview: Callable[[Tensor, int], object],
+    ) -> None:
+        self.trainer: MotionTrainer = trainer
+        self.clips, self.run = clips, run
+        self.preview_every = trainer.config.preview_every
+        self._write_motion, self._write_preview = save_motion, save_preview
+        self._watch, self._alarms = MotionWatch(), Alarms()
+
+    def step(self) -> dict[str, float]:
+        """Take one step of the whole recipe; return its figures, time and memory."""
         started = time.monotonic()
-        values = trainer.step(next(clips))
-        step = trainer.step_idx
-        is_last = step == config.num_steps
-        values |= {
+        values = self.trainer.step(next(self.clips))
+        return values | {
             "seconds": time.monotonic() - started,
-            "memory_mb": peak_memory_mb(trainer.device),
+            "memory_mb": peak_memory_mb(self.trainer.device),
         }
-        on_step(step, values)
-        warning = watch.update(step, values)
+
+    def watch(self, values: Mapping[str, float], warn: Say) -> None:
+        """Warn of motion that dies away or explodes."""
+        warning = self._watch.update(self.trainer.step_idx, values)
         if warning is not None:
             warn(warning)
-        if step % config.save_every == 0 or is_last:
-            figures = trainer.measure_walks()
-            values |= figures
-            for name, alarm in find_walk_alarms(figures).items():
-                if name not in alarmed:
-                    warn(f"step {step}: {alarm}")
-            alarmed = set(find_walk_alarms(figures))
-        if step % config.log_every == 0 or is_last:
-            run.log(step, values)
-        is_preview = config.preview_every > 0 and (step % config.preview_every == 0 or is_last)
-        if run.writes and is_preview:
-            save_preview(trainer.preview(), step)
-        asked = trainer.processes.any(bool(stop))
-        if asked or step % config.save_every == 0 or is_last:
-            save_state(trainer, clips, run)
-            if run.writes:
-                save_motion(trainer.averaged, step)
-        if asked and not is_last:
-            raise StoppedError(
-                f"{run.path}: stopped and saved after {step} steps",
-                hint="the same command with --resume goes on",
-            )
 
+    def measure(self, warn: Say) -> dict[str, float]:
+        """Return what can be said of walks without rendering."""
+        figures = self.trainer.measure_walks()
+        for alarm in self._alarms.find_new(find_walk_alarms(figures)):
+            warn(f"step {self.trainer.step_idx}: {alarm}")
+        return figures
 
-def save_state(trainer: MotionTrainer, clips: Clips, run: RunFolder) -> None:
-    """Write everything an exact resume needs.
+    def save_preview(self) -> None:
+        """Write videos of fixed seeds."""
+        self._write_preview(self.trainer.preview(), self.trainer.step_idx)
 
-    Raises:
-        DivergedError: A weight is NaN or infinite; nothing is written.
-    """
-    trainer.check_weights()
-    run.save_state({"trainer": trainer.state_dict(), "clips": clips.state_dict()})
+    def save(self) -> None:
+        """Write the averaged motion model, then everything an exact resume needs."""
+        if self.run.writes:
+            self._write_motion(self.trainer.averaged, self.trainer.step_idx)
+        self.trainer.save(self.run, self.clips)

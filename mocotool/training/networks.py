@@ -13,6 +13,11 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+def has_finite_weights(network: nn.Module) -> bool:
+    """Tell whether no trained number of a network is NaN or infinite."""
+    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+
+
 @contextlib.contextmanager
 def input_gradients_only() -> Iterator[None]:
     """Spare the gradients of weights in the block, where only that of the input is asked for.

@@ -228,6 +228,26 @@ class RunFolder:
             return "the state before is whole, and --resume goes on from it"
         return "no state had been saved yet, and --resume begins anew"
 
+    def restore(
+        self, load: Callable[[dict[str, Any]], None], *, warn: Callable[[str], None]
+    ) -> None:
+        """Go on from the newest state, or begin anew where none was saved.
+
+        Args:
+            load: Takes the state over.
+            warn: Told of a damaged state that was skipped, or that the run begins anew.
+
+        Raises:
+            FileFormatError: There are states, but none can be read, or it is not one of this run.
+            MismatchError: `load` found that it belongs to other data.
+        """
+        if not self.has_state:
+            warn(f"{self.path}: nothing was saved yet, the run begins anew")
+            return
+        state = self.load_state(warn=warn)
+        with self.expected_state():
+            load(state)
+
     @contextlib.contextmanager
     def expected_state(self) -> Iterator[None]:
         """Name this folder where the block, which goes on from its state, finds something else.

@@ -23,7 +23,8 @@ from mocotool.generators.resampling import fir_kernel, upsample_2d
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.plan import plan_training
 from mocotool.image_training.start import adopt_network, grow_generator, load_start
-from mocotool.image_training.trainer import ImageTrainer, train_image
+from mocotool.image_training.trainer import ImageTrainer
+from mocotool.image_training.training import train_image
 from mocotool.training.distributed import Processes
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest

@@ -1,0 +1,111 @@
+"""Training on images: `ImageTrainer` in the loop, with its files and the distance it watches."""
+
+import time
+from collections.abc import Callable
+
+from torch import Tensor
+
+from mocotool.generators.loading import save_generator
+from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.image_training.trainer import GENERATOR_NAME, ImageBatches, ImageTrainer
+from mocotool.training.loop import Say, Training, run_training
+from mocotool.training.run_folder import RunFolder
+from mocotool.training.stopping import StopRequest
+
+BEST_NAME = "best.safetensors"
+
+
+def train_image(
+    trainer: ImageTrainer,
+    images: ImageBatches,
+    run: RunFolder,
+    *,
+    save_preview: Callable[[Tensor, int], None] | None = None,
+    measure: Callable[[StyleGAN2], float] | None = None,
+    on_step: Callable[[dict[str, float]], None] = lambda _: None,
+    stop: StopRequest | None = None,
+) -> None:
+    """Train until the configured number of images has been shown.
+
+    Args:
+        trainer: What to train; may have been resumed.
+        images: The real images, at the trainer's place.
+        run: Where the generator, state and losses go; opened.
+        save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
+        measure: Returns the averaged generator's distance (KID) from images that it never saw;
+            asked where a save is due, and the nearest generator so far is kept beside the newest.
+        on_step: Told the losses after each step.
+        stop: Asked after each step.
+
+    Raises:
+        StoppedError: The run was asked to stop, and saved.
+        DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
+    """
+    training = ImageTraining(trainer, images, run, save_preview=save_preview, measure=measure)
+    run_training(
+        training, run, on_step=lambda _, values: on_step(values), warn=lambda _: None, stop=stop
+    )
+
+
+class ImageTraining(Training):
+    """An image trainer, as the loop sees it; arguments as in `train_image`."""
+
+    def __init__(
+        self,
+        trainer: ImageTrainer,
+        images: ImageBatches,
+        run: RunFolder,
+        *,
+        save_preview: Callable[[Tensor, int], None] | None,
+        measure: Callable[[StyleGAN2], float] | None,
+    ) -> None:
+        self.trainer: ImageTrainer = trainer
+        self.images, self.run = images, run
+        self.preview_every = trainer.config.preview_every if save_preview is not None else 0
+        self._write_preview = save_preview
+        self._measure_distance = measure if run.writes else None
+        self._started, self._first = time.monotonic(), trainer.images_seen
+
+    @property
+    def progress(self) -> str:
+        """How far training is, in words."""
+        return f"{self.trainer.images_seen} images"
+
+    def step(self) -> dict[str, float]:
+        """Show the networks one batch; return losses, and how many images were shown how fast."""
+        values = self.trainer.step(next(self.images))
+        images = self.trainer.images_seen
+        rate = (images - self._first) / (time.monotonic() - self._started)
+        return values | {"images": images, "images_per_s": rate}
+
+    def measure(self, warn: Say) -> dict[str, float]:
+        """Return the distance, and write the averaged generator if none was nearer."""
+        trainer = self.trainer
+        if self._measure_distance is None:
+            return {}
+        kid = self._measure_distance(trainer.averaged)
+        if kid < trainer.best_kid:
+            trainer.best_kid = kid
+            self._write_generator(BEST_NAME, kid=f"{kid:.6g}")
+        return {"kid": kid}
+
+    def save_preview(self) -> None:
+        """Write a grid of fixed latents' images."""
+        if self._write_preview is not None:
+            self._write_preview(self.trainer.preview(), self.trainer.step_idx)
+
+    def save(self) -> None:
+        """Write the averaged generator, then everything an exact resume needs."""
+        if self.run.writes:
+            self._write_generator(GENERATOR_NAME)
+        self.trainer.save(self.run, self.images)
+
+    def _write_generator(self, name: str, **notes: str) -> None:
+        """Write the averaged generator, with what its file says of its training."""
+        trainer = self.trainer
+        notes = {
+            "trained_by": self.run.command,
+            "images_seen": str(trainer.images_seen),
+            "seed": str(trainer.config.seed),
+        } | notes
+        save_generator(trainer.averaged, self.run.path / name, notes=notes)
