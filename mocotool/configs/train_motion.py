@@ -62,6 +62,10 @@ class TrainMotionConfig:
     embed_dim: Annotated[int, _Further("Size of D_I's embedding.", min=1)] = 256
     bank_size: Annotated[int, _Size("Embeddings in the memory bank.")] = 4096
     num_scales: Annotated[int, _Further("Sizes at which the patch discriminators look.", min=1)] = 2
+    patch_norm: Annotated[
+        Literal["instance", "batch"],
+        _Further("What the patch discriminators normalise over: each clip, or the whole batch."),
+    ] = "instance"
 
     form: Annotated[Literal["reference", "paper"], _Further("The motion generator's form.")] = (
         "reference"

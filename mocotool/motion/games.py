@@ -215,6 +215,7 @@ class VideoGame(PatchGame):
             with_first_frame=self.with_first_frame,
             width=setting.config.video_width,
             num_scales=setting.config.num_scales,
+            norm=setting.config.patch_norm,
         )
         super().__init__(setting, network)
 
@@ -284,7 +285,9 @@ class PairGame(PatchGame):
     def __init__(self, setting: Setting) -> None:
         self.config = setting.config
         network = PairDiscriminator(
-            width=setting.config.pair_width, num_scales=setting.config.num_scales
+            width=setting.config.pair_width,
+            num_scales=setting.config.num_scales,
+            norm=setting.config.patch_norm,
         )
         super().__init__(setting, network)
 

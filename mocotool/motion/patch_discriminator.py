@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from mocotool.layouts import to_ncthw
 from mocotool.motion.twice_differentiable import TwiceDifferentiableConv3d
 
+PatchNorm = Literal["instance", "batch"]
+
 LRELU_SLOPE = 0.2
 CONV_INIT_STD = 0.02  # Official code: weights_init
 MAX_FRAMES_AT_FULL_RATE = 16  # Official code: longer clips are halved in time between scales
@@ -29,6 +31,14 @@ class InputTypeConv2d(nn.Conv2d):
         return F.conv2d(x, weight, bias, stride=self.stride, padding=PADDING)
 
 
+NORMS: dict[tuple[PatchNorm, int], type[nn.Module]] = {
+    ("instance", 2): nn.InstanceNorm2d,
+    ("instance", 3): nn.InstanceNorm3d,
+    ("batch", 2): nn.BatchNorm2d,
+    ("batch", 3): nn.BatchNorm3d,
+}
+
+
 class PatchDiscriminator(nn.Module):
     """One scale: four convolutions with leaky ReLUs, then one to a map of raw scores.
 
@@ -36,18 +46,28 @@ class PatchDiscriminator(nn.Module):
         in_channels: Channels of the input.
         width: Channels after the first layer; they double three times.
         num_dims: 3 for video [n, c, t, h, w], 2 for images [n, c, h, w].
+        norm: Whether activations are normalised over each input, or over the batch (of this
+            process); always with the numbers at hand, never with running averages.
     """
 
-    def __init__(self, in_channels: int, *, width: int, num_dims: Literal[2, 3]) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        width: int,
+        num_dims: Literal[2, 3],
+        norm: PatchNorm = "instance",
+    ) -> None:
         super().__init__()
         conv = TwiceDifferentiableConv3d if num_dims == 3 else InputTypeConv2d
-        norm = nn.InstanceNorm3d if num_dims == 3 else nn.InstanceNorm2d
         layers: list[nn.Module] = []
         for i, factor in enumerate(WIDTH_FACTORS):
             stride = 2 if i < 3 else 1
             layers.append(conv(in_channels, width * factor, KERNEL, stride=stride, padding=PADDING))
             if i > 0:
-                layers.append(norm(width * factor))
+                layers.append(
+                    NORMS[norm, num_dims](width * factor, affine=False, track_running_stats=False)
+                )
             layers.append(nn.LeakyReLU(LRELU_SLOPE))
             in_channels = width * factor
         layers.append(conv(in_channels, 1, KERNEL, stride=1, padding=PADDING))
@@ -70,16 +90,23 @@ class MultiscaleDiscriminator(nn.Module):
         width: Channels after the first layer.
         num_dims: 3 for video, 2 for images.
         num_scales: How many sizes.
+        norm: See `PatchDiscriminator`.
     """
 
     def __init__(
-        self, in_channels: int, *, width: int, num_dims: Literal[2, 3], num_scales: int = 2
+        self,
+        in_channels: int,
+        *,
+        width: int,
+        num_dims: Literal[2, 3],
+        num_scales: int = 2,
+        norm: PatchNorm = "instance",
     ) -> None:
         super().__init__()
         self.num_dims: Literal[2, 3] = num_dims
         self.compute_dtype = torch.float32  # of convolutions; weights and scores stay float32
         self.scales = nn.ModuleList(
-            PatchDiscriminator(in_channels, width=width, num_dims=num_dims)
+            PatchDiscriminator(in_channels, width=width, num_dims=num_dims, norm=norm)
             for _ in range(num_scales)
         )
 
@@ -107,11 +134,19 @@ class VideoDiscriminator(MultiscaleDiscriminator):
         with_first_frame: Whether each later frame comes with the first one; see `to_video_input`.
         width: Channels after the first layer; 64 is the authors'.
         num_scales: How many sizes.
+        norm: See `PatchDiscriminator`.
     """
 
-    def __init__(self, *, with_first_frame: bool, width: int, num_scales: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        with_first_frame: bool,
+        width: int,
+        num_scales: int = 2,
+        norm: PatchNorm = "instance",
+    ) -> None:
         in_channels = 6 if with_first_frame else 3
-        super().__init__(in_channels, width=width, num_dims=3, num_scales=num_scales)
+        super().__init__(in_channels, width=width, num_dims=3, num_scales=num_scales, norm=norm)
         self.with_first_frame = with_first_frame
 
 
@@ -121,10 +156,11 @@ class PairDiscriminator(MultiscaleDiscriminator):
     Args:
         width: Channels after the first layer; 64 is the authors'.
         num_scales: How many sizes.
+        norm: See `PatchDiscriminator`.
     """
 
-    def __init__(self, *, width: int, num_scales: int = 2) -> None:
-        super().__init__(6, width=width, num_dims=2, num_scales=num_scales)
+    def __init__(self, *, width: int, num_scales: int = 2, norm: PatchNorm = "instance") -> None:
+        super().__init__(6, width=width, num_dims=2, num_scales=num_scales, norm=norm)
 
 
 def to_video_input(video: Tensor, *, with_first_frame: bool) -> Tensor:

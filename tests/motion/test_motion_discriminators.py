@@ -195,3 +195,27 @@ def test_a_bank_starts_with_random_directions():
     bank = MemoryBank(5, 4, batch_size=1, rng=torch.Generator().manual_seed(0))
 
     assert_close(bank.entries.norm(dim=1), torch.ones(5))
+
+
+@pytest.mark.parametrize("num_dims", [2, 3])
+@pytest.mark.parametrize(("norm", "is_alone"), [("instance", True), ("batch", False)])
+def test_an_input_is_normalised_alone_or_with_its_batch(norm, is_alone, num_dims):
+    torch.manual_seed(0)
+    network = MultiscaleDiscriminator(3, width=2, num_dims=num_dims, num_scales=1, norm=norm)
+    x = torch.randn(2, 3, *(16,) * num_dims)
+
+    together, alone = network(x)[0][:1], network(x[:1])[0]
+
+    assert torch.allclose(together, alone, atol=1e-6) is is_alone
+
+
+def test_batch_normalisation_sees_the_numbers_at_hand():
+    torch.manual_seed(0)
+    network = MultiscaleDiscriminator(3, width=2, num_dims=3, num_scales=1, norm="batch").eval()
+    x = 5 + 3 * torch.randn(2, 3, 16, 16, 16)
+
+    y = network.scales[0].layers[:4](x)  # up to the first normalisation
+
+    axes = (0, 2, 3, 4)
+    assert_close(y.mean(dim=axes), torch.zeros(4), rtol=0, atol=1e-5)
+    assert_close(y.var(dim=axes, unbiased=False), torch.ones(4), rtol=1e-2, atol=0)

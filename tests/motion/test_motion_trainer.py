@@ -1,6 +1,7 @@
 """One step of training, in every recipe."""
 
 import copy
+import math
 import os
 import subprocess
 import sys
@@ -54,6 +55,17 @@ def train(trainer, num_steps, clips=None):
     clips = clips or ToyClips(batch_size=2)
     clips.position = trainer.step_idx
     return [trainer.step(next(clips)) for _ in range(num_steps)]
+
+
+def test_batch_normalisation_is_a_setting_of_both_patch_discriminators(make_trainer):
+    trainer = make_trainer(make_config(patch_norm="batch", num_g_steps=1))
+
+    (metrics,) = train(trainer, 1)
+
+    for name, kind in (("video", torch.nn.BatchNorm3d), ("image", torch.nn.BatchNorm2d)):
+        modules = list(trainer.games[name].network.modules())
+        assert any(isinstance(module, kind) for module in modules), name
+    assert all(math.isfinite(value) for value in metrics.values())
 
 
 def flatten(state, prefix=""):
