@@ -152,3 +152,154 @@ def render_script(name: str) -> str:
     ]
     lines += [x.format(name=name, videos=experiment.videos) for x in experiment.evaluations]
     return "\n".join(["```sh", *lines, "```"])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """A table of the paper, or figures of one kind."""
+
+    title: str
+    """Its number, where it is known, and what it shows."""
+    commands: tuple[str, ...]
+    """What makes its rows or pictures, once the data set's script has run."""
+    lacks: str
+    """What of it cannot be had here."""
+
+
+WEIGHTS = "the generator's weights and the videos"
+UNRELEASED = "a generator: it was not released"
+ABLATED = (
+    "moco train-motion --preset {preset} --ablate {part} --videos videos/{videos} "
+    "--generator {preset}/generator.safetensors --pca {preset}/pca.npz --num-epochs {epochs} "
+    "-o {preset}/no-{part}"
+)
+
+
+def _ablations(preset: str, *parts: str) -> tuple[str, ...]:
+    experiment = EXPERIMENTS[preset]
+    values = {"preset": preset, "videos": experiment.videos, "epochs": experiment.passes}
+    return tuple(ABLATED.format(part=part, **values) for part in parts)
+
+
+def _metrics(preset: str) -> tuple[str, ...]:
+    experiment = EXPERIMENTS[preset]
+    return tuple(x.format(name=preset, videos=experiment.videos) for x in experiment.evaluations)
+
+
+def _clips(preset: str) -> tuple[str, ...]:
+    return (
+        f"moco sample {preset}/run/motion.safetensors --num-videos 9 -o {preset}/nine.npz",
+        f"moco render {preset}/nine.npz --grid -o {preset}/nine.mp4",
+    )
+
+
+EXHIBITS = (
+    Exhibit(
+        title="Table 1: UCF-101, Inception score and FVD",
+        commands=_metrics("ucf101"),
+        lacks=f"{WEIGHTS}; the rows of other methods are those of their papers",
+    ),
+    Exhibit(
+        title="Table 2: FaceForensics, FVD, ACD and human preference",
+        commands=_metrics("faceforensics"),
+        lacks=f"{WEIGHTS}; people to ask, and the other method's videos",
+    ),
+    Exhibit(
+        title="Table 3: Sky Time-lapse, FVD, and PSNR and SSIM of prediction",
+        commands=_metrics("sky"),
+        lacks=f"{WEIGHTS}; the other method's videos",
+    ),
+    Exhibit(
+        title="Table 4: what each part brings on UCF-101",
+        commands=(
+            *_ablations("ucf101", "residual", "image-disc", "video-disc", "mutual-info"),
+            "moco sample ucf101/no-residual/motion.safetensors --num-videos 10000 "
+            "-o ucf101/no-residual.npz",
+            "moco eval is ucf101/no-residual.npz --ground-truth videos/ucf101",
+            "moco eval fvd videos/ucf101 ucf101/no-residual.npz --protocol paper",
+        ),
+        lacks=f"{WEIGHTS}; the last three lines are for each of the four",
+    ),
+    Exhibit(
+        title="Table 5: what each part brings across domains, by human preference",
+        commands=(
+            *_ablations("ffhq-vox", "contrastive", "mutual-info"),
+            "moco sample ffhq-vox/no-contrastive/motion.safetensors --num-videos 9 "
+            "-o ffhq-vox/no-contrastive.npz",
+            "moco render ffhq-vox/no-contrastive.npz --grid -o ffhq-vox/no-contrastive.mp4",
+        ),
+        lacks="the videos, and people to ask",
+    ),
+    Exhibit(
+        title="Table 7: FID of the image generators",
+        commands=(
+            "moco fetch inception",
+            "moco sample ucf101/run/motion.safetensors --num-videos 50000 --num-frames 1 "
+            "-o ucf101/frames.npz",
+            "moco eval fid videos/ucf101 ucf101/frames.npz",
+        ),
+        lacks=f"{WEIGHTS}; the lines are for each generator in turn",
+    ),
+    Exhibit(
+        title="Table 8: human preference",
+        commands=_clips("faceforensics"),
+        lacks="people to ask, and the other method's videos",
+    ),
+    Exhibit(
+        title="Figures of generated videos",
+        commands=tuple(line for name in EXPERIMENTS if name != "bair" for line in _clips(name)),
+        lacks=f"{WEIGHTS}; for BigGAN, {UNRELEASED}",
+    ),
+    Exhibit(
+        title="Figures of one content in several motions, and of one motion of several contents",
+        commands=(
+            "moco sample ffhq-vox/run/motion.safetensors --seeds 1,1,1 --motion-seeds 1,2,3 "
+            "-o ffhq-vox/motions.npz",
+            "moco sample ffhq-vox/run/motion.safetensors --seeds 1,2,3 --motion-seeds 1,1,1 "
+            "-o ffhq-vox/contents.npz",
+            "moco render ffhq-vox/motions.npz --grid -o ffhq-vox/motions.mp4",
+            "moco render ffhq-vox/contents.npz --grid -o ffhq-vox/contents.mp4",
+        ),
+        lacks=WEIGHTS,
+    ),
+    Exhibit(
+        title="Figures of longer videos: 64 frames unrolled, and 16 made 32",
+        commands=(
+            "moco sample sky/run/motion.safetensors --num-frames 64 -o sky/longer.npz",
+            "moco render sky/longer.npz --grid -o sky/longer.mp4",
+            "moco interpolate sky/few.npz --factor 2 -o sky/finer.npz",
+            "moco render sky/finer.npz --grid -o sky/finer.mp4",
+        ),
+        lacks=WEIGHTS,
+    ),
+    Exhibit(
+        title="Appendix D: the mean video and the deviation over motions",
+        commands=(
+            "moco eval diversity ffhq-vox/run/motion.safetensors "
+            "--generator ffhq-vox/generator.safetensors --pictures ffhq-vox/diversity",
+            "moco eval diversity ffhq-vox/no-mutual-info/motion.safetensors "
+            "--generator ffhq-vox/generator.safetensors",
+        ),
+        lacks=WEIGHTS,
+    ),
+    Exhibit(
+        title="Appendix E: variance that the components hold, and what each of them does",
+        commands=_metrics("bair"),
+        lacks=UNRELEASED,
+    ),
+)
+"""What the paper shows, in its order.
+
+Table 6 and the numbers of the figures are left out: nothing at hand says what they show.
+"""
+
+
+def render_exhibits() -> str:
+    """Return a block of shell for each of `EXHIBITS`, with what cannot be had."""
+    parts = []
+    for exhibit in EXHIBITS:
+        lines = "\n".join(exhibit.commands)
+        parts.append(
+            f"### {exhibit.title}\n\n```sh\n{lines}\n```\n\nNot to be had here: {exhibit.lacks}."
+        )
+    return "\n\n".join(parts)

@@ -144,6 +144,13 @@ def render_presets() -> str:
     return render_table((*head, "epochs in the script", "generator"), list_preset_rows())
 
 
+def render_exhibits() -> str:
+    """Return the commands behind each table and figure of the paper."""
+    from experiments import render_exhibits
+
+    return render_exhibits()
+
+
 def render_experiment(name: str) -> str:
     """Return the script of one of the paper's experiments."""
     from experiments import render_script
@@ -294,6 +301,7 @@ def fill_page(page: Path) -> str:
         "deviations": render_deviations,
         "library": render_library,
         "presets": render_presets,
+        "exhibits": render_exhibits,
     }
 
     def fill(match: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from survey import COMMANDS, ROOT
 
-from mocotool.configs.train_motion import PRESETS, TrainMotionConfig
+from mocotool.configs.train_motion import ABLATIONS, PRESETS, TrainMotionConfig
 
 TEXT = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
 
@@ -75,6 +75,20 @@ def test_the_passes_are_those_of_the_authors_script(name):
     training, *_ = [x for x in read_commands() if f"--preset {name} --videos" in x]
 
     assert parse(training)["num_epochs"] == (100 if epochs == "-" else int(epochs))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 7, 8])
+def test_each_table_has_its_commands_and_what_it_lacks(number):
+    (section,) = re.findall(rf"\n### Table {number}: .*?(?=\n##|\Z)", TEXT, re.DOTALL)
+
+    assert re.search(r"```sh\n(moco .*\n)+```", section)
+    assert "Not to be had here: " in section
+
+
+def test_each_ablation_of_the_tables_leaves_out_its_part():
+    lines = [parse(line) for line in read_commands() if "--ablate" in line]
+
+    assert {line["ablate"] for line in lines} == set(ABLATIONS) - {"none"}
 
 
 def test_the_settings_that_no_preset_changes_are_told_right():
