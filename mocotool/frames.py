@@ -48,6 +48,11 @@ def render_frames(
 
     Raises:
         MismatchError: The latents do not fit the generator.
+
+    Source:
+        Official code: evaluate.py.
+        Deviation: the generator's own noise unless told otherwise, and 12 frames a second; the
+            program draws noise for each video or takes none, and writes 10 a second.
     """
     for video_idx in range(len(trajectory.latents)):
         for frames_u8 in render_video(generator, trajectory, video_idx, config=config):

@@ -42,6 +42,10 @@ def to_frames_u8(img: Tensor) -> Tensor:
 
     Returns:
         uint8 [..., h, w, c] in [0, 255], rounded to the nearest.
+
+    Source:
+        Official code: evaluate.py (clamped, then cast).
+        Deviation: rounded; the program cuts off, which is half a step of grey darker on average.
     """
     # uint8 wraps: clamp before the cast.
     scaled = img.float().add(1.0).mul(127.5).round_().clamp_(0, 255)

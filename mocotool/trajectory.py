@@ -49,6 +49,11 @@ def sample_trajectory(
     Raises:
         ConfigError: Seeds and starts contradict each other, or a class is missing.
         MismatchError: Motion model, generator and starts do not belong together.
+
+    Source:
+        Official code: evaluate.py.
+        Deviation: a first latent gives one video, of seeds; the program draws without any, and
+            motion twice for each first latent, to render with and without pixel noise.
     """
     config = SampleConfig() if config is None else config
     check_motion_fits(motion, generator)

@@ -109,7 +109,13 @@ class ClipDataset:
         return self._decoded is not None
 
     def locate(self, position: int) -> tuple[int, range]:
-        """Return which video and which of its frames make up the clip at a position."""
+        """Return which video and which of its frames make up the clip at a position.
+
+        Source:
+            Official code: its data loader.
+            Deviation: a clip may end at a video's last frame, and a video may be just as long as
+            a clip's span; the program leaves out the last frame, and such videos.
+        """
         epoch, place = divmod(position, len(self.entries))
         video_idx = int(epoch_order(len(self.entries), self.seed, epoch)[place])
         num_starts = self.entries[video_idx].num_frames + 1 - self._span

@@ -21,6 +21,10 @@ def square_frames(frames_u8: FramesU8, size: int) -> FramesU8:
 
     Returns:
         uint8 [t, 3, size, size].
+
+    Source:
+        Official code: its data loader (centre square, Lanczos).
+        Deviation: bicubic with antialiasing, since torch has no Lanczos.
     """
     _, height, width, _ = frames_u8.shape
     side = min(height, width)

@@ -104,6 +104,11 @@ def list_videos(
 
     Raises:
         FileFormatError: The folder is missing, or no usable video is in it; the message says why.
+
+    Source:
+        Official code: its data loader.
+        Deviation: files of video are read too, and frames may have any names with numbers in them;
+            the program takes folders of frames whose whole names are numbers.
     """
     folder = Path(folder)
     if not folder.exists():
