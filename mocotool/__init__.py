@@ -117,6 +117,7 @@ _PUBLIC = {
     "UnavailableError": "mocotool.errors",
     "DivergedError": "mocotool.errors",
     "StoppedError": "mocotool.errors",
+    "MocoWarning": "mocotool.errors",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the table above holds the names

@@ -98,5 +98,6 @@ from mocotool.errors import MismatchError as MismatchError
 from mocotool.errors import UnavailableError as UnavailableError
 from mocotool.errors import DivergedError as DivergedError
 from mocotool.errors import StoppedError as StoppedError
+from mocotool.errors import MocoWarning as MocoWarning
 
 __version__: str

@@ -51,6 +51,10 @@ class DivergedError(MocoError):
     exit_code = 6
 
 
+class MocoWarning(UserWarning):
+    """What may surprise the user, and stops nothing; Python's `warnings` carry it."""
+
+
 class StoppedError(MocoError):
     """A run was asked to stop and has saved its state (exit code 130)."""
 

@@ -5,6 +5,7 @@ import inspect
 import math
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Never
@@ -15,7 +16,7 @@ from typer.core import TyperGroup
 from mocotool.cli.printable import printable
 from mocotool.cli.shortages import describe_shortage
 from mocotool.cli.streams import silence_stdout
-from mocotool.errors import ConfigError, MocoError
+from mocotool.errors import ConfigError, MocoError, MocoWarning
 
 
 class MocoGroup(TyperGroup):
@@ -41,7 +42,7 @@ class MocoGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            with terminations_raised():
+            with terminations_raised(), warnings_said():
                 return super().invoke(ctx)
         except MocoError as error:
             fail(error)
@@ -100,6 +101,23 @@ def terminations_raised() -> Iterator[None]:
     finally:
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def warnings_said() -> Iterator[None]:
+    """Say the library's warnings as a command's own; `Report` silences them where it is quiet."""
+    with warnings.catch_warnings():
+        show_others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, MocoWarning):
+                typer.echo(printable(f"moco: warning: {message}"), err=True)
+            else:
+                show_others(message, category, *place)
+
+        warnings.simplefilter("always", MocoWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def fail(error: MocoError) -> Never:

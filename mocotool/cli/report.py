@@ -5,6 +5,7 @@ import dataclasses
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 
 from mocotool.cli.printable import printable
 from mocotool.cli.streams import is_terminal
+from mocotool.errors import MocoWarning
 
 Advance = Callable[[int], None]
 ShowStep = Callable[[int, Mapping[str, float]], None]
@@ -32,6 +34,11 @@ class Report:
         bool, typer.Option("--quiet", "-q", help="Errors only.", rich_help_panel="Output")
     ] = False
     """The result of a command that only measures still appears."""
+
+    def __post_init__(self) -> None:
+        """Keep the library quiet too."""
+        if self.quiet:
+            warnings.simplefilter("ignore", MocoWarning)
 
     def note(self, text: str) -> None:
         """Say something useful on stderr."""

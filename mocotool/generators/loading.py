@@ -1,5 +1,6 @@
 """A file of weights -> a frozen generator, and a generator -> our native file."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.devices import resolve_device
-from mocotool.errors import FileFormatError
+from mocotool.errors import FileFormatError, MocoWarning
 from mocotool.files import atomic_path
 from mocotool.generators.base import Generator, GeneratorOrigin
 from mocotool.generators.biggan import BigGAN
@@ -29,6 +30,8 @@ from mocotool.weights.safetensors_file import write_safetensors
 BUNDLED_NAME = "people.safetensors"
 BUNDLED_PREFIX = "bundled:"
 MAX_LISTED = 6
+MAX_UNKNOWN = 1
+"""Further tensors that a file may have; with more of them it is another network."""
 MEAN_SAMPLES = 10_000
 MEAN_BATCH = 1_000
 MEAN_SEED = 0
@@ -63,16 +66,24 @@ def load_generator(
     Raises:
         FileFormatError: The file is damaged, unsafe, or not a supported generator.
         UnavailableError: The device is not there.
+
+    Warns:
+        MocoWarning: The file has a tensor that the network does not use.
     """
     target = resolve_device(device) if isinstance(device, str) else device
     file, recorded_path = resolve_path(path)
     weights, sha256 = read_generator_weights(file, options)
     try:
-        generator = build_generator(weights)
+        generator, unknown = build_generator(weights)
     except FileFormatError as error:
         raise FileFormatError(f"{file}: {error}", hint=error.hint) from None
+
     record = FileRecord(path=recorded_path, sha256=sha256, kind=generator.kind)
     notes = {"format": weights.file_format} | weights.notes
+    if unknown:
+        text = f"the tensor {_listed(unknown)} is unknown and left out; everything needed is there"
+        warnings.warn(f"{file}: {text}", MocoWarning, stacklevel=2)
+        notes["left_out"] = _listed(unknown)
     if weights.lacks_latent_mean:
         fill_latent_mean(generator)
         notes["latent_mean"] = f"not in the file; the mean of {MEAN_SAMPLES} samples"
@@ -92,8 +103,11 @@ def resolve_path(path: str | Path | None) -> tuple[Path, str]:
     return file, portable_path(file)
 
 
-def build_generator(weights: GeneratorWeights) -> Generator:
+def build_generator(weights: GeneratorWeights) -> tuple[Generator, list[str]]:
     """Build the network of some weights; the tensors are taken over, not copied.
+
+    Returns:
+        The network, and the names of tensors that it does not use: one at most.
 
     Raises:
         FileFormatError: The weights do not fit the architecture they claim.
@@ -108,10 +122,23 @@ def build_generator(weights: GeneratorWeights) -> Generator:
     tensors = dict(weights.tensors)
     if weights.lacks_latent_mean:
         tensors["mapping.w_avg"] = torch.zeros(generator.latent_dim)
+    unknown = find_unknown(expected=expected, found=tensors)
+    for name in unknown:
+        del tensors[name]
     check_tensors(expected=expected, found=tensors)
     check_finite(tensors)
     generator.load_state_dict(tensors, strict=True, assign=True)
-    return generator
+    return generator, unknown
+
+
+def find_unknown(*, expected: dict[str, Any], found: dict[str, Tensor]) -> list[str]:
+    """Return the tensors that a network can do without, if it has all of its own.
+
+    More than one, or one where another is missing, is for `check_tensors` to refuse.
+    """
+    unknown = sorted(found.keys() - expected.keys())
+    is_whole = found.keys() >= expected.keys()
+    return unknown if is_whole and len(unknown) <= MAX_UNKNOWN else []
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from mocotool.weights.state_dicts import (
     infer_mapping_widths,
     read_float,
     read_int,
+    unknown_name,
 )
 
 NETWORK = "dnnlib.tflib.network.Network"
@@ -185,8 +186,10 @@ NOISE = re.compile(r"synthesis/noise(\d{1,2})")
 def convert_names(values: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the variables under their torch names and in torch's layouts.
 
+    Those that StyleGAN2 does not use keep their names.
+
     Raises:
-        FileFormatError: A variable has a name that StyleGAN2 does not use.
+        FileFormatError: A map of noise has another shape.
     """
     converted: dict[str, Tensor] = {}
     for name, value in values.items():
@@ -204,7 +207,7 @@ def convert_names(values: dict[str, Tensor]) -> dict[str, Tensor]:
                 converted[target] = tensor.contiguous()
                 break
         else:
-            raise FileFormatError(f"the network has the unknown variable {shown(name)}")
+            converted[unknown_name(name)] = value
     return converted
 
 

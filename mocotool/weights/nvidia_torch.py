@@ -17,6 +17,7 @@ from mocotool.weights.nvidia_modules import (
     submodule,
 )
 from mocotool.weights.records import Record, TensorRecord
+from mocotool.weights.refusals import refuse_relatives
 from mocotool.weights.state_dicts import (
     TensorReader,
     check_filter,
@@ -32,6 +33,7 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
     if network is None:
         return None
     records = collect_tensors(network)
+    refuse_relatives(records)
     if "synthesis.b4.const" in records:
         return read_stylegan2(network, records, tensors, notes)
     if "synthesis.input.freqs" in records:

@@ -1,5 +1,6 @@
 """Files and names that are refused, each with what it is, why not, and what to do."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from mocotool.errors import FileFormatError
@@ -11,11 +12,21 @@ SUPPORTED_HINT = (
     "and our own .safetensors"
 )
 
+PLAIN_HINT = "use a StyleGAN2 or StyleGAN3 file instead"
+
 # Module prefix -> (what the file is, what to do). Only for the message: all of it is refused.
 KNOWN_PROGRAMS = {
     "dill": (
         "StyleGAN-XL and StyleGAN-T files are written with dill, which stores programs",
-        "use a StyleGAN2, StyleGAN3 or StyleGAN2-ADA file instead",
+        PLAIN_HINT,
+    ),
+    "omegaconf": (
+        "StyleGAN-V and its family pickle their settings with omegaconf",
+        PLAIN_HINT,
+    ),
+    "src.torch_utils": (
+        "StyleGAN-V and its family name their networks so",
+        PLAIN_HINT,
     ),
     "cloudpickle": ("it is written with cloudpickle, which stores programs", SUPPORTED_HINT),
     "joblib": ("it is a joblib file, not image-generator weights", SUPPORTED_HINT),
@@ -66,6 +77,16 @@ KNOWN_TABLES = (
     ),
 )
 
+# Part of a tensor's name -> what its network is: near StyleGAN2 or 3, but nothing we compute.
+RELATIVES = {
+    "synthesis.motion_encoder.": (
+        "a StyleGAN-V generator, which makes motion from codes of its own, not by a walk in W"
+    ),
+    "mapping.embed_proj.": (
+        "a StyleGAN-XL generator, whose classes pass an embedding that StyleGAN3 does not have"
+    ),
+}
+
 
 def shown(value: Any) -> str:
     """Return a value from a file as short, printable ASCII."""
@@ -88,6 +109,18 @@ def explain_global(module: Any, name: Any) -> FileFormatError:
     )
 
 
+def refuse_relatives(names: Iterable[str]) -> None:
+    """Refuse the tensors of networks that are near StyleGAN2 or 3, but others.
+
+    Raises:
+        FileFormatError: A name is one of theirs.
+    """
+    for name in names:
+        for mark, what in RELATIVES.items():
+            if mark in name:
+                raise FileFormatError(what, hint=PLAIN_HINT)
+
+
 def explain_tree(tree: Any) -> FileFormatError:
     """Return the error for a file that was read, but holds no generator we know."""
     if not isinstance(tree, dict):
@@ -97,6 +130,8 @@ def explain_tree(tree: Any) -> FileFormatError:
             f"holds {shown(what)}: not a generator of a known kind", hint=SUPPORTED_HINT
         )
     names = {name for name in tree if isinstance(name, str)}
+    tables = [tree, *(value for value in tree.values() if isinstance(value, dict))]
+    refuse_relatives(name for table in tables for name in table if isinstance(name, str))
     for marks, what, hint in KNOWN_TABLES:
         if any(name == mark or name.startswith(f"{mark}.") for mark in marks for name in names):
             return FileFormatError(what, hint=hint)

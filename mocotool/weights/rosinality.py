@@ -12,7 +12,13 @@ from mocotool.errors import FileFormatError
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.records import Record, TensorRecord
 from mocotool.weights.refusals import shown
-from mocotool.weights.state_dicts import TensorReader, as_state_dict, check_filter, fir_filter
+from mocotool.weights.state_dicts import (
+    TensorReader,
+    as_state_dict,
+    check_filter,
+    fir_filter,
+    unknown_name,
+)
 
 MAPPING_LR_MULTIPLIER = 0.01
 """rosinality's default, which no released checkpoint departs from; the files do not say it."""
@@ -21,7 +27,13 @@ MAX_OCTAVES = 10
 
 
 def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
-    """Return the generator of a rosinality checkpoint, or `None` if `tree` is not one."""
+    """Return the generator of a rosinality checkpoint, or `None` if `tree` is not one.
+
+    Source:
+        Official code: its loader of generators (strict=False).
+        Deviation: every tensor has to be there; the program keeps random numbers for those that
+            are not, such as the layers of a deeper mapping.
+    """
     state, notes = find_state(tree)
     if state is None or "input.input" not in state or "style.1.weight" not in state:
         return None
@@ -132,11 +144,10 @@ LAYER = re.compile(r"(conv1|to_rgb1|convs\.\d{1,2}|to_rgbs\.\d{1,2})\.(.+)")
 
 
 def convert_names(values: dict[str, Tensor], resolution: int) -> dict[str, Tensor]:
-    """Return the tensors under stylegan2-ada-pytorch's names.
+    """Return the tensors under stylegan2-ada-pytorch's names; the unknown keep theirs.
 
     Raises:
-        FileFormatError: A tensor has a name that the generator does not use, or a resampling
-            filter is not the usual one.
+        FileFormatError: A resampling filter is not the usual one.
     """
     converted: dict[str, Tensor] = {}
     for name, value in values.items():
@@ -153,7 +164,7 @@ def convert_names(values: dict[str, Tensor], resolution: int) -> dict[str, Tenso
             part, change = PARTS[match[2]]
             converted[f"{_layer_name(match[1])}.{part}"] = CHANGES[change](name, value)
         else:
-            raise FileFormatError(f"the checkpoint has the unknown tensor {shown(name)}")
+            converted[unknown_name(name)] = value
     add_filters(converted, resolution)
     return converted
 

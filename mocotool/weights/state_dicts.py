@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mocotool.errors import FileFormatError
 from mocotool.weights.records import ArrayRecord, TensorRecord
+from mocotool.weights.refusals import shown
 
 
 class TensorReader:
@@ -89,6 +90,11 @@ def infer_mapping_widths(values: Mapping[str, Tensor], *, w_dim: int) -> dict[st
         for ours, name in names.items()
         if name in values and values[name].ndim == 2 and values[name].shape[0] != w_dim
     }
+
+
+def unknown_name(name: str) -> str:
+    """Return a name for a tensor that no network of ours has, so that it takes nothing's place."""
+    return f"{shown(name)} (of the file)"
 
 
 def fir_filter(gain: float = 1.0) -> Tensor:

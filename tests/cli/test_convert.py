@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from reference.golden_files import find_golden
+from reference.nvidia_pickles import stylegan2_pickle
 
 from mocotool.generators.loading import load_generator
 from mocotool.motion.checkpoint import load_motion, save_motion
@@ -188,3 +189,18 @@ def test_the_papers_form_has_no_place_in_their_program(run_moco, tmp_path):
 
     assert result.exit_code == 4
     assert not (tmp_path / "x").exists()
+
+
+def test_a_tensor_that_is_left_out_is_named_unless_quiet(run_moco, toy_generator_path, tmp_path):
+    made = load_generator(toy_generator_path)
+    made.synthesis.b4.register_buffer("extra", torch.zeros(3))
+    path = tmp_path / "g.pkl"
+    path.write_bytes(stylegan2_pickle(made))
+
+    loud = run_moco("convert", path, "-o", tmp_path / "loud.safetensors")
+    quiet = run_moco("convert", path, "--quiet", "-o", tmp_path / "quiet.safetensors")
+
+    said = f"moco: warning: {path}: the tensor synthesis.b4.extra is unknown and left out"
+    assert said in loud.stderr
+    assert (loud.exit_code, quiet.exit_code, quiet.stderr) == (0, 0, "")
+    assert "left_out" in run_moco("info", tmp_path / "loud.safetensors").stdout

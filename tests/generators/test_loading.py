@@ -1,6 +1,7 @@
 """Every supported file opens, computes what its own program computes, and survives a round trip."""
 
 import argparse
+import io
 import json
 import zlib
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from reference.golden_files import find_golden, read_golden
 from reference.nvidia_pickles import stylegan2_pickle, stylegan3_pickle
+from reference.tensorflow_pickles import stylegan2_tensorflow_pickle
 from torch.testing import assert_close
 
 from mocotool.configs.generator import GeneratorOptions
-from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.errors import ConfigError, FileFormatError, MismatchError, MocoWarning
 from mocotool.files import sha256_file
 from mocotool.generators.ada_names import write_ada
 from mocotool.generators.loading import load_generator, save_generator, write_generator
@@ -346,6 +348,83 @@ def test_missing_unexpected_and_misshapen_tensors_are_all_named(tmp_path):
     assert "missing synthesis.b8.conv0.affine.bias" in message
     assert "unexpected synthesis.b4.extra" in message
     assert "synthesis.b16.conv1.weight [6, 7, 3, 3] instead of [6, 6, 3, 3]" in message
+
+
+def with_unknown(names, form):
+    """A file of a small generator that holds tensors which no StyleGAN2 has."""
+    made = small_stylegan2()
+    if form == "pickle":
+        for name in names:
+            made.synthesis.b4.register_buffer(name, torch.zeros(3))
+        return stylegan2_pickle(made)
+    if form == "TensorFlow":
+        variables = {name: np.zeros(3, np.float32) for name in names}
+        return stylegan2_tensorflow_pickle(made, further=variables)
+    buffer = io.BytesIO()
+    write_rosinality(made, buffer)
+    content = torch.load(io.BytesIO(buffer.getvalue()))
+    content["g_ema"] |= {name: torch.zeros(3) for name in names}
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["pickle", "TensorFlow", "rosinality"])
+def test_one_unknown_tensor_is_left_out_with_a_warning(tmp_path, form):
+    path = tmp_path / "g.pt"
+    path.write_bytes(with_unknown(["extra"], form))
+    made = small_stylegan2()
+
+    with pytest.warns(MocoWarning, match=rf"{path}: the tensor .*extra.* is unknown and left out"):
+        read = load_generator(path)
+
+    assert "extra" in read.origin.notes["left_out"]
+    w = torch.randn(2, made.latent_dim)
+    assert_close(read.synthesis(w), made.synthesis(w), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["pickle", "TensorFlow", "rosinality"])
+def test_two_unknown_tensors_make_another_network(tmp_path, form):
+    path = tmp_path / "g.pt"
+    path.write_bytes(with_unknown(["extra", "more"], form))
+
+    with pytest.raises(FileFormatError, match=r"unexpected .*extra.*more"):
+        load_generator(path)
+
+
+def test_an_unknown_tensor_takes_the_place_of_none_of_ours(tmp_path):
+    path = tmp_path / "g.pt"
+    path.write_bytes(with_unknown(["mapping.w_avg"], "rosinality"))
+    centre = small_stylegan2().latent_mean
+
+    with pytest.warns(MocoWarning, match=r"mapping\.w_avg \(of the file\)"):
+        read = load_generator(path)
+
+    assert torch.equal(read.latent_mean, centre)
+
+
+def test_tensorflow_mappings_with_widths_of_their_own_open(tmp_path):
+    torch.manual_seed(3)
+    made = StyleGAN2(
+        z_dim=8,
+        w_dim=12,
+        c_dim=3,
+        img_resolution=8,
+        channels=[8, 8],
+        num_mapping_layers=3,
+        layer_features=7,
+        embed_features=5,
+    ).freeze()
+    path = tmp_path / "g.pkl"
+    settings = {"mapping_fmaps": 7, "label_fmaps": 5, "mapping_layers": 3, "label_size": 3}
+    path.write_bytes(stylegan2_tensorflow_pickle(made, **settings))
+
+    read = load_generator(path)
+
+    assert (read.arch["layer_features"], read.arch["embed_features"]) == (7, 5)
+    z, c, w = torch.randn(2, 8), torch.eye(3)[:2], torch.randn(2, 12)
+    assert torch.equal(read.mapping(z, c), made.mapping(z, c))
+    assert_close(read.synthesis(w), made.synthesis(w), rtol=1e-5, atol=1e-5)
 
 
 def test_another_resampling_filter_is_refused_by_name(tmp_path):

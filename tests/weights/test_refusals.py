@@ -9,6 +9,7 @@ import pytest
 import torch
 from reference.golden_files import find_golden
 from reference.hostile_files import legacy_torch, proto4, safetensors, stack_global, torch_zip
+from reference.nvidia_pickles import dump_nvidia, to_persistent
 from reference.tensorflow_pickles import tensorflow_pickle
 
 from mocotool.errors import FileFormatError
@@ -38,6 +39,13 @@ class Estimator:
     """Stands for an object of somebody's own program."""
 
 
+def stylegan_xl():
+    network = torch.nn.Module()
+    network.mapping = torch.nn.Module()
+    network.mapping.embed_proj = torch.nn.Linear(2, 2)
+    return dump_nvidia({"G_ema": to_persistent(network, {})})
+
+
 STYLEGAN1 = {"4x4/Const/const": 0, "4x4/Const/StyleMod/weight": 0}
 CONFIG_D = {"4x4/Conv/weight": 0, "ToRGB_lod0/weight": 0}
 REFUSED = {
@@ -54,11 +62,32 @@ REFUSED = {
         "resample_kernel",
     ),
     "an unknown TensorFlow setting": (lambda: tensorflow_pickle({}, magic=3), "magic"),
-    "an unknown TensorFlow variable": (lambda: tensorflow_pickle({"odd": 0}), "synthesis/odd"),
     "StyleGAN-XL": (
         lambda: proto4(stack_global("dill._dill", "_create_type")),
         "StyleGAN-XL and StyleGAN-T",
     ),
+    "StyleGAN-V, by its settings": (
+        lambda: proto4(stack_global("omegaconf.dictconfig", "DictConfig")),
+        "StyleGAN-V and its family",
+    ),
+    "StyleGAN-V, by its networks": (
+        lambda: proto4(stack_global("src.torch_utils.persistence", "_reconstruct_persistent_obj")),
+        "StyleGAN-V and its family",
+    ),
+    "a StyleGAN-V state dict": (
+        lambda: saved({"G_ema": {"synthesis.motion_encoder.rnn.weight_ih_l0": torch.zeros(2)}}),
+        "a StyleGAN-V generator",
+    ),
+    "a StyleGAN-XL state dict": (
+        lambda: saved(
+            {
+                "synthesis.L0_36_4.weight": torch.zeros(2),
+                "mapping.embed_proj.weight": torch.zeros(2),
+            }
+        ),
+        "a StyleGAN-XL generator",
+    ),
+    "a StyleGAN-XL pickle": (stylegan_xl, "a StyleGAN-XL generator"),
     "a whole torch network": (
         lambda: pickle.dumps(torch.nn.Linear(2, 2), protocol=2),
         "torch.nn.modules.linear.Linear",
