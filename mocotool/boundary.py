@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -13,7 +14,11 @@ SPARE_BYTES = 64 * MIB
 """What any file may unpack to, however small it is."""
 MAX_DIRECTORY_BYTES = 16 * MIB
 MAX_OPCODES = 500_000
+OPCODES_BETWEEN_LOOKS = 500
 MAX_ITEMS = 1_000_000
+SPARE_SECONDS = 30.0
+"""What any file may take of a processor, however small it is."""
+SECONDS_PER_BYTE = 1e-4  # video at 10 kB/s, less than a still screen's, decoded in real time
 
 
 @contextlib.contextmanager
@@ -56,11 +61,17 @@ class Meter:
     """Entries of lists and tables that may be built."""
     opcodes: int = MAX_OPCODES
     """Opcodes of pickles that may be interpreted."""
+    seconds: float = SPARE_SECONDS
+    """Time of a processor that may be spent; waiting for a slow disk costs none."""
+    _last_look: float = dataclasses.field(default_factory=time.thread_time, init=False)
 
     @classmethod
     def for_file(cls, size_bytes: int) -> "Meter":
         """Return the meter of a file of `size_bytes`."""
-        return cls(bytes=SPARE_BYTES + 2 * size_bytes)
+        return cls(
+            bytes=SPARE_BYTES + 2 * size_bytes,
+            seconds=SPARE_SECONDS + SECONDS_PER_BYTE * size_bytes,
+        )
 
     def take_bytes(self, count: int) -> None:
         """Take bytes off.
@@ -81,6 +92,34 @@ class Meter:
         self.items -= count
         if self.items < 0:
             raise FileFormatError(f"it builds more than {MAX_ITEMS:,} entries of tables and lists")
+
+    def take_opcode(self) -> None:
+        """Take one opcode off, and now and then look at the clock.
+
+        Raises:
+            FileFormatError: There is none left, or no time.
+        """
+        self.opcodes -= 1
+        if self.opcodes < 0:
+            raise FileFormatError(f"the pickle has more than {MAX_OPCODES:,} opcodes")
+        if self.opcodes % OPCODES_BETWEEN_LOOKS == 0:
+            self.take_time()
+
+    def take_time(self) -> None:
+        """Take off what this thread has computed since the last look at the clock.
+
+        Raises:
+            FileFormatError: There is not so much left.
+        """
+        since = self._last_look
+        self.skip_time()
+        self.seconds -= self._last_look - since
+        if self.seconds < 0:
+            raise FileFormatError("reading it takes far more time than a file of its size should")
+
+    def skip_time(self) -> None:
+        """Look at the clock after work that the file did not cause."""
+        self._last_look = time.thread_time()
 
 
 class DirectoryReader(io.RawIOBase):

@@ -381,7 +381,7 @@ def _trusted() -> dict[str, str]:
     """Return file name -> sha256 of what was trusted on first use."""
     try:
         values = json.loads((cache_folder() / "weights" / TRUSTED_NAME).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(values, dict):
         return {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mocotool.errors import FileFormatError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.npz import Array, from_json_array, read_npz
+from mocotool.training.run_files import CONFIG_NAME, LOG_NAME, parse_row
 from mocotool.weights.inspection import describe_weights
 
 if TYPE_CHECKING:
@@ -119,13 +120,13 @@ def describe_folder(path: Path) -> Facts:
 
         facts = {"file": str(path), "what": "PCA basis (the authors' folder)"}
         return facts | read_basis(path).describe()
-    if not (path / "metrics.jsonl").is_file() and not (path / "config.json").is_file():
+    if not (path / LOG_NAME).is_file() and not (path / CONFIG_NAME).is_file():
         return _load_and_describe(path)
     run: Facts = {"file": str(path), "what": "training run"}
-    if (path / "config.json").is_file():
-        run["config"] = read_json(path / "config.json")
-    if (path / "metrics.jsonl").is_file():
-        run["newest_metrics"] = read_last_record(path / "metrics.jsonl")
+    if (path / CONFIG_NAME).is_file():
+        run["config"] = read_json(path / CONFIG_NAME)
+    if (path / LOG_NAME).is_file():
+        run["newest_metrics"] = read_last_record(path / LOG_NAME)
     for name in RUN_FILES:
         if (path / name).is_file():
             model = describe_file(path / name)
@@ -158,14 +159,7 @@ def read_last_record(path: Path) -> Facts | None:
     with path.open("rb") as file:
         file.seek(max(0, size - 100_000))
         lines = file.read().splitlines()
-    for line in reversed(lines):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            return record
-    return None
+    return next((row for row in map(parse_row, reversed(lines)) if row is not None), None)
 
 
 def is_npz(path: Path) -> bool:

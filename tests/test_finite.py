@@ -9,6 +9,8 @@ import torch
 from mocotool.basis import read_basis, write_basis
 from mocotool.errors import DivergedError, FileFormatError
 from mocotool.generators.loading import load_generator, save_generator
+from mocotool.inversion.encoder import LatentEncoder, load_encoder, save_encoder
+from mocotool.metrics.detectors import load_weights
 from mocotool.motion.checkpoint import load_motion, save_motion
 
 NUMBERS = [float("nan"), float("inf"), -float("inf")]
@@ -39,6 +41,24 @@ def test_a_motion_model_with_other_than_numbers_is_refused(
     assert result.exit_code == 3
     assert "m.safetensors: the tensor coefficient_bias holds NaN" in result.stderr
     assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_detector_with_other_than_numbers_is_refused(number, tmp_path):
+    torch.save({"weight": torch.tensor([[1.0, number]])}, tmp_path / "d.pt")
+
+    with pytest.raises(FileFormatError, match=r"d\.pt: the tensor weight holds NaN or infinity"):
+        load_weights(lambda: torch.nn.Linear(2, 1, bias=False), tmp_path / "d.pt")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_encoder_with_other_than_numbers_is_refused(number, tmp_path):
+    encoder = LatentEncoder(latent_dim=8, img_channels=3, resolution=16, width=4)
+    encoder.stdev[3] = number
+    save_encoder(encoder, tmp_path / "e.safetensors")
+
+    with pytest.raises(FileFormatError, match=r"e\.safetensors: the tensor stdev holds NaN"):
+        load_encoder(tmp_path / "e.safetensors")
 
 
 @pytest.mark.parametrize("name", ["out.npz", "out.png"])

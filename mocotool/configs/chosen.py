@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_settings(path: Path, config_type: type, *, run: str) -> dict[str, Any]:
             values, made_by = dict(record["config"]), str(record["run"])
         else:
             values, made_by = tomllib.loads(text), run
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileFormatError(
             f"{path}: no settings: {error}",
             hint="expected TOML such as `num_steps = 2000`, or a run's config.json",
@@ -116,6 +117,7 @@ def check_value(field: Field, value: Any, *, said: str) -> Any:
         is_good = value in field.choices
     elif bare is float:
         is_good = isinstance(value, int | float) and not isinstance(value, bool)
+        is_good = is_good and abs(value) <= sys.float_info.max
     elif bare in (int, str, bool):
         is_good = type(value) is bare
     else:

@@ -68,7 +68,7 @@ class ClipParts:
             return 0
         try:
             saved = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+        except (OSError, ValueError, RecursionError):
             saved = None
         if saved != self.settings:
             raise ConfigError(

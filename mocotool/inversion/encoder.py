@@ -5,26 +5,27 @@ them back. On other pictures its guesses are rough, and good places to begin a s
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mocotool.boundary import foreign_data
 from mocotool.configs.train_encoder import TrainEncoderConfig
 from mocotool.errors import ConfigError, DivergedError, FileFormatError, MismatchError
 from mocotool.files import atomic_path, check_input_file
 from mocotool.generators.base import Generator
+from mocotool.generators.loading import check_tensors
+from mocotool.networks.shapes_only import shapes_only
 from mocotool.provenance import FileRecord, current_command, tool_version
 from mocotool.training.randomness import derive_rng, derive_seed
+from mocotool.weights.finite import check_finite
+from mocotool.weights.safetensors_file import read_record, read_safetensors, write_safetensors
 
 SCHEMA = "moco.encoder/1"
-METADATA_KEY = "moco"
 INPUT_SIZE = 64  # larger pictures are reduced to this
 SMALLEST = 4  # pixels of the last map
 MAX_FACTOR = 8
@@ -178,11 +179,8 @@ def save_encoder(
         "command": current_command(),
         "version": tool_version(),
     }
-    tensors = {
-        name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()
-    }
-    with atomic_path(path) as part:
-        save_file(tensors, part, metadata={METADATA_KEY: json.dumps(record, sort_keys=True)})
+    with atomic_path(path) as part, part.open("wb") as file:
+        write_safetensors(encoder.state_dict(), file, record=record)
 
 
 def load_encoder(path: Path, *, device: torch.device | str = "cpu") -> LatentEncoder:
@@ -192,26 +190,19 @@ def load_encoder(path: Path, *, device: torch.device | str = "cpu") -> LatentEnc
         FileFormatError: The file is missing, damaged, or not an encoder.
     """
     path = check_input_file(path)
-    refused = FileFormatError(
-        f"{path}: is not an encoder",
-        hint="make one with `moco train-encoder -o encoder.safetensors`",
-    )
-    try:
-        with safe_open(path, framework="pt") as file:
-            record = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError):
-        raise refused from None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise refused
-    try:
-        encoder = LatentEncoder(**record["arch"])
-        encoder.load_state_dict(tensors)
+    hint = "make one with `moco train-encoder -o encoder.safetensors`"
+    with foreign_data(path, what="an encoder", hint=hint):
+        tensors, metadata = read_safetensors(path)
+        record = read_record(metadata)
+        if record.get("schema") != SCHEMA:
+            raise FileFormatError("is not an encoder", hint=hint)
+        with shapes_only():  # before anything of the size it claims is built
+            encoder = LatentEncoder(**record["arch"])
+        check_tensors(expected=encoder.state_dict(), found=tensors)
+        check_finite(tensors)
+        encoder.load_state_dict(tensors, assign=True)
         if record.get("generator"):
             encoder.generator_record = FileRecord(**record["generator"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        problem = " ".join(str(error).split())
-        raise FileFormatError(f"{path}: does not hold the encoder it says ({problem})") from None
     return encoder.to(device).eval().requires_grad_(False)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from mocotool.boundary import foreign_data
 from mocotool.configs.evaluate import VideoProtocol
 from mocotool.downloads import PUBLISHED, find_weights, is_published
 from mocotool.errors import ConfigError, FileFormatError
@@ -25,6 +26,7 @@ from mocotool.metrics.motion_features import MIN_FRAMES as MIN_MOTION_FRAMES
 from mocotool.metrics.resizing import resize_frames
 from mocotool.networks.i3d import I3D, INPUT_SIZE, MIN_FRAMES
 from mocotool.networks.shapes_only import shapes_only
+from mocotool.weights.finite import check_finite
 from mocotool.weights.reading import read_state_dict
 
 TORCHSCRIPT_PREFIX = "torchscript:"
@@ -309,4 +311,6 @@ def _run_torchscript(data: bytes, path: Path) -> torch.nn.Module:
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise FileFormatError(f"{path}: no TorchScript file: {reason}") from None
+    with foreign_data(path, what="a TorchScript file"):
+        check_finite(dict(module.named_parameters()))
     return module

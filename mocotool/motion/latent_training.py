@@ -1,6 +1,5 @@
 """Training on trajectories: `LatentMotionTrainer` in the loop, and what it watches for."""
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.walk_figures import NUM_CONTENTS, find_walk_alarms, measure_walks
 from mocotool.training.loop import Alarms, Say, Training, run_training
 from mocotool.training.randomness import derive_rng
-from mocotool.training.run_files import LOG_NAME
+from mocotool.training.run_files import LOG_NAME, read_log
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
@@ -43,11 +42,10 @@ class BestStep:
         self.error = math.inf
         self.num_worse = 0
         """Saved steps since the best one."""
-        path = run.path / LOG_NAME
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        for row in map(json.loads, lines):
+        rows = read_log(run.path) if (run.path / LOG_NAME).exists() else ()
+        for step, row, _ in rows:
             if "held_out" in row:
-                self.take(row["step"], math.nan if row["held_out"] is None else row["held_out"])
+                self.take(step, row["held_out"])
 
     def take(self, step: int, error: float) -> bool:
         """Take a saved step's error; tell whether it is the lowest so far.

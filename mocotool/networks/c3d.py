@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError
 from mocotool.networks.shapes_only import shapes_only
 from mocotool.npz import read_npz
+from mocotool.weights.finite import check_finite
 
 NUM_CLASSES = 101
 NUM_FRAMES = 16
@@ -94,7 +96,10 @@ def load_c3d(weights: Path, mean: Path) -> C3D:
                 f"{weights}: {key!r} is {found}, expected floats {list(parameter.shape)}"
             )
         tensors[name] = torch.from_numpy(array.astype(np.float32))
-    network.load_state_dict(tensors | {"mean": _read_mean(mean)}, assign=True)
+    tensors["mean"] = _read_mean(mean)
+    with foreign_data(weights, what="weights of C3D"):
+        check_finite(tensors)
+    network.load_state_dict(tensors, assign=True)
     return network
 
 

@@ -1,14 +1,12 @@
 """What a training run's numbers did, as one picture."""
 
-import json
-import math
 from pathlib import Path
 
 import numpy as np
 
 from mocotool.errors import FileFormatError
 from mocotool.plots import FramesU8, Series, draw_line_chart
-from mocotool.training.run_files import LOG_NAME
+from mocotool.training.run_files import LOG_NAME, read_log
 
 MAX_LINES = 6  # as many as a chart has colours for
 COLUMNS = 2
@@ -32,23 +30,15 @@ def read_metrics(run: Path) -> dict[str, list[tuple[int, float]]]:
         FileFormatError: There is no log, or nothing is in it.
     """
     path = run / LOG_NAME
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+    if not path.exists():
         raise FileFormatError(
-            f"{path}: {(error.strerror or str(error)).lower()}",
+            f"{path}: no such file",
             hint="name the folder that train-motion or train-image wrote with -o",
-        ) from None
+        )
     metrics: dict[str, list[tuple[int, float]]] = {}
-    for line in lines:
-        try:
-            row = json.loads(line)
-            step = int(row.pop("step"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
+    for step, row, _ in read_log(run):
         for name, value in row.items():
-            number = float(value) if isinstance(value, int | float) else math.nan
-            metrics.setdefault(name, []).append((step, number))
+            metrics.setdefault(name, []).append((step, value))
     if not metrics:
         raise FileFormatError(f"{path}: nothing has been logged yet")
     return metrics

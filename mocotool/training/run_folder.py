@@ -34,6 +34,8 @@ from mocotool.training.run_files import (
     LOG_NAME,
     PREVIOUS_STATE_NAME,
     STATE_NAME,
+    read_config,
+    read_log,
 )
 from mocotool.training.run_lock import RunLock
 from mocotool.weights.reading import read_checkpoint
@@ -162,16 +164,11 @@ class RunFolder:
         self, new: dict[str, Any], config_type: Any, warn: Callable[[str], None]
     ) -> dict[str, Any]:
         """Check that a run may go on with `new` settings; return what to write for it."""
-        path = self.path / CONFIG_NAME
-        try:
-            old = json.loads(path.read_text(encoding="utf-8"))
-            old_config, command = dict(old["config"]), str(old["command"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise FileFormatError(f"{path}: not a run's configuration") from None
+        old = read_config(self.path)
         if old.get("run", new["run"]) != new["run"]:
             raise MismatchError(f"{self.path}: holds a run of {old['run']}, not of {new['run']}")
-        changed = _changed_settings(old_config, new["config"], config_type)
-        changed += _changed_inputs(old.get("inputs", {}), new["inputs"])
+        changed = _changed_settings(old["config"], new["config"], config_type)
+        changed += _changed_inputs(old["inputs"], new["inputs"])
         if changed:
             raise MismatchError(
                 f"{self.path}: the run was started with other settings: {'; '.join(changed)}",
@@ -179,13 +176,17 @@ class RunFolder:
             )
         moved = [
             f"{name} was {value}, is {new['machine'][name]}"
-            for name, value in old.get("machine", {}).items()
+            for name, value in old["machine"].items()
             if name in new["machine"] and new["machine"][name] != value
         ]
         if moved:
             warn(f"{self.path}: goes on, but not to the last bit: {'; '.join(moved)}")
-        resumed = [*old.get("resumed", ()), {"version": new["version"], "command": new["command"]}]
-        return new | {"version": old.get("version"), "command": command, "resumed": resumed}
+        resumed = [*old["resumed"], {"version": new["version"], "command": new["command"]}]
+        return new | {
+            "version": old.get("version"),
+            "command": old["command"],
+            "resumed": resumed,
+        }
 
     def _drop_leftovers(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
@@ -310,13 +311,7 @@ class RunFolder:
         path = self.path / LOG_NAME
         if not self.writes or not path.exists():
             return
-        kept = []
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError, TypeError):
-                continue  # the line a kill tore
+        kept = [line for logged, _, line in read_log(self.path) if logged <= step]
         with atomic_path(path) as part:
             part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
@@ -362,7 +357,9 @@ def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
     """Compare the files a run reads by their content."""
 
     def tell(record: Mapping[str, Any] | None) -> str:
-        return f"{record['path']} (sha256 {record['sha256'][:12]})" if record else "left out"
+        if not record:
+            return "left out"
+        return f"{record.get('path')} (sha256 {str(record.get('sha256'))[:12]})"
 
     changed = []
     for name in old.keys() & new.keys():

@@ -20,7 +20,7 @@ import av
 import av.error
 import numpy as np
 
-from mocotool.boundary import foreign_data
+from mocotool.boundary import Meter, foreign_data
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.files import check_input_file
 from mocotool.video.limits import MAX_FRAMES, check_clip_size, check_frame_size, max_pixels
@@ -200,6 +200,7 @@ def _reason(error: av.error.FFmpegError) -> str:
 
 
 def _index_file(path: Path) -> VideoEntry:
+    meter = Meter.for_file(path.stat().st_size)
     with _open_container(path) as container:
         stream = _video_stream(container, path)
         packets = _walk_packets(container, stream)
@@ -211,7 +212,7 @@ def _index_file(path: Path) -> VideoEntry:
         reorders = codec.reorder_depth > 0
         average_rate, time_base = stream.average_rate, stream.time_base
     with _open_container(path) as container:
-        first = next(_decode(container, _video_stream(container, path)), None)
+        first = next(_decode(container, _video_stream(container, path), meter), None)
     if first is None:
         raise FileFormatError(f"{path}: not one frame can be decoded")
     height, width, _ = to_rgb(first).shape
@@ -221,7 +222,7 @@ def _index_file(path: Path) -> VideoEntry:
         not reorders or frames != packets
     )  # some files reorder frames and keep it to themselves
     if not (has_times and is_told and _has_index(frames) and frames[0].time == first.pts):
-        frames = _decode_index(path)
+        frames = _decode_index(path, meter)
     times, keys = [], []
     if has_times and _has_index(frames):
         times = [frame.time for frame in frames if frame.time is not None]
@@ -267,9 +268,9 @@ def _walk_packets(container: av.container.InputContainer, stream: av.VideoStream
     return packets
 
 
-def _decode_index(path: Path) -> list[_Mark]:
+def _decode_index(path: Path, meter: Meter) -> list[_Mark]:
     with _open_container(path) as container:
-        frames = _decode(container, _video_stream(container, path))
+        frames = _decode(container, _video_stream(container, path), meter)
         return [_Mark(frame.pts, bool(frame.key_frame)) for frame in frames]
 
 
@@ -304,12 +305,13 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
 
 
 def _decode(
-    container: av.container.InputContainer, stream: av.VideoStream
+    container: av.container.InputContainer, stream: av.VideoStream, meter: Meter
 ) -> Iterator[av.VideoFrame]:
     """Decode from here to the end; packets before a key frame and damaged ones are passed over."""
     has_started = False
     packets = container.demux(stream)
     while True:
+        meter.skip_time()  # whoever takes the frames has been at work
         try:
             packet = next(packets, None)
         except av.error.FFmpegError:
@@ -323,6 +325,8 @@ def _decode(
             frames = packet.decode()
         except av.error.FFmpegError:
             continue
+        finally:
+            meter.take_time()
         yield from frames
 
 
@@ -345,6 +349,7 @@ class _Decoder:
 
     def __init__(self, entry: VideoEntry) -> None:
         self._entry = entry
+        self._meter = Meter.for_file(entry.path.stat().st_size)
         self._next_index = 0  # the frame that comes next, if nothing is lost
         self._open()
 
@@ -366,7 +371,7 @@ class _Decoder:
     def _open(self) -> None:
         self._container = _open_container(self._entry.path)
         self._stream = _video_stream(self._container, self._entry.path)
-        self._frames = _decode(self._container, self._stream)
+        self._frames = _decode(self._container, self._stream, self._meter)
 
     def _reopen(self) -> None:
         self.close()
@@ -397,7 +402,7 @@ class _Decoder:
             self._container.seek(time, stream=self._stream)
         except av.error.FFmpegError:
             return False
-        self._frames = _decode(self._container, self._stream)
+        self._frames = _decode(self._container, self._stream, self._meter)
         return True
 
     def _advance_to(self, index: int, start: int) -> av.VideoFrame | None:

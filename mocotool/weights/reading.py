@@ -12,6 +12,7 @@ from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import FileFormatError
 from mocotool.weights import ada_state, biggan, dcgan, native, nvidia_tf, nvidia_torch, rosinality
 from mocotool.weights.contents import GeneratorWeights
+from mocotool.weights.finite import check_finite
 from mocotool.weights.inert import TORCH_TABLE, nvidia_table, read_legacy_torch
 from mocotool.weights.opening import WeightFile
 from mocotool.weights.records import TensorRecord
@@ -75,17 +76,21 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a bare table of tensors: a torch file of either age, or safetensors.
 
     Raises:
-        FileFormatError: The file is damaged, unsafe, or holds anything but named tensors.
+        FileFormatError: The file is damaged, unsafe, or holds anything but named tensors of finite
+            numbers.
     """
     file = WeightFile(path)
     with foreign_data(path, what="a file of weights"):
         container = identify_container(file.data)
         if container == "safetensors":
-            return read_safetensors(path)[0]
-        state = as_state_dict(read_tree(file, container))
-        if state is None:
-            raise FileFormatError("holds something else than a table of named tensors")
-        return TensorReader(limit_bytes=2 * len(file.data)).read_all(state)
+            tensors = read_safetensors(path)[0]
+        else:
+            state = as_state_dict(read_tree(file, container))
+            if state is None:
+                raise FileFormatError("holds something else than a table of named tensors")
+            tensors = TensorReader(limit_bytes=2 * len(file.data)).read_all(state)
+        check_finite(tensors)
+        return tensors
 
 
 def read_checkpoint(path: Path) -> Any:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mocotool.boundary import MAX_OPCODES, Meter
+from mocotool.boundary import Meter
 from mocotool.errors import FileFormatError
 from mocotool.weights.records import check_depth
 from mocotool.weights.refusals import explain_global, shown
@@ -100,9 +100,7 @@ class PickleMachine:
         while True:
             code = data[self.position]
             self.position += 1
-            meter.opcodes -= 1
-            if meter.opcodes < 0:
-                raise FileFormatError(f"the pickle has more than {MAX_OPCODES:,} opcodes")
+            meter.take_opcode()
             if code == STOP:
                 result = self.stack.pop()
                 check_depth(result)

@@ -5,11 +5,14 @@ from mocotool.configs.train_encoder import TrainEncoderConfig
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.inversion.encoder import (
+    SCHEMA,
+    LatentEncoder,
     check_encoder_fits,
     load_encoder,
     save_encoder,
     train_encoder,
 )
+from mocotool.weights.safetensors_file import write_safetensors
 
 QUICK = TrainEncoderConfig(num_steps=150, batch_size=16, width=8, learning_rate=3e-3)
 
@@ -64,9 +67,21 @@ def test_an_encoder_of_another_generator_is_refused(fit):
 def test_what_is_not_an_encoder_is_a_sentence(toy_generator_path, tmp_path):
     (tmp_path / "text").write_text("no")
 
-    for path in (toy_generator_path, tmp_path / "text"):
-        with pytest.raises(FileFormatError, match="is not an encoder"):
-            load_encoder(path)
+    with pytest.raises(FileFormatError, match="is not an encoder"):
+        load_encoder(toy_generator_path)
+    with pytest.raises(FileFormatError, match="text: a damaged safetensors file"):
+        load_encoder(tmp_path / "text")
+
+
+@pytest.mark.parametrize("size", [10**9, 10**30, -1, 0, True, 1.5, None, "8"])
+def test_an_encoder_of_another_size_than_its_tensors_is_refused(size, tmp_path):
+    tensors = LatentEncoder(latent_dim=8, img_channels=3, resolution=16, width=4).state_dict()
+    arch = {"latent_dim": 8, "img_channels": 3, "resolution": 16, "width": size}
+    with (tmp_path / "e.safetensors").open("wb") as file:
+        write_safetensors(tensors, file, record={"schema": SCHEMA, "arch": arch})
+
+    with pytest.raises(FileFormatError, match=r"e\.safetensors: "):
+        load_encoder(tmp_path / "e.safetensors")
 
 
 def test_a_generator_with_classes_is_refused():

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from reference.ugly_clips import READABLE, UNREADABLE, make_ugly_clips, write_clip
 
+from mocotool import boundary
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.video.limits import VARIABLE
 from mocotool.video.listing import list_videos
 from mocotool.video.loading import load_clips
 from mocotool.video.pictures import encode_png, read_image
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.reading import iter_frames, open_video, read_frames
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +85,12 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     assert warnings[0] == f"{tmp_path}/secret: cannot be read: Permission denied; skipped"
 
 
-def write_bomb(path, width=16_000, height=16_000):
-    """Write a GIF of one pixel on an enormous canvas: 58 bytes."""
-    frame = b"\x2c" + struct.pack("<HHHH", 0, 0, 1, 1) + b"\x00\x02\x02\x44\x01\x00"
+def write_bomb(path, width=16_000, height=16_000, num_frames=1):
+    """Write a GIF of one pixel on an enormous canvas: 58 bytes, and 24 a further frame."""
+    delay = b"!\xf9\x04\x00\x0a\x00\x00\x00"
+    frame = delay + b"\x2c" + struct.pack("<HHHH", 0, 0, 1, 1) + b"\x00\x02\x02\x44\x01\x00"
     canvas = struct.pack("<HH", width, height) + b"\x80\x00\x00\x00\x00\x00\xff\xff\xff"
-    path.write_bytes(b"GIF89a" + canvas + b"!\xf9\x04\x00\x0a\x00\x00\x00" + frame + b";")
+    path.write_bytes(b"GIF89a" + canvas + frame * num_frames + b";")
 
 
 def test_a_tiny_file_of_enormous_pictures_is_refused_at_once(tmp_path):
@@ -128,3 +130,24 @@ def test_the_limit_can_be_raised_and_lowered(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "many")
     with pytest.raises(ConfigError, match=VARIABLE):
         open_video(tmp_path / "wide.gif")
+
+
+def test_a_small_file_that_keeps_the_decoder_busy_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(boundary, "SPARE_SECONDS", 0.01)
+    monkeypatch.setattr(boundary, "SECONDS_PER_BYTE", 0)
+    write_bomb(tmp_path / "slow.gif", width=2000, height=1000, num_frames=60)
+    entry = open_video(tmp_path / "slow.gif")
+
+    with pytest.raises(FileFormatError, match=r"slow\.gif: reading it takes far more time"):
+        for _ in iter_frames(entry):
+            pass
+
+
+def test_time_spent_by_those_who_take_the_frames_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(boundary, "SPARE_SECONDS", 0.05)
+    write_clip(tmp_path / "clip.mkv", codec="ffv1", pix_fmt="bgr0", num_frames=4)
+
+    for _ in iter_frames(open_video(tmp_path / "clip.mkv")):
+        start = time.thread_time()
+        while time.thread_time() < start + 0.06:
+            pass

@@ -3,11 +3,13 @@
 import time
 
 import pytest
-from reference.hostile_files import MARKER, hostile_files
+from reference.hostile_files import MARKER, hostile_files, proto4
 
+from mocotool import boundary
 from mocotool.errors import FileFormatError
 from mocotool.generators.conversion import convert_generator
 from mocotool.info import describe_file
+from mocotool.weights.reading import read_generator_weights
 
 FILES = hostile_files()
 MAX_SECONDS = 2.0  # of processor time: other work on the machine is not our hang
@@ -45,3 +47,12 @@ def test_info_refuses_it_as_well(name, tmp_path, monkeypatch):
         describe_file(path)
 
     assert [path.name for path in tmp_path.iterdir()] == ["weights.pkl"]
+
+
+def test_a_pickle_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(boundary, "SPARE_SECONDS", 0.002)
+    monkeypatch.setattr(boundary, "SECONDS_PER_BYTE", 0)
+    (tmp_path / "slow.pkl").write_bytes(proto4(b"N0" * 200_000 + b"N"))
+
+    with pytest.raises(FileFormatError, match=r"slow\.pkl: reading it takes far more time"):
+        read_generator_weights(tmp_path / "slow.pkl")
