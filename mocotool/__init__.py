@@ -22,6 +22,7 @@ _PUBLIC = {
     "load_generator": "mocotool.generators.loading",
     "save_generator": "mocotool.generators.loading",
     "convert_generator": "mocotool.generators.conversion",
+    "export_onnx": "mocotool.onnx_graphs",
     "describe_file": "mocotool.info",
     "TrainImageConfig": "mocotool.configs.train_image",
     "ImageTrainer": "mocotool.image_training.trainer",

@@ -3,6 +3,7 @@
 from mocotool.generators.loading import load_generator as load_generator
 from mocotool.generators.loading import save_generator as save_generator
 from mocotool.generators.conversion import convert_generator as convert_generator
+from mocotool.onnx_graphs import export_onnx as export_onnx
 from mocotool.info import describe_file as describe_file
 from mocotool.configs.train_image import TrainImageConfig as TrainImageConfig
 from mocotool.image_training.trainer import ImageTrainer as ImageTrainer

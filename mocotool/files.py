@@ -114,6 +114,19 @@ def check_output_path(path: Path, *, force: bool) -> Path:
     return path
 
 
+def check_output_folder(path: Path, *, force: bool) -> Path:
+    """Return `path` if it is a folder to fill: one that is not there yet, or is empty.
+
+    Raises:
+        ConfigError: It is a file, or holds something and `force` is off.
+    """
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{path}: a file, expected the name of a folder")
+    if not force and path.is_dir() and any(path.iterdir()):
+        raise ConfigError(f"{path}: is not empty", hint="name another folder, or add --force")
+    return path
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, and rename it to `path` once the block ends well.

@@ -38,6 +38,7 @@ IMPORT_ORDER = (
     "basis",
     "pca",
     "motion",
+    "onnx_graphs",
     "trajectory",
     "video",
     "export",

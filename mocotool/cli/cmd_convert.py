@@ -10,7 +10,7 @@ from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout, choose_output
 from mocotool.configs.convert import ConvertConfig
 from mocotool.errors import ConfigError
-from mocotool.files import atomic_path
+from mocotool.files import atomic_path, check_output_folder
 
 
 def convert(
@@ -33,6 +33,9 @@ def convert(
     if config.to == "official":
         _convert_motion(generator, out, report, force=force)
         return
+    if config.to == "onnx":
+        _convert_to_onnx(generator, out, report, config=config, force=force)
+        return
     target = choose_output(out, force=force, json=report.json, what="weights")
 
     from mocotool.generators.conversion import convert_generator
@@ -49,11 +52,7 @@ def convert(
 
 def _convert_motion(path: Path, out: str | None, report: Report, *, force: bool) -> None:
     """Write a motion model of ours into a folder as the authors' program reads it."""
-    if out is None or out == "-":
-        raise ConfigError("--to official: writes a folder of three files", hint="-o FOLDER")
-    folder = Path(out)
-    if not force and folder.is_dir() and any(folder.iterdir()):
-        raise ConfigError(f"{folder}: is not empty", hint="name another folder, or add --force")
+    folder = _choose_folder(out, "official", force=force)
 
     from mocotool.motion.checkpoint import load_motion, save_official_motion
 
@@ -61,3 +60,26 @@ def _convert_motion(path: Path, out: str | None, report: Report, *, force: bool)
     paths = save_official_motion(motion, folder)
     report.note(f"their files hold no step size: pass --w_residual {motion.step_size:g}")
     report.result({"wrote": [str(one) for one in paths]}, quiet_hides=True)
+
+
+def _convert_to_onnx(
+    path: Path, out: str | None, report: Report, *, config: ConvertConfig, force: bool
+) -> None:
+    """Write the graphs of a generator, or of a motion model of ours, into a folder."""
+    folder = _choose_folder(out, "onnx", force=force)
+
+    from mocotool.onnx_graphs import export_onnx
+
+    paths = export_onnx(path, folder, options=config.options)
+    report.result({"wrote": [str(one) for one in paths]}, quiet_hides=True)
+
+
+def _choose_folder(out: str | None, target: str, *, force: bool) -> Path:
+    """Return the folder to write into.
+
+    Raises:
+        ConfigError: None was named, or it holds something.
+    """
+    if out is None or out == "-":
+        raise ConfigError(f"--to {target}: writes a folder of files", hint="-o FOLDER")
+    return check_output_folder(Path(out), force=force)

@@ -7,7 +7,7 @@ from mocotool.configs.generator import GeneratorOptions
 from mocotool.configs.option import Option, check_options
 from mocotool.errors import ConfigError
 
-Target = Literal["native", "ada", "rosinality", "official"]
+Target = Literal["native", "ada", "rosinality", "official", "onnx"]
 StoredType = Literal["float32", "float16", "bfloat16"]
 
 
@@ -19,7 +19,8 @@ class ConvertConfig:
         Target,
         Option(
             "native: safetensors; ada, rosinality: .pt with the names of stylegan2-ada-pytorch or "
-            "stylegan2-pytorch; official: a folder of the authors' motion model and PCA statistics."
+            "stylegan2-pytorch; official: a folder of the authors' motion model and PCA "
+            "statistics; onnx: a folder of a generator's or a motion model's graphs."
         ),
     ] = "native"
     dtype: Annotated[

@@ -128,7 +128,7 @@ class SynthesisBlock(nn.Module):
             Activations [n, c_out, h, w] and the picture so far at this resolution.
         """
         if x is None:
-            x = self.const.to(dtype).expand(len(ws), -1, -1, -1)
+            x = self.const.to(dtype).expand(ws.shape[0], -1, -1, -1)
             x = x.contiguous(memory_format=torch.channels_last)
             x = self.conv1(x, ws[:, 0], noise[0])
         elif self.architecture == "resnet":
@@ -207,7 +207,7 @@ class SynthesisNetwork(nn.Module):
         """Render latents; see `base.Synthesis`."""
         del labels  # classes enter through the mapping
         ws = expand_ws(latent, num_ws=self.num_ws, latent_dim=self.w_dim)
-        maps = self.choose_noise(len(ws), noise_mode, noise)
+        maps = self.choose_noise(ws.shape[0], noise_mode, noise)
         x: Tensor | None = None
         img: Tensor | None = None
         layer_idx = 0
