@@ -30,9 +30,11 @@ class Experiment:
         return self.epochs or 100
 
 
-FVD = "moco eval fvd videos/{videos} {name}/walk.npz --protocol paper --ground-truth"
+FVD = (
+    "moco eval fvd videos/{videos} {name}/walk.npz --protocol paper --real-stride 2 --ground-truth"
+)
 MANY = "moco sample {name}/run/motion.safetensors --num-videos 10000 -o {name}/many.npz"
-SCORE = "moco eval is {name}/many.npz --ground-truth videos/{videos}"
+SCORE = "moco eval is {name}/many.npz --frame-size 128 --ground-truth videos/{videos}"
 IDENTITY = "moco eval acd {name}/walk.npz"
 
 EXPERIMENTS = {
@@ -41,14 +43,14 @@ EXPERIMENTS = {
         resolution=256,
         videos="ucf101",
         epochs=20,
-        evaluations=(MANY, SCORE, FVD),
+        evaluations=(MANY, SCORE, FVD.replace("paper", "paper-ucf101")),
     ),
     "ucf101-128": Experiment(
         generator="ucf-128.pt",
         resolution=128,
         videos="ucf101",
         epochs=None,
-        evaluations=(MANY, SCORE, FVD),
+        evaluations=(MANY, SCORE, FVD.replace("paper", "paper-ucf101")),
     ),
     "faceforensics": Experiment(
         generator="faceforensics-fid10.9920-snapshot-008765.pt",
@@ -65,7 +67,7 @@ EXPERIMENTS = {
         evaluations=(
             FVD,
             "moco eval prediction {name}/run/motion.safetensors --videos videos/sky-test "
-            "--perceptual vgg16 --num-steps 20000",
+            "--perceptual vgg16 --num-steps 20000 --num-polish-steps 0 --frames {name}/predicted",
         ),
     ),
     "ffhq-vox": Experiment(
@@ -215,8 +217,9 @@ EXHIBITS = (
             *_ablations("ucf101", "residual", "image-disc", "video-disc", "mutual-info"),
             "moco sample ucf101/no-residual/motion.safetensors --num-videos 10000 "
             "-o ucf101/no-residual.npz",
-            "moco eval is ucf101/no-residual.npz --ground-truth videos/ucf101",
-            "moco eval fvd videos/ucf101 ucf101/no-residual.npz --protocol paper",
+            "moco eval is ucf101/no-residual.npz --frame-size 128 --ground-truth videos/ucf101",
+            "moco eval fvd videos/ucf101 ucf101/no-residual.npz --protocol paper-ucf101 "
+            "--real-stride 2",
         ),
         lacks=f"{WEIGHTS}; the last three lines are for each of the four",
     ),

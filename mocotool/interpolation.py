@@ -57,8 +57,13 @@ def interpolate_trajectory(
     is_given = positions == np.round(positions)
     latents[:, is_given] = trajectory.latents[:, positions[is_given].astype(np.int64)]
 
-    fps = trajectory.meta.fps
-    meta = dataclasses.replace(trajectory.meta, fps=None if fps is None else fps * config.factor)
+    fps, stride = trajectory.meta.fps, trajectory.meta.frame_stride
+    is_known = stride is not None and stride % config.factor == 0
+    meta = dataclasses.replace(
+        trajectory.meta,
+        fps=None if fps is None else fps * config.factor,
+        frame_stride=stride // config.factor if stride and is_known else None,
+    )
     return dataclasses.replace(trajectory, latents=latents, meta=meta)
 
 

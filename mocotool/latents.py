@@ -42,7 +42,7 @@ class LatentsMeta:
     names: list[str] | None = None
     """What each video is called, such as the clip that it was found for."""
     frame_stride: int | None = None
-    """Every n-th frame of the clips that it was found for."""
+    """Every n-th frame of the clips that it was found for, or that its motion was learnt from."""
     generator: FileRecord | None = None
     """The image generator the latents belong to."""
     motion: FileRecord | None = None
@@ -55,7 +55,7 @@ class LatentsMeta:
     def as_json(self) -> dict[str, Any]:
         """Return the metadata as the file holds it."""
         values = dataclasses.asdict(self)
-        for name in ("names", "frame_stride"):  # said of inverted clips only
+        for name in ("names", "frame_stride"):  # not said of most
             if values[name] is None:
                 del values[name]
         return {"schema": SCHEMA, **values, "history": list(self.history)}

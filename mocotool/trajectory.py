@@ -76,6 +76,7 @@ def sample_trajectory(
         fps=config.fps,
         seeds=seeds,
         motion_seeds=plan.motion_seeds,
+        frame_stride=motion.frame_stride,
         generator=generator.origin.file if generator.origin else None,
         motion=motion.origin,
         history=start.meta.history if start else (),

@@ -114,6 +114,15 @@ def test_the_duration_stays():
     assert interpolate_trajectory(walk(np.ones((1, 2, 3)))).meta.fps is None
 
 
+@pytest.mark.parametrize(("stride", "factor", "after"), [(2, 2, 1), (4, 2, 2), (1, 2, None)])
+def test_frames_between_frames_stand_for_fewer_of_the_videos(stride, factor, after):
+    trajectory = walk(np.ones((1, 16, 3)), frame_stride=stride)
+
+    found = interpolate_trajectory(trajectory, config=InterpolateConfig(factor=factor))
+
+    assert found.meta.frame_stride == after
+
+
 def test_everything_else_of_a_trajectory_is_kept():
     trajectory = dataclasses.replace(
         walk(np.ones((2, 3, 4)), seeds=[1, 2]), labels=np.array([0, 1])

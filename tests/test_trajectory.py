@@ -165,6 +165,12 @@ def test_the_records_of_both_models_are_kept(sampled, toy_generator, toy_motion)
     assert meta.fps == 12.0
 
 
+def test_latents_say_what_their_frames_stand_for(toy_motion, toy_generator, monkeypatch):
+    monkeypatch.setattr(toy_motion, "frame_stride", 2)
+
+    assert sample_trajectory(toy_motion, toy_generator).meta.frame_stride == 2
+
+
 def test_progress_counts_every_video(toy_motion, toy_generator):
     done = []
     config = SampleConfig(num_videos=5, batch_size=2)

@@ -8,7 +8,7 @@ import typer
 from mocotool.cli import eval_options as ev
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Without
-from mocotool.configs.evaluate import FrameProtocol, VideoProtocol
+from mocotool.configs.evaluate import ROLES, FrameProtocol, VideoProtocol
 from mocotool.errors import ConfigError
 
 VideoDetector = Annotated[
@@ -109,7 +109,8 @@ def fid(
             ground_truth=options.ground_truth,
         )
         if measuring.processes.is_first:
-            save_statistics(result, targets, features={"frame_size": protocol.frame_size})
+            settings = dict.fromkeys(targets, {"frame_size": protocol.frame_size})
+            save_statistics(result, targets, features=settings)
     ev.print_result(report, result, is_first=measuring.processes.is_first)
 
 
@@ -150,5 +151,6 @@ def _compare_clips(
             ground_truth=options.ground_truth,
         )
         if measuring.processes.is_first:
-            save_statistics(result, targets, features=feature_settings(protocol))
+            own = {str(role): feature_settings(protocol, role) for role in ROLES}
+            save_statistics(result, targets, features=own)
     ev.print_result(report, result, is_first=measuring.processes.is_first)

@@ -11,6 +11,7 @@ from mocotool.cli.eval_options import check_side, print_result
 from mocotool.cli.inputs import check_optional_file, find_generator
 from mocotool.cli.report import Report
 from mocotool.configs.prediction import PredictionConfig
+from mocotool.files import check_output_folder
 
 
 def prediction(
@@ -21,6 +22,16 @@ def prediction(
     ],
     generator: opt.MotionsGenerator = None,
     pca: opt.PCAOption = None,
+    frames: Annotated[
+        Path | None,
+        typer.Option(
+            "--frames",
+            metavar="FOLDER",
+            help="Write the predicted frames there, a folder of PNGs a video.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    force: opt.Force = False,
     config: PredictionConfig,
     features: PerceptualOptions,
     computing: opt.Computing,
@@ -30,13 +41,16 @@ def prediction(
 
     The first frame is inverted, the motion model makes 16 latents of it, interpolation 32 frames;
     PSNR and SSIM are those of frames 2 to 32. Beside them: Up-B, the first frame against its own
-    reconstruction, and the first frame standing still.
+    reconstruction, and the first frame standing still. With --num-polish-steps 0 the first
+    frame is inverted as in the paper, without Gauss-Newton steps.
 
     Example: moco eval prediction --videos people/test --num-videos 16
     """
     check_side(videos)
     check_optional_file(motion)
     check_optional_file(generator)
+    if frames is not None:
+        check_output_folder(frames, force=force)
     chosen, weights = features.choose()
 
     from mocotool.metrics.prediction import compute_prediction
@@ -64,6 +78,7 @@ def prediction(
             listing,
             config=config,
             features=load_features(chosen, weights, device),
+            frames_folder=frames,
             progress=advance,
         )
     print_result(report, result)

@@ -98,5 +98,6 @@ def _compare(
             ground_truth=options.ground_truth,
         )
         if measuring.processes.is_first:
-            save_statistics(result, targets, features={"frame_size": protocol.frame_size})
+            settings = dict.fromkeys(targets, {"frame_size": protocol.frame_size})
+            save_statistics(result, targets, features=settings)
     ev.print_result(report, result, is_first=measuring.processes.is_first)

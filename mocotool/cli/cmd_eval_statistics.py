@@ -82,7 +82,7 @@ def stats(
             measured,
             out,
             detector=describe_detector(loaded, measured.stats.feature_dim),
-            features=feature_settings(settings),
+            features=feature_settings(settings, side),
         )
     report.result({"out": str(out), "shard": shard, **measured.report}, quiet_hides=True)
 

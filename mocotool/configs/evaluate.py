@@ -12,9 +12,10 @@ ClipChoice = Literal["first", "random", "centre", "all"]
 ResizeChoice = Literal["squash", "crop"]
 InterpolationChoice = Literal["bilinear", "bilinear-tf1", "bilinear-antialias"]
 CovarianceChoice = Literal["biased", "unbiased"]
-ProtocolName = Literal["stylegan-v", "unterthiner", "videogpt", "paper"]
+ProtocolName = Literal["stylegan-v", "unterthiner", "videogpt", "paper", "paper-ucf101"]
 FrameChoice = Literal["all", "one"]
 SideRole = Literal["real", "fake"]
+ROLES: tuple[SideRole, SideRole] = ("real", "fake")
 CropChoice = Literal["detect", "whole"]
 
 _ByPreset = functools.partial(Option, panel="Protocol", shown="the protocol's")
@@ -35,6 +36,24 @@ class VideoProtocol:
     ] = "stylegan-v"
     num_frames: Annotated[int, _ByPreset("Frames in a clip.", min=1)] = 16
     frame_stride: Annotated[int, _ByPreset("Take every n-th frame.", min=1)] = 1
+    real_stride: Annotated[
+        int | None,
+        Option(
+            "The same for real videos alone, as for motion learnt from every n-th frame.",
+            min=1,
+            panel="Protocol",
+            shown="--frame-stride",
+        ),
+    ] = None
+    fake_stride: Annotated[
+        int | None,
+        Option(
+            "The same for generated videos alone.",
+            min=1,
+            panel="Protocol",
+            shown="--frame-stride",
+        ),
+    ] = None
     real_clips: Annotated[
         ClipChoice,
         _ByPreset(
@@ -96,11 +115,19 @@ class VideoProtocol:
         """What is taken from n before dividing a covariance."""
         return 1 if self.covariance == "unbiased" else 0
 
-    @property
-    def span(self) -> int:
-        """Consecutive frames that a clip is taken from."""
-        return (self.num_frames - 1) * self.frame_stride + 1
+    def stride_of(self, role: SideRole) -> int:
+        """Return every which frame of a side's videos is taken."""
+        return (self.real_stride if role == "real" else self.fake_stride) or self.frame_stride
 
+
+# MoCoGAN-HD: the original TensorFlow code on all real videos, ten times.
+_PAPER = {
+    "fake_clips": "random",
+    "num_real": None,
+    "interpolation": "bilinear-tf1",
+    "covariance": "unbiased",
+    "num_repeats": 10,
+}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # One clip at a random place of each real video, generated ones from their first frame.
@@ -112,14 +139,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "covariance": "unbiased",
     },
     "videogpt": {"real_clips": "random", "resize": "crop", "covariance": "unbiased"},
-    # MoCoGAN-HD: the original TensorFlow code on frames of 128 px, ten times.
-    "paper": {
-        "fake_clips": "random",
-        "frame_size": 128,
-        "interpolation": "bilinear-tf1",
-        "covariance": "unbiased",
-        "num_repeats": 10,
-    },
+    "paper": _PAPER,
+    "paper-ucf101": _PAPER | {"frame_size": 128},
 }
 
 
@@ -172,6 +193,10 @@ class ScoreProtocol:
     num_clips: Annotated[int | None, Option("Clips at most, drawn at random.", min=1)] = 10_000
     clips: Annotated[ClipChoice, Option("Which clips of a video.")] = "first"
     frame_stride: FrameStride = 1
+    frame_size: Annotated[
+        int | None,
+        Option("Make frames squares of this size first, antialiased.", min=1, shown="as they are"),
+    ] = None
     num_splits: Annotated[
         int, Option("Parts scored on their own; 1 for TGANv2, 10 for StyleGAN-V.", min=1)
     ] = 1

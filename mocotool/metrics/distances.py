@@ -21,6 +21,7 @@ from mocotool.metrics.sides import (
     Side,
     check_comparable,
     collect_warnings,
+    find_stride_warnings,
     name_source,
     report_saved,
 )
@@ -113,10 +114,12 @@ def compute_kvd(
     )
 
 
-def feature_settings(protocol: VideoProtocol) -> dict[str, Any]:
-    """Return the settings that the features of a clip depend on."""
-    names = ("num_frames", "frame_stride", "frame_size", "resize", "interpolation")
-    return {name: getattr(protocol, name) for name in names}
+def feature_settings(protocol: VideoProtocol, role: SideRole) -> dict[str, Any]:
+    """Return the settings that the features of a side's clips depend on."""
+    names = ("num_frames", "frame_size", "resize", "interpolation")
+    return {name: getattr(protocol, name) for name in names} | {
+        "frame_stride": protocol.stride_of(role)
+    }
 
 
 def measure_clips(
@@ -144,7 +147,7 @@ def measure_clips(
     """
     record = dataclasses.asdict(detector.record)
     if isinstance(side, SavedStatistics):
-        check_comparable(side, detector=record, features=feature_settings(protocol))
+        check_comparable(side, detector=record, features=feature_settings(protocol, role))
         return MeasuredSide(side.stats, report_saved(side))
     measuring = Measuring() if measuring is None else measuring
     plan = plan_clips(
@@ -152,7 +155,7 @@ def measure_clips(
         name=side.name,
         choice=protocol.real_clips if role == "real" else protocol.fake_clips,
         num_frames=protocol.num_frames,
-        frame_stride=protocol.frame_stride,
+        frame_stride=protocol.stride_of(role),
         count=protocol.num_real if role == "real" else protocol.num_fake,
         seed=protocol.seed + repeat,
     )
@@ -226,7 +229,15 @@ def _compare(
         inputs=reports,
         details=details,
         device=str(measuring.device),
-        warnings=collect_warnings(reports, what="clips", feature_dim=feature_dim),
+        warnings=(
+            *collect_warnings(
+                reports,
+                what="clips",
+                feature_dim=feature_dim,
+                is_resized=protocol.frame_size is not None,
+            ),
+            *find_stride_warnings(reports, protocol=protocol),
+        ),
         statistics={role: side.stats for role, side in first.items()},
     )
 

@@ -148,6 +148,7 @@ def compute_is(
         videos,
         plan,
         detector=detector,
+        frame_size=protocol.frame_size,
         config=measuring.config,
         device=measuring.device,
         processes=measuring.processes,

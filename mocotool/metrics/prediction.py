@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from mocotool.similarity import compute_image_psnr, compute_image_ssim
 from mocotool.trajectory import sample_trajectory
 from mocotool.video.cutting import read_squares
 from mocotool.video.listing import VideoListing
+from mocotool.video.pictures import write_png
 from mocotool.video.pixels import FramesU8
 from mocotool.video.reading import VideoEntry
 
@@ -58,6 +60,7 @@ def compute_prediction(
     *,
     config: PredictionConfig | None = None,
     features: ImageFeatures | None = None,
+    frames_folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> MetricResult:
     """Predict each video from its first frame, and compare with what really follows.
@@ -71,6 +74,8 @@ def compute_prediction(
         listing: Videos of at least `config.num_frames` frames.
         config: How many latents and frames, and how to invert; `None` is the defaults.
         features: The perceptual network of the inversion; `None` is the stand-in.
+        frames_folder: Where the predicted frames go, the first one's reconstruction among them: a
+            folder of PNGs for each video, named by its place and its name. `None` keeps none.
         progress: Called with the number of inversion steps done since the last call.
 
     Returns:
@@ -109,6 +114,8 @@ def compute_prediction(
     for video_idx, entry in enumerate(entries):
         real = read_squares(entry, range(config.num_frames), generator.resolution)
         frames = np.concatenate(list(render_video(generator, walks, video_idx, config=rendering)))
+        if frames_folder is not None:
+            write_frames(frames, frames_folder / f"{video_idx + 1:04d}-{entry.path.stem}")
         videos.append(
             PredictedVideo(
                 path=str(entry.path),
@@ -149,6 +156,13 @@ def choose_evenly(entries: Sequence[VideoEntry], num_videos: int | None) -> tupl
         return tuple(entries)
     idxs = np.linspace(0, len(entries) - 1, num_videos).round().astype(int)
     return tuple(entries[idx] for idx in idxs)
+
+
+def write_frames(frames_u8: FramesU8, folder: Path) -> None:
+    """Write frames uint8 [t, h, w, 3] as folder/0001.png and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(frames_u8, start=1):
+        write_png(folder / f"{number:04d}.png", frame)
 
 
 def compare_frames(a: FramesU8, b: FramesU8) -> Similarity:

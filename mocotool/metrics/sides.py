@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mocotool.configs.evaluate import FEW_SAMPLES
+from mocotool.configs.evaluate import FEW_SAMPLES, VideoProtocol
 from mocotool.configs.render import RenderConfig
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.generators.loading import load_generator
@@ -119,19 +119,20 @@ def check_comparable(
 
 
 def save_statistics(
-    result: MetricResult, targets: Mapping[str, Path], *, features: Mapping[str, Any]
+    result: MetricResult, targets: Mapping[str, Path], *, features: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Write the statistics of a result's sides, so that they need not be measured again.
 
     Args:
         result: A distance.
         targets: Where each side's go; an existing file is replaced.
-        features: The settings that features depend on, checked before they are compared.
+        features: The settings that each side's features depend on, checked before they are
+            compared.
     """
     for role, path in targets.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         side = MeasuredSide(result.statistics[role], result.inputs[role])
-        write_side(side, path, detector=result.detector or {}, features=features)
+        write_side(side, path, detector=result.detector or {}, features=features[role])
 
 
 def write_side(
@@ -205,7 +206,11 @@ def report_saved(saved: SavedStatistics) -> dict[str, Any]:
 
 
 def collect_warnings(
-    reports: Mapping[str, Mapping[str, Any]], *, what: str, feature_dim: int
+    reports: Mapping[str, Mapping[str, Any]],
+    *,
+    what: str,
+    feature_dim: int,
+    is_resized: bool = False,
 ) -> tuple[str, ...]:
     """Return why a distance between these sides may not be what it seems.
 
@@ -213,6 +218,7 @@ def collect_warnings(
         reports: What is known of each side.
         what: What is counted: "clips" or "frames".
         feature_dim: Numbers in a feature.
+        is_resized: Whether all frames are made one size first, whatever they are.
     """
     warnings = []
     for role, report in reports.items():
@@ -228,16 +234,40 @@ def collect_warnings(
                 f"{role}: compressed with loss, which moves the distance; measure latents (.npz) "
                 "or .png frames where you can"
             )
-        if len(report.get("sizes") or {}) > 1:
+        if len(report.get("sizes") or {}) > 1 and not is_resized:
             warnings.append(f"{role}: frames of several sizes ({', '.join(report['sizes'])})")
     sizes = {tuple(sorted(report.get("sizes") or {})) for report in reports.values()} - {()}
-    if len(sizes) > 1 and all(len(size) == 1 for size in sizes):
+    if len(sizes) > 1 and all(len(size) == 1 for size in sizes) and not is_resized:
         shown = " and ".join(f"{role} {next(iter(r['sizes']))}" for role, r in reports.items())
         warnings.append(f"the sides differ in size ({shown}), which the distance sees")
     marks = [report.get("fingerprint") for report in reports.values()]
     if len(marks) == 2 and marks[0] is not None and marks[0] == marks[1]:
         warnings.append("both sides are the same videos, so the distance says nothing")
     return tuple(warnings)
+
+
+def find_stride_warnings(
+    reports: Mapping[str, Mapping[str, Any]], *, protocol: VideoProtocol
+) -> tuple[str, ...]:
+    """Return a warning if generated clips move faster or slower than real ones by their making.
+
+    A clip of a model that learnt from every second frame is every second frame already.
+
+    Args:
+        reports: What is known of each side; `recorded_stride` of latents says what they stand for.
+        protocol: Every which frame of each side is taken.
+    """
+    recorded = reports["fake"].get("recorded_stride")
+    if recorded is None:
+        return ()
+    real = protocol.stride_of("real") * (reports["real"].get("recorded_stride") or 1)
+    fake = protocol.stride_of("fake") * recorded
+    if real == fake:
+        return ()
+    return (
+        f"a frame of the generated clips stands for {fake} of the videos their motion was learnt "
+        f"from, one of the real clips for {real}: add --real-stride {fake} to compare alike",
+    )
 
 
 def name_source(path: str) -> str:

@@ -180,6 +180,7 @@ class RenderedLatents:
             "is_lossy": False,
             "decoding": "rendered to RGB bytes",
             "rendering": self._rendering(),
+            "recorded_stride": self.trajectory.meta.frame_stride,
         }
 
     def _rendering(self) -> dict[str, Any]:

@@ -159,12 +159,19 @@ def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
         kind = GuidedMotion if record.get("kind") == GuidedMotion.kind else MotionGenerator
         motion = kind(**record["arch"], components=tensors["components"], stdev=tensors["stdev"])
         motion.num_frames = int(record["num_frames"])
+        motion.frame_stride = _read_stride(record)
         if record.get("generator"):
             motion.generator_record = FileRecord(**record["generator"])
     except (KeyError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path}: its record is damaged ({error})") from error
     _load_strictly(motion, tensors, path)
     return motion
+
+
+def _read_stride(record: dict[str, Any]) -> int | None:
+    """Return every which frame of its videos a model learnt from, if its record says."""
+    stride = (record.get("config") or {}).get("frame_stride")
+    return stride if type(stride) is int and stride >= 1 else None
 
 
 def check_arch_fits(arch: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:

@@ -84,6 +84,7 @@ class MotionGenerator(nn.Module):
         self.basis_rows: BasisRows = basis_rows
         self.residual = residual
         self.num_frames = 16
+        self.frame_stride: int | None = None  # of the clips it learnt from, where its file says
         self.origin: FileRecord | None = None
         self.generator_record: FileRecord | None = None
         self.register_buffer("components", components.detach().to(torch.float32).clone())

@@ -74,7 +74,7 @@ def test_people_get_a_table_and_quiet_keeps_it(run_moco, real, fake):
 
 
 def test_every_preset_can_be_chosen_and_overridden(run_moco, real, fake):
-    for preset in ("stylegan-v", "unterthiner", "videogpt", "paper"):
+    for preset in ("stylegan-v", "unterthiner", "videogpt", "paper", "paper-ucf101"):
         args = ("--protocol", preset, "--num-repeats", "1", "--frame-size", "16")
         result = run_moco("eval", "fvd", real, fake, *MOTION, *args, "--json")
 

@@ -10,10 +10,10 @@ from toy_videos import ToyDetector, draw_videos
 from mocotool.configs.evaluate import ExtractionConfig, VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.metrics.detectors import MotionDetector
-from mocotool.metrics.distances import Measuring, compute_fvd, compute_kvd
+from mocotool.metrics.distances import Measuring, compute_fvd, compute_kvd, feature_settings
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid
-from mocotool.metrics.sides import SavedStatistics, save_statistics
+from mocotool.metrics.sides import SavedStatistics, find_stride_warnings, save_statistics
 from mocotool.metrics.sources import ClipArray
 from mocotool.metrics.statistics import read_statistics
 
@@ -159,12 +159,82 @@ def test_the_covariance_choice_changes_the_number_a_little(real, other):
     assert biased == pytest.approx(measure(real, other).value, rel=0.05)
 
 
+def test_real_clips_of_stride_two_are_near_what_moves_twice_as_fast():
+    slow = draw_videos(80, seed=0, num_frames=15)
+    fast = draw_videos(80, seed=1, num_frames=15)[:, ::2]
+
+    apart = measure(slow, fast).value
+    alike = measure(slow, fast, real_stride=2).value
+    by_hand = measure(slow[:, ::2], fast).value
+
+    assert alike == pytest.approx(by_hand, rel=1e-9)
+    assert alike < apart / 2
+
+
+def test_generated_clips_have_a_stride_of_their_own():
+    real, fake = draw_videos(30, seed=0, num_frames=8), draw_videos(30, seed=1, num_frames=15)
+
+    result = measure(real, fake, fake_stride=2)
+
+    assert result.value == pytest.approx(measure(real, fake[:, ::2]).value, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "strides", "is_warned"),
+    [
+        (2, {}, True),
+        (2, {"real_stride": 2}, False),
+        (2, {"frame_stride": 2}, True),
+        (2, {"real_stride": 4, "fake_stride": 2}, False),
+        (1, {}, False),
+        (None, {}, False),
+    ],
+)
+def test_strides_that_differ_are_warned_of(recorded, strides, is_warned):
+    protocol = dataclasses.replace(PROTOCOL, **strides)
+    reports = {"real": {}, "fake": {"recorded_stride": recorded}}
+
+    warnings = find_stride_warnings(reports, protocol=protocol)
+
+    assert bool(warnings) is is_warned
+    if is_warned:
+        wanted = recorded * protocol.stride_of("fake")
+        assert f"add --real-stride {wanted} " in warnings[0]
+
+
+def test_statistics_of_another_stride_do_not_compare(tmp_path):
+    real, fake = draw_videos(20, seed=0, num_frames=15), draw_videos(20, seed=1, num_frames=8)
+    targets = {role: tmp_path / f"{role}.npz" for role in ("real", "fake")}
+    protocol = dataclasses.replace(PROTOCOL, real_stride=2)
+    features = {role: feature_settings(protocol, role) for role in targets}
+    save_statistics(measure(real, fake, real_stride=2), targets, features=features)
+    saved = SavedStatistics(*read_statistics(targets["real"]), "real.npz")
+    settings = {"detector": MotionDetector(), "measuring": MEASURING}
+
+    again = compute_fvd(saved, ClipArray(fake), protocol=protocol, **settings)
+
+    assert again.value == pytest.approx(measure(real, fake, real_stride=2).value, rel=1e-9)
+    with pytest.raises(MismatchError, match="measured with frame stride 2, this comparison has 1"):
+        compute_fvd(saved, ClipArray(fake), protocol=PROTOCOL, **settings)
+
+
+def test_sizes_that_are_made_equal_are_not_warned_of():
+    small, large = draw_videos(20, seed=0, num_frames=8), draw_videos(20, seed=1, num_frames=8)
+    large = large.repeat(2, axis=2).repeat(2, axis=3)
+
+    plain = " ".join(measure(small, large).warnings)
+    resized = " ".join(measure(small, large, frame_size=16).warnings)
+
+    assert "the sides differ in size" in plain
+    assert "differ in size" not in resized
+
+
 def test_saved_statistics_stand_in_for_the_videos(real, other, tmp_path):
     result = measure(real, other)
     targets = {role: tmp_path / f"{role}.npz" for role in ("real", "fake")}
     features = {"num_frames": 8, "frame_stride": 1, "frame_size": None}
     features |= {"resize": "squash", "interpolation": "bilinear"}
-    save_statistics(result, targets, features=features)
+    save_statistics(result, targets, features=dict.fromkeys(targets, features))
 
     again = compute_fvd(
         *(SavedStatistics(*read_statistics(path), str(path)) for path in targets.values()),
@@ -189,7 +259,7 @@ def test_statistics_of_another_protocol_do_not_compare(real, other, tmp_path, ch
     result = measure(real, other)
     features = {"num_frames": 8, "frame_stride": 1, "frame_size": None}
     features |= {"resize": "squash", "interpolation": "bilinear"}
-    save_statistics(result, {"real": tmp_path / "real.npz"}, features=features)
+    save_statistics(result, {"real": tmp_path / "real.npz"}, features={"real": features})
     saved = SavedStatistics(*read_statistics(tmp_path / "real.npz"), "real.npz")
 
     with pytest.raises(MismatchError, match=message):
@@ -203,7 +273,8 @@ def test_statistics_of_another_protocol_do_not_compare(real, other, tmp_path, ch
 
 
 def test_statistics_of_another_detector_do_not_compare(real, other, tmp_path):
-    save_statistics(measure(real, other), {"real": tmp_path / "real.npz"}, features={})
+    targets = {"real": tmp_path / "real.npz"}
+    save_statistics(measure(real, other), targets, features={"real": {}})
     saved = SavedStatistics(*read_statistics(tmp_path / "real.npz"), "real.npz")
 
     with pytest.raises(MismatchError, match="detector name motion, this comparison has toy"):

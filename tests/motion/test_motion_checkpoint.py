@@ -70,6 +70,21 @@ def test_the_record_tells_settings_and_notes(saved):
     assert record["notes"] == {"step": 7}
 
 
+@pytest.mark.parametrize(
+    ("config", "stride"),
+    [
+        ({"frame_stride": 2}, 2),
+        ({}, None),
+        ({"frame_stride": -1}, None),
+        ({"frame_stride": "2"}, None),
+    ],
+)
+def test_a_model_says_every_which_frame_it_learnt_from(tmp_path, config, stride):
+    save_motion(make_motion(), tmp_path / "motion.safetensors", config=config)
+
+    assert load_motion(tmp_path / "motion.safetensors").frame_stride == stride
+
+
 def test_the_authors_file_is_read_with_their_folder(pca_folder):
     golden = np.load(GOLDEN / "motion-64.npz")
 
