@@ -40,6 +40,11 @@ from mocotool.frames import render_frames as render_frames
 from mocotool.export import export_trajectory as export_trajectory
 from mocotool.plots import draw_line_chart as draw_line_chart
 from mocotool.video.listing import list_videos as list_videos
+from mocotool.configs.compare import CompareConfig as CompareConfig
+from mocotool.preference.study import plan_study as plan_study
+from mocotool.preference.page import write_page as write_page
+from mocotool.preference.votes import read_ballot as read_ballot
+from mocotool.preference.votes import tally_votes as tally_votes
 from mocotool.video.reading import open_video as open_video
 from mocotool.video.reading import read_frames as read_frames
 from mocotool.video.loading import load_clips as load_clips

@@ -76,7 +76,7 @@ def write_gallery(out: Path, sections: Sequence[Section], *, title: str, intro: 
         title: Heading of the page.
         intro: A paragraph under it.
     """
-    page = _template().render(
+    page = load_template("gallery.html").render(
         title=title, intro=intro, sections=[_lay_out(section, out.parent) for section in sections]
     )
     with atomic_path(out) as part:
@@ -84,7 +84,8 @@ def write_gallery(out: Path, sections: Sequence[Section], *, title: str, intro: 
         part.write_text(page, encoding="utf-8", errors="replace")
 
 
-def _template() -> Any:
+def load_template(name: str) -> Any:
+    """Return a page's template, which escapes whatever it is filled with."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -95,7 +96,7 @@ def _template() -> Any:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    return environment.get_template("gallery.html")
+    return environment.get_template(name)
 
 
 def _lay_out(section: Section, base: Path) -> dict[str, Any]:

@@ -45,6 +45,7 @@ IMPORT_ORDER = (
     "metrics",
     "info",
     "gallery",
+    "preference",
     "cli",
     "__main__",
 )

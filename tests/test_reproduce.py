@@ -22,6 +22,7 @@ def parse(line):
     words = shlex.split(line)[1:]
     name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
     rest = words[len(name.split()) :]
+    name = name if name in COMMANDS else f"{name} page"  # what `moco compare` does by default
     return COMMANDS[name].make_context(name, rest).params
 
 

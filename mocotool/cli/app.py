@@ -6,6 +6,7 @@ import typer
 
 from mocotool import __version__
 from mocotool.cli import cmd_demo
+from mocotool.cli.cmd_compare import compare_app
 from mocotool.cli.cmd_convert import convert
 from mocotool.cli.cmd_demo import demo
 from mocotool.cli.cmd_eval import eval_app
@@ -70,6 +71,7 @@ app.command()(spread_options(convert))
 app.command()(spread_options(info))
 app.command("plot-run")(spread_options(plot_run))
 app.command()(spread_options(gallery))
+app.add_typer(compare_app)
 app.command()(spread_options(demo))
 app.command("fetch")(spread_options(fetch_command))
 
