@@ -60,7 +60,11 @@ from mocotool.metrics.motion import compute_motion as compute_motion
 from mocotool.metrics.prediction import compute_prediction as compute_prediction
 from mocotool.metrics.frame_distances import compute_fid as compute_fid
 from mocotool.metrics.frame_distances import compute_kid as compute_kid
-from mocotool.metrics.frame_distances import compute_two_sample as compute_two_sample
+from mocotool.metrics.two_sample import compute_two_sample as compute_two_sample
+from mocotool.configs.eval_features import TwoSampleProtocol as TwoSampleProtocol
+from mocotool.metrics.precision_recall import compute_precision_recall as compute_precision_recall
+from mocotool.configs.eval_features import ManifoldProtocol as ManifoldProtocol
+from mocotool.metrics.precision_recall import manifold_scores as manifold_scores
 from mocotool.metrics.pairs import compute_lpips as compute_lpips
 from mocotool.networks.lpips import load_lpips as load_lpips
 from mocotool.metrics.inception_score import compute_is as compute_is
@@ -70,6 +74,7 @@ from mocotool.metrics.overview import compute_all as compute_all
 from mocotool.metrics.frechet import frechet_distance as frechet_distance
 from mocotool.metrics.kernel_distance import kernel_distance as kernel_distance
 from mocotool.metrics.two_sample import nearest_neighbour_accuracy as nearest_neighbour_accuracy
+from mocotool.metrics.two_sample import logistic_accuracy as logistic_accuracy
 from mocotool.metrics.statistics import FeatureStats as FeatureStats
 from mocotool.metrics.sides import open_side as open_side
 from mocotool.metrics.detectors import load_video_detector as load_video_detector

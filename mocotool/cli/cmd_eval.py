@@ -8,7 +8,7 @@ from mocotool.cli.cmd_eval_diversity import diversity
 from mocotool.cli.cmd_eval_motion import motion
 from mocotool.cli.cmd_eval_pairs import lpips, psnr, ssim
 from mocotool.cli.cmd_eval_prediction import prediction
-from mocotool.cli.cmd_eval_samples import kid, two_sample
+from mocotool.cli.cmd_eval_samples import kid, precision_recall, two_sample
 from mocotool.cli.cmd_eval_statistics import merge, stats
 from mocotool.cli.cmd_eval_videos import acd, inception_score
 from mocotool.cli.group import MocoGroup
@@ -36,6 +36,7 @@ eval_app.command()(spread_options(kvd))
 eval_app.command()(spread_options(fid))
 eval_app.command()(spread_options(kid))
 eval_app.command("two-sample")(spread_options(two_sample))
+eval_app.command("precision-recall")(spread_options(precision_recall))
 eval_app.command("is")(spread_options(inception_score))
 eval_app.command()(spread_options(acd))
 eval_app.command()(spread_options(psnr))

@@ -1,19 +1,31 @@
-"""`moco eval kid|two-sample`: are single frames of generated videos told from real ones?"""
+"""`moco eval kid|two-sample|precision-recall`: are generated samples like real ones?"""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mocotool.cli import eval_options as ev
 from mocotool.cli.report import Report
-from mocotool.configs.evaluate import SampleProtocol
+from mocotool.configs.eval_features import ManifoldProtocol, TwoSampleProtocol
+from mocotool.configs.evaluate import ROLES, SampleProtocol
 
-Detector = Annotated[
+if TYPE_CHECKING:
+    from mocotool.metrics.results import MetricResult
+
+FrameDetector = Annotated[
     str,
     typer.Option(
         help="squeezenet, inception (KID proper), pixels, a file of Inception weights, or "
         "torchscript:FILE."
+    ),
+]
+SampleDetector = Annotated[
+    str,
+    typer.Option(
+        help="Of frames: squeezenet, inception, pixels, a file of Inception weights, or "
+        "torchscript:FILE. Of clips: motion or i3d."
     ),
 ]
 
@@ -22,7 +34,7 @@ def kid(
     real: ev.Real,
     fake: ev.Fake,
     *,
-    detector: Detector = "squeezenet",
+    detector: FrameDetector = "squeezenet",
     protocol: SampleProtocol,
     options: ev.DistanceOptions,
     report: Report,
@@ -43,17 +55,18 @@ def two_sample(
     real: ev.Real,
     fake: ev.Fake,
     *,
-    detector: Detector = "squeezenet",
-    protocol: SampleProtocol,
+    detector: SampleDetector = "squeezenet",
+    protocol: TwoSampleProtocol,
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:
-    """Measure how often a frame's nearest neighbour tells its side.
+    """Measure how often samples are told apart: frames, or clips.
 
-    From as many frames of either side: 0.5 where they are alike, 1 where they
-    are apart; and the same among real and generated frames alone.
+    By each one's nearest neighbour, or by logistic regression that learnt
+    from the others. From as many samples of either side: 0.5 where they are
+    alike, 1 where they are apart, with a 95 % interval.
 
-    Example: moco eval two-sample people/train walk.npz
+    Example: moco eval two-sample people/train walk.npz --classifier logistic
     """
     _compare(
         "two-sample",
@@ -65,8 +78,35 @@ def two_sample(
     )
 
 
+def precision_recall(
+    real: ev.Real,
+    fake: ev.Fake,
+    *,
+    detector: SampleDetector = "squeezenet",
+    protocol: ManifoldProtocol,
+    options: ev.DistanceOptions,
+    report: Report,
+) -> None:
+    """Measure precision and recall, density and coverage.
+
+    Precision and density: are generated samples like real ones? Recall and
+    coverage: are all kinds of real ones among them? By balls that reach to
+    each sample's k-th nearest neighbour.
+
+    Example: moco eval precision-recall people/train walk.npz --detector motion
+    """
+    _compare(
+        "precision-recall",
+        (real, fake),
+        detector=detector,
+        protocol=protocol,
+        options=options,
+        report=report,
+    )
+
+
 def _compare(
-    metric: Literal["kid", "two-sample"],
+    metric: Literal["kid", "two-sample", "precision-recall"],
     paths: tuple[Path, Path],
     *,
     detector: str,
@@ -78,9 +118,17 @@ def _compare(
         ev.check_side(path)
     targets = ev.choose_statistics(options.save_stats, force=options.force)
 
-    from mocotool.metrics.frame_detectors import load_frame_detector
-    from mocotool.metrics.frame_distances import compute_kid, compute_two_sample
+    from mocotool.metrics.compared_sides import load_sample_detector, sample_settings
+    from mocotool.metrics.frame_distances import compute_kid
+    from mocotool.metrics.precision_recall import compute_precision_recall
     from mocotool.metrics.sides import save_statistics
+    from mocotool.metrics.two_sample import compute_two_sample
+
+    compute: Callable[..., MetricResult] = {
+        "kid": compute_kid,
+        "two-sample": compute_two_sample,
+        "precision-recall": compute_precision_recall,
+    }[metric]
 
     computing = options.computing
     with ev.start_measuring(
@@ -89,15 +137,15 @@ def _compare(
         sides = ev.open_sides(
             paths, measuring, latents=options.latents, computing=computing, report=report
         )
-        compute = compute_kid if metric == "kid" else compute_two_sample
+        loaded = load_sample_detector(detector, protocol=protocol, warn=report.warn)
         result = compute(
             *sides,
             protocol=protocol,
-            detector=load_frame_detector(detector, warn=report.warn),
+            detector=loaded,
             measuring=measuring,
             ground_truth=options.ground_truth,
         )
         if measuring.processes.is_first:
-            settings = dict.fromkeys(targets, {"frame_size": protocol.frame_size})
-            save_statistics(result, targets, features=settings)
+            own = {str(role): sample_settings(protocol, loaded, role) for role in ROLES}
+            save_statistics(result, targets, features=own)
     ev.print_result(report, result, is_first=measuring.processes.is_first)

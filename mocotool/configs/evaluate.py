@@ -12,7 +12,18 @@ ClipChoice = Literal["first", "random", "centre", "all"]
 ResizeChoice = Literal["squash", "crop"]
 InterpolationChoice = Literal["bilinear", "bilinear-tf1", "bilinear-antialias"]
 CovarianceChoice = Literal["biased", "unbiased"]
-ProtocolName = Literal["stylegan-v", "unterthiner", "videogpt", "paper", "paper-ucf101"]
+ProtocolName = Literal[
+    "stylegan-v",
+    "unterthiner",
+    "videogpt",
+    "paper",
+    "paper-ucf101",
+    "fvd2048_16f",
+    "fvd2048_128f",
+    "fvd2048_128f_subsample8f",
+]
+FrameProtocolName = Literal["fid", "fid50k_full"]
+ScoreProtocolName = Literal["tganv2", "isv2048_ucf"]
 FrameChoice = Literal["all", "one"]
 SideRole = Literal["real", "fake"]
 ROLES: tuple[SideRole, SideRole] = ("real", "fake")
@@ -21,6 +32,11 @@ CropChoice = Literal["detect", "whole"]
 _ByPreset = functools.partial(Option, panel="Protocol", shown="the protocol's")
 
 FrameStride = Annotated[int, Option("Take every n-th frame.", min=1)]
+
+Repeats = Annotated[
+    int,
+    Option("Draw everything anew this often, repeat r by seed + r; the mean counts.", min=1),
+]
 
 FEW_SAMPLES = 2048
 """Below this many samples Frechet distances are large for want of samples alone."""
@@ -105,10 +121,8 @@ class VideoProtocol:
         Raises:
             ConfigError: There is no such preset, or a value is out of range.
         """
-        if preset not in PRESETS:
-            raise ConfigError(f"protocol {preset!r}: expected {list_choices(tuple(PRESETS))}")
         given = {name: value for name, value in overrides.items() if value is not None}
-        return cls(**({"preset": preset} | dict(PRESETS[preset]) | given))
+        return cls(**(_start_from(preset, PRESETS) | given))
 
     @property
     def ddof(self) -> int:
@@ -120,6 +134,17 @@ class VideoProtocol:
         return (self.real_stride if role == "real" else self.fake_stride) or self.frame_stride
 
 
+def _start_from(preset: str, presets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings of a preset.
+
+    Raises:
+        ConfigError: There is no such preset.
+    """
+    if preset not in presets:
+        raise ConfigError(f"protocol {preset!r}: expected {list_choices(tuple(presets))}")
+    return {"preset": preset} | dict(presets[preset])
+
+
 # MoCoGAN-HD: the original TensorFlow code on all real videos, ten times.
 _PAPER = {
     "fake_clips": "random",
@@ -128,6 +153,19 @@ _PAPER = {
     "covariance": "unbiased",
     "num_repeats": 10,
 }
+
+FRAME_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "fid": {},
+    # All real frames, 50,000 generated ones, covariances by n, as NVIDIA's programs have it.
+    "fid50k_full": {"covariance": "biased"},
+}
+"""Source: metrics/metric_main.py of stylegan2-ada-pytorch and of StyleGAN-V."""
+
+SCORE_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "tganv2": {},
+    "isv2048_ucf": {"num_clips": 2048, "num_splits": 10},
+}
+"""Source: TGANv2; src/metrics/metric_main.py of StyleGAN-V."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # One clip at a random place of each real video, generated ones from their first frame.
@@ -141,6 +179,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "videogpt": {"real_clips": "random", "resize": "crop", "covariance": "unbiased"},
     "paper": _PAPER,
     "paper-ucf101": _PAPER | {"frame_size": 128},
+    # StyleGAN-V's own names for its metrics, as tables have them.
+    "fvd2048_16f": {},
+    "fvd2048_128f": {"num_frames": 128},
+    "fvd2048_128f_subsample8f": {"frame_stride": 8},
 }
 
 
@@ -165,6 +207,7 @@ class SampleProtocol:
         int | None,
         Option("Make frames squares of this size first, antialiased.", min=1, shown="as they are"),
     ] = None
+    num_repeats: Repeats = 1
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -175,10 +218,22 @@ class SampleProtocol:
 class FrameProtocol(SampleProtocol):
     """What an FID depends on besides the frames and the detector."""
 
+    preset: Annotated[
+        FrameProtocolName, Option("Preset that the options start from.", name="protocol")
+    ] = "fid"
     frames: Annotated[FrameChoice, Option("All frames of a video, or one at random.")] = "all"
     covariance: Annotated[
         CovarianceChoice, Option("Divide covariances by n (biased) or n - 1.")
     ] = "unbiased"
+
+    @classmethod
+    def from_options(cls, *, preset: str = "fid", **overrides: Any) -> "FrameProtocol":
+        """Return what was typed over its preset.
+
+        Raises:
+            ConfigError: There is no such preset, or a value is out of range.
+        """
+        return cls(**(_start_from(preset, FRAME_PRESETS) | overrides))
 
     @property
     def ddof(self) -> int:
@@ -190,6 +245,9 @@ class FrameProtocol(SampleProtocol):
 class ScoreProtocol:
     """What an Inception score of videos depends on besides the videos and the detector."""
 
+    preset: Annotated[
+        ScoreProtocolName, Option("Preset that the options start from.", name="protocol")
+    ] = "tganv2"
     num_clips: Annotated[int | None, Option("Clips at most, drawn at random.", min=1)] = 10_000
     clips: Annotated[ClipChoice, Option("Which clips of a video.")] = "first"
     frame_stride: FrameStride = 1
@@ -200,7 +258,17 @@ class ScoreProtocol:
     num_splits: Annotated[
         int, Option("Parts scored on their own; 1 for TGANv2, 10 for StyleGAN-V.", min=1)
     ] = 1
+    num_repeats: Repeats = 1
     seed: Seed = 42
+
+    @classmethod
+    def from_options(cls, *, preset: str = "tganv2", **overrides: Any) -> "ScoreProtocol":
+        """Return what was typed over its preset.
+
+        Raises:
+            ConfigError: There is no such preset, or a value is out of range.
+        """
+        return cls(**(_start_from(preset, SCORE_PRESETS) | overrides))
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -17,6 +17,7 @@ from mocotool.errors import ConfigError
 from mocotool.metrics.detectors import Detector, DetectorRecord, ModuleDetector, record_weights
 from mocotool.metrics.distances import Measuring, describe_detector, report_input, require_features
 from mocotool.metrics.extraction import extract_statistics
+from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sampling import plan_clips
 from mocotool.metrics.sources import VideoSource
@@ -133,8 +134,15 @@ def compute_is(
     Raises:
         FileFormatError: No video has 16 frames, or one cannot be measured.
     """
-    protocol = ScoreProtocol() if protocol is None else protocol
-    measuring = Measuring() if measuring is None else measuring
+    return repeat_draws(
+        ScoreProtocol() if protocol is None else protocol,
+        lambda drawn: _measure_is(videos, drawn, detector, measuring or Measuring()),
+    )
+
+
+def _measure_is(
+    videos: VideoSource, protocol: ScoreProtocol, detector: Detector, measuring: Measuring
+) -> MetricResult:
     plan = plan_clips(
         videos.num_frames,
         name=videos.name,

@@ -1,4 +1,4 @@
-"""Can two sets of features be told apart? By each sample's nearest neighbour."""
+"""Can two sets of samples be told apart? By nearest neighbours, or by logistic regression."""
 
 import dataclasses
 from typing import Any
@@ -6,14 +6,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.configs.eval_features import TwoSampleProtocol
+from mocotool.configs.evaluate import SampleProtocol
 from mocotool.errors import MismatchError
+from mocotool.metrics.compared_sides import ComparedSides
+from mocotool.metrics.detectors import Detector
+from mocotool.metrics.distances import Measuring, require_features, split_halves
+from mocotool.metrics.intervals import exact_interval
+from mocotool.metrics.repeats import repeat_draws
+from mocotool.metrics.results import MetricResult
+from mocotool.metrics.sides import Side
 
+INVERSE_PENALTY = 0.1  # scikit-learn's C: features are many, samples few
+MAX_ITERATIONS = 1000
 BLOCK_ROWS = 2048  # rows of the distances held at once
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class NearestNeighbourAccuracy:
-    """How often a sample's nearest neighbour among all others is of its own side."""
+class Accuracy:
+    """How often a sample is said to be of the side that it is of."""
 
     value: float
     """Share of all samples, in [0, 1]: 0.5 where the sides are alike, 1 where they are apart; below
@@ -24,9 +35,7 @@ class NearestNeighbourAccuracy:
     """The same among samples of the second side; near 1 if the first does not reach it."""
 
 
-def nearest_neighbour_accuracy(
-    x: npt.NDArray[Any], y: npt.NDArray[Any]
-) -> NearestNeighbourAccuracy:
+def nearest_neighbour_accuracy(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Accuracy:
     """Classify each sample as its nearest neighbour among all the others, by Euclidean distance.
 
     Samples must be independent: two frames of one video would find each other.
@@ -45,11 +54,7 @@ def nearest_neighbour_accuracy(
         Paper: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017; Xu et al.,
             arXiv:1806.07755.
     """
-    if x.ndim != 2 or x.shape != y.shape or len(x) < 2:
-        raise MismatchError(
-            f"features of shapes {list(x.shape)} and {list(y.shape)}, expected as many of either "
-            "side, at least 2"
-        )
+    _check_balanced(x, y)
     both = np.concatenate([x, y]).astype(np.float64)
     both -= both.mean(axis=0)  # small numbers lose less to rounding
     squares = np.einsum("nd,nd->n", both, both)
@@ -62,6 +67,145 @@ def nearest_neighbour_accuracy(
         nearest[rows] = distances.argmin(axis=1)
 
     is_x = np.arange(len(both)) < len(x)
-    is_right = is_x == is_x[nearest]
+    return _score(is_x == is_x[nearest], is_x)
+
+
+def logistic_accuracy(
+    x: npt.NDArray[Any], y: npt.NDArray[Any], *, num_folds: int = 5, seed: int = 0
+) -> Accuracy:
+    """Classify each sample by logistic regression that learnt from the others' folds.
+
+    It finds what differs on average in some direction of features, where neighbours find what
+    differs in detail.
+
+    Args:
+        x: Features of one side, [n, d], n at least `num_folds`.
+        y: Features of the other side, as many of them.
+        num_folds: Parts that are left out of learning in turn.
+        seed: Of the parts.
+
+    Returns:
+        How many were classified right.
+
+    Raises:
+        MismatchError: The sides differ in number or length, or have fewer samples than folds.
+
+    Source:
+        Paper: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017.
+    """
+    _check_balanced(x, y)
+    if len(x) < num_folds:
+        raise MismatchError(
+            f"{len(x)} samples of either side, {num_folds} folds need as many at least",
+            hint="lower --num-folds, or measure more videos",
+        )
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    is_x = np.arange(2 * len(x)) < len(x)
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS)
+    )
+    folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
+    both = np.concatenate([x, y]).astype(np.float64)
+    return _score(cross_val_predict(model, both, is_x, cv=folds) == is_x, is_x)
+
+
+def _check_balanced(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
+    if x.ndim != 2 or x.shape != y.shape or len(x) < 2:
+        raise MismatchError(
+            f"features of shapes {list(x.shape)} and {list(y.shape)}, expected as many of either "
+            "side, at least 2"
+        )
+
+
+def _score(is_right: npt.NDArray[np.bool_], is_x: npt.NDArray[np.bool_]) -> Accuracy:
     shares = (is_right, is_right[is_x], is_right[~is_x])
-    return NearestNeighbourAccuracy(*(float(share.mean()) for share in shares))
+    return Accuracy(*(float(share.mean()) for share in shares))
+
+
+def compute_two_sample(
+    real: Side,
+    fake: Side,
+    *,
+    protocol: SampleProtocol | None = None,
+    detector: Detector,
+    measuring: Measuring | None = None,
+    ground_truth: bool = False,
+) -> MetricResult:
+    """Compute how often samples are told apart: single frames, or clips by a video detector.
+
+    As many samples of either side are compared: of the larger one a random choice.
+
+    Args:
+        real: Real videos or images, or their statistics; see `open_side`.
+        fake: Generated ones.
+        protocol: Which samples, how many, and who tells them apart; `None` is one frame a video and
+            nearest neighbours.
+        detector: What turns frames or clips into features.
+        measuring: Device, batches, cache and progress.
+        ground_truth: Also measure one random half of the real samples against the other.
+
+    Returns:
+        The share, 0.5 where the sides are alike and 1 where they are apart, with the shares among
+        the real and the generated samples alone, and Clopper and Pearson's 95 % interval, as if
+        samples were judged independently.
+
+    Raises:
+        MismatchError: Saved statistics are of other features, or a side has too few samples.
+        FileFormatError: A frame cannot be decoded, has NaN features, or saved statistics came
+            without features.
+
+    Source:
+        Paper: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017.
+    """
+    return repeat_draws(
+        TwoSampleProtocol() if protocol is None else protocol,
+        lambda drawn: _report_two_sample(
+            ComparedSides.measure(real, fake, drawn, detector, measuring),
+            ground_truth=ground_truth,
+        ),
+    )
+
+
+def _report_two_sample(sides: ComparedSides, *, ground_truth: bool) -> MetricResult:
+    protocol, name = sides.protocol, sides.inputs["real"]["path"]
+    size = min(len(features) for features in sides.features)
+    rng = np.random.default_rng(protocol.seed)
+    chosen = [features[rng.permutation(len(features))[:size]] for features in sides.features]
+    accuracy = _tell_apart(*chosen, protocol=protocol)
+    details: dict[str, Any] = {
+        "real": accuracy.x,
+        "fake": accuracy.y,
+        f"num_{sides.what}_each": size,
+        "interval": list(exact_interval(round(2 * size * accuracy.value), 2 * size)),
+    }
+    if ground_truth:
+        halves = split_halves(sides.stats["real"], name, seed=protocol.seed)
+        pair = [require_features(half, name) for half in halves]
+        details["ground_truth"] = {
+            "value": _tell_apart(*pair, protocol=protocol).value,
+            f"num_{sides.what}_each": len(pair[0]),
+        }
+    title = sides.detector.record.title or sides.detector.record.name
+    return sides.report(
+        metric=f"{_name_classifier(protocol)} accuracy ({title})",
+        value=accuracy.value,
+        # Of a share, as if neighbourhoods were independent.
+        standard_error=float(np.sqrt(accuracy.value * (1.0 - accuracy.value) / (2 * size))),
+        details=details,
+        warnings=sides.find_warnings(),
+    )
+
+
+def _tell_apart(x: npt.NDArray[Any], y: npt.NDArray[Any], *, protocol: SampleProtocol) -> Accuracy:
+    if isinstance(protocol, TwoSampleProtocol) and protocol.classifier == "logistic":
+        return logistic_accuracy(x, y, num_folds=protocol.num_folds, seed=protocol.seed)
+    return nearest_neighbour_accuracy(x, y)
+
+
+def _name_classifier(protocol: SampleProtocol) -> str:
+    is_logistic = isinstance(protocol, TwoSampleProtocol) and protocol.classifier == "logistic"
+    return "logistic-regression" if is_logistic else "nearest-neighbour"

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import check_input_file
+from mocotool.metrics.intervals import exact_interval
 
 SCHEMA = "moco.votes/1"
 MAX_FILE_BYTES = 16 << 20
 MAX_SIDES = 64
-LEVEL = 0.95
-NORMAL_QUANTILE = 1.959963984540054  # of LEVEL, on both sides
+NORMAL_QUANTILE = 1.959963984540054  # of 95 %, on both sides
 MAX_NEWTON_STEPS = 100
 CONVERGED = 1e-10
 
@@ -88,7 +88,7 @@ class Tally:
                 "no common scale: some side was always preferred, never preferred, or never "
                 "compared with the rest"
             )
-        low, high = _exact_interval(round(self.share_left * self.num_votes), self.num_votes)
+        low, high = exact_interval(round(self.share_left * self.num_votes), self.num_votes)
         if not low <= 0.5 <= high:
             found.append(
                 f"{self.share_left:.0%} of all votes are for the left, whatever stood there"
@@ -154,7 +154,7 @@ def tally_votes(ballots: Sequence[Ballot]) -> Tally:
         MismatchError: They are of different studies, or one voter's are there twice.
 
     Source:
-        Paper: Clopper and Pearson, Biometrika 26, 1934; Bradley and Terry, Biometrika 39, 1952.
+        Paper: Bradley and Terry, Biometrika 39, 1952.
     """
     if not ballots:
         raise ConfigError("no votes to count")
@@ -207,14 +207,6 @@ def describe_tally(tally: Tally, *, as_text: bool) -> dict[str, Any]:
     return described
 
 
-def _exact_interval(count: int, total: int) -> tuple[float, float]:
-    """Return Clopper and Pearson's interval of a share."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(count, total).proportion_ci(LEVEL, method="exact")
-    return float(interval.low), float(interval.high)
-
-
 def _count_pairs(wins: Counts, sides: Sequence[str]) -> list[PairTally]:
     from scipy.stats import binomtest
 
@@ -231,7 +223,7 @@ def _count_pairs(wins: Counts, sides: Sequence[str]) -> list[PairTally]:
                     num_a=count,
                     num_votes=total,
                     share=count / total,
-                    interval=_exact_interval(count, total),
+                    interval=exact_interval(count, total),
                     p_value=float(binomtest(count, total).pvalue),
                 )
             )

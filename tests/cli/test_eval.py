@@ -157,6 +157,7 @@ def test_frames_are_compared_without_weights(run_moco, real, fake):
     [
         ("kid", "kernel distance (squeezenet features)"),
         ("two-sample", "nearest-neighbour accuracy (squeezenet features)"),
+        ("precision-recall", "precision (squeezenet features)"),
     ],
 )
 def test_squeezenet_compares_a_frame_of_each_video(run_moco, real, fake, tmp_path, command, metric):

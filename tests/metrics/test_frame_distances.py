@@ -9,8 +9,9 @@ from mocotool.configs.evaluate import ExtractionConfig, SampleProtocol
 from mocotool.errors import MismatchError
 from mocotool.metrics.distances import Measuring
 from mocotool.metrics.frame_detectors import PixelDetector
-from mocotool.metrics.frame_distances import compute_kid, compute_two_sample
+from mocotool.metrics.frame_distances import compute_kid
 from mocotool.metrics.sources import ClipArray
+from mocotool.metrics.two_sample import compute_two_sample
 
 MEASURING = Measuring(config=ExtractionConfig(use_cache=False))
 
@@ -95,3 +96,27 @@ def test_the_seed_chooses_the_frames(real, other):
 
     assert values[0] == values[1] != values[2]
     assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("compute", [compute_kid, compute_two_sample])
+def test_repeats_draw_anew_and_their_mean_counts(compute, real, other):
+    alone = [compare(compute, real, other, seed=seed) for seed in (4, 5, 6)]
+
+    result = compare(compute, real, other, seed=4, num_repeats=3)
+
+    values = [one.value for one in alone]
+    assert result.details["values"] == values
+    assert result.value == pytest.approx(np.mean(values))
+    assert result.std == pytest.approx(np.std(values, ddof=1))
+    assert result.protocol["num_repeats"] == 3
+
+
+def test_repeats_average_what_stands_beside_the_value(real, other):
+    alone = [compare(compute_kid, real, other, seed=seed, ground_truth=True) for seed in (0, 1)]
+
+    result = compare(compute_kid, real, other, num_repeats=2, ground_truth=True)
+
+    truths = [one.details["ground_truth"]["value"] for one in alone]
+    assert result.details["ground_truth"]["value"] == pytest.approx(np.mean(truths))
+    assert result.details["ground_truth"]["std"] == pytest.approx(np.std(truths, ddof=1))
+    assert result.details["ground_truth"]["num_frames_each"] == 20

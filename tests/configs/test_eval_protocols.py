@@ -1,0 +1,50 @@
+"""Protocols by the names that papers use are what their programs do."""
+
+import pytest
+
+from mocotool.configs.evaluate import FrameProtocol, ScoreProtocol, VideoProtocol
+from mocotool.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("name", "num_frames", "stride", "span"),
+    [
+        ("fvd2048_16f", 16, 1, 16),
+        ("fvd2048_128f", 128, 1, 128),
+        ("fvd2048_128f_subsample8f", 16, 8, 121),
+    ],
+)
+def test_stylegan_vs_names_are_its_settings(name, num_frames, stride, span):
+    protocol = VideoProtocol.from_preset(name)
+
+    strides = {protocol.stride_of(role) for role in ("real", "fake")}
+    assert (protocol.num_frames, strides) == (num_frames, {stride})
+    assert (num_frames - 1) * stride + 1 == span
+    assert (protocol.num_real, protocol.num_fake) == (2048, 2048)
+    assert (protocol.real_clips, protocol.fake_clips) == ("random", "first")
+    assert (protocol.covariance, protocol.resize) == ("biased", "squash")
+
+
+def test_frames_and_scores_have_names_too():
+    frames = FrameProtocol.from_options(preset="fid50k_full")
+    score = ScoreProtocol.from_options(preset="isv2048_ucf", num_splits=5)
+
+    assert (frames.num_real, frames.num_fake, frames.ddof) == (None, 50_000, 0)
+    assert FrameProtocol().ddof == 1
+    assert (score.num_clips, score.num_splits) == (2048, 5)
+
+
+def test_the_papers_protocol_takes_all_real_clips_and_cuts_ucf101_alone():
+    paper, ucf101 = (VideoProtocol.from_preset(name) for name in ("paper", "paper-ucf101"))
+
+    assert paper.num_real is None
+    assert (paper.frame_size, ucf101.frame_size) == (None, 128)
+    assert paper.num_repeats == ucf101.num_repeats == 10
+
+
+@pytest.mark.parametrize(
+    "make", [VideoProtocol.from_preset, lambda name: FrameProtocol.from_options(preset=name)]
+)
+def test_an_unknown_protocol_is_a_sentence(make):
+    with pytest.raises(ConfigError, match="protocol 'fvd': expected"):
+        make("fvd")
