@@ -2,11 +2,14 @@
 
 from typing import Annotated
 
+import typer
+
 from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Without
 from mocotool.configs.evaluate import ExtractionConfig, VideoProtocol
+from mocotool.errors import ConfigError
 
 
 def all_metrics(
@@ -18,6 +21,13 @@ def all_metrics(
         Without(("frame_size", "resize", "interpolation", "covariance", "num_repeats")),
     ],
     latents: ev.Latents,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Rows of a Markdown table.", rich_help_panel="Output"),
+    ] = False,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Rows of a LaTeX table.", rich_help_panel="Output")
+    ] = False,
     extraction: ExtractionConfig,
     computing: opt.MeasuringComputing,
     report: Report,
@@ -25,10 +35,13 @@ def all_metrics(
     """Measure everything that the inputs and the detectors at hand allow.
 
     Distances, scores and identity in one table, real against real beside
-    each; what cannot be measured says why. One metric alone tells more.
+    each; what cannot be measured says why. One metric alone tells more. With
+    --markdown or --latex it is the rows of a paper's table.
 
-    Example: moco eval all people/train walk.npz
+    Example: moco eval all people/train walk.npz --latex
     """
+    if markdown + latex + report.json > 1:
+        raise ConfigError("--markdown, --latex and --json exclude each other")
     for path in (real, fake):
         ev.check_side(path)
 
@@ -49,4 +62,7 @@ def all_metrics(
         return
     for warning in sorted({text for result in overview.results for text in result.warnings}):
         report.warn(warning)
+    if markdown or latex:
+        typer.echo(overview.as_rows(fake.stem, "latex" if latex else "markdown"))
+        return
     report.result(overview.as_json() if report.json else overview.as_table())

@@ -361,3 +361,14 @@ def test_two_processes_give_what_one_gives(real, fake, tmp_path):
     one, two = (json.loads(output) for output in outputs)
     assert two["value"] == pytest.approx(one["value"], rel=1e-6)
     assert two["inputs"] == one["inputs"]
+
+
+def test_rows_of_a_table_are_printed_in_one_form_only(run_moco, real, fake):
+    rows = run_moco("eval", "all", real, fake, "--num-frames", "8", "--markdown", "-q")
+    both = run_moco("eval", "all", real, fake, "--markdown", "--latex")
+
+    lines = rows.stdout.splitlines()
+    assert lines[0].startswith("| method | frechet distance (motion features) |")
+    assert lines[2].startswith("| fake |")
+    assert both.exit_code == 2
+    assert "exclude each other" in both.stderr
