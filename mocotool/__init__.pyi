@@ -36,6 +36,14 @@ from mocotool.latents import write_latents as write_latents
 from mocotool.trajectory import sample_trajectory as sample_trajectory
 from mocotool.interpolation import interpolate_trajectory as interpolate_trajectory
 from mocotool.trajectory import traverse_basis as traverse_basis
+from mocotool.steering.keyframes import make_path as make_path
+from mocotool.steering.loops import close_trajectory as close_trajectory
+from mocotool.steering.edits import edit_trajectory as edit_trajectory
+from mocotool.steering.mixing import mix_trajectories as mix_trajectories
+from mocotool.steering.mixing import carry_motion as carry_motion
+from mocotool.steering.cutting import cut_trajectory as cut_trajectory
+from mocotool.steering.cutting import join_trajectories as join_trajectories
+from mocotool.steering.agreement import agree as agree
 from mocotool.frames import render_frames as render_frames
 from mocotool.export import export_trajectory as export_trajectory
 from mocotool.plots import draw_line_chart as draw_line_chart
@@ -90,6 +98,12 @@ from mocotool.configs.pca import PCAConfig as PCAConfig
 from mocotool.configs.invert import InvertConfig as InvertConfig
 from mocotool.configs.sample import SampleConfig as SampleConfig
 from mocotool.configs.interpolate import InterpolateConfig as InterpolateConfig
+from mocotool.configs.path import PathConfig as PathConfig
+from mocotool.configs.loop import LoopConfig as LoopConfig
+from mocotool.configs.edit import EditConfig as EditConfig
+from mocotool.configs.mix import MixConfig as MixConfig
+from mocotool.configs.cut import CutConfig as CutConfig
+from mocotool.configs.cat import CatConfig as CatConfig
 from mocotool.configs.render import RenderConfig as RenderConfig
 from mocotool.configs.traverse import TraverseConfig as TraverseConfig
 from mocotool.configs.prediction import PredictionConfig as PredictionConfig

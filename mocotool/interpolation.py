@@ -45,12 +45,7 @@ def interpolate_trajectory(
     else:
         positions = np.linspace(0.0, num_frames - 1, config.factor * num_frames)
 
-    blend = {
-        "linear": blend_linear,
-        "cubic": blend_cubic,
-        "pchip": blend_pchip,
-        "slerp": blend_slerp,
-    }[config.mode]
+    blend = BLENDS[config.mode]
     latents = np.stack([blend(video, positions, is_loop=is_loop) for video in trajectory.latents])
 
     # a given frame stays as it is, to the last bit
@@ -67,22 +62,36 @@ def interpolate_trajectory(
     return dataclasses.replace(trajectory, latents=latents, meta=meta)
 
 
-def blend_linear(video: Latents, positions: Positions, *, is_loop: bool = False) -> Latents:
+def blend_linear(
+    video: Latents,
+    positions: Positions,
+    *,
+    is_loop: bool = False,
+    knots: Positions | None = None,
+) -> Latents:
     """Interpolate along straight lines.
 
     Args:
         video: [t, ..., latent_dim].
-        positions: Where the new frames are, in frames: [m] in [0, t-1], of a loop in [0, t).
+        positions: Where the new frames are, [m], from the first knot to the last.
         is_loop: Whether the first frame follows the last.
+        knots: Where the given frames are, increasing: [t], of a loop [t+1], whose last is where
+            the first frame comes again; `None` is 0, 1, 2...
 
     Returns:
         float32 [m, ..., latent_dim].
     """
-    left, right, weight = _neighbours(video, positions, is_loop=is_loop)
+    left, right, weight = _neighbours(video, positions, _find_knots(video, is_loop, knots))
     return (1.0 - weight) * left + weight * right
 
 
-def blend_cubic(video: Latents, positions: Positions, *, is_loop: bool = False) -> Latents:
+def blend_cubic(
+    video: Latents,
+    positions: Positions,
+    *,
+    is_loop: bool = False,
+    knots: Positions | None = None,
+) -> Latents:
     """Interpolate by cubic splines, smooth up to the second derivative.
 
     See `blend_linear` for the arguments. At both ends the second derivative is 0 (a natural
@@ -94,14 +103,20 @@ def blend_cubic(video: Latents, positions: Positions, *, is_loop: bool = False) 
         return video.repeat(len(positions), axis=0)
     closed = np.concatenate([video, video[:1]]) if is_loop else video
     spline = CubicSpline(
-        np.arange(len(closed)),
+        _find_knots(video, is_loop, knots),
         closed.astype(np.float64),
         bc_type="periodic" if is_loop else "natural",
     )
     return np.asarray(spline(positions), np.float32)
 
 
-def blend_pchip(video: Latents, positions: Positions, *, is_loop: bool = False) -> Latents:
+def blend_pchip(
+    video: Latents,
+    positions: Positions,
+    *,
+    is_loop: bool = False,
+    knots: Positions | None = None,
+) -> Latents:
     """Interpolate by cubics that never leave the range of the two frames around them.
 
     See `blend_linear` for the arguments.
@@ -113,19 +128,28 @@ def blend_pchip(video: Latents, positions: Positions, *, is_loop: bool = False) 
 
     if len(video) == 1:
         return video.repeat(len(positions), axis=0)
-    frames = np.arange(len(video))
+    num_frames, places = len(video), _find_knots(video, is_loop, knots)
+    frames = np.arange(num_frames)
     if is_loop:  # the frames around both ends, beyond them
-        frames = np.arange(-PCHIP_REACH, len(video) + 1 + PCHIP_REACH)
-    curve = PchipInterpolator(frames, video[frames % len(video)].astype(np.float64))
+        frames = np.arange(-PCHIP_REACH, num_frames + 1 + PCHIP_REACH)
+        rounds, period = frames // num_frames, places[-1] - places[0]
+        places = places[frames % num_frames] + rounds * period
+    curve = PchipInterpolator(places, video[frames % num_frames].astype(np.float64))
     return np.asarray(curve(positions), np.float32)
 
 
-def blend_slerp(video: Latents, positions: Positions, *, is_loop: bool = False) -> Latents:
+def blend_slerp(
+    video: Latents,
+    positions: Positions,
+    *,
+    is_loop: bool = False,
+    knots: Positions | None = None,
+) -> Latents:
     """Interpolate along arcs around the origin, straight where two latents have no angle.
 
     See `blend_linear` for the arguments. Latents of equal length stay of that length, as suits z.
     """
-    left, right, weight = _neighbours(video, positions, is_loop=is_loop)
+    left, right, weight = _neighbours(video, positions, _find_knots(video, is_loop, knots))
     norms = np.linalg.norm(left, axis=-1, keepdims=True) * np.linalg.norm(
         right, axis=-1, keepdims=True
     )
@@ -140,12 +164,27 @@ def blend_slerp(video: Latents, positions: Positions, *, is_loop: bool = False) 
     return (left_weight * left + right_weight * right).astype(np.float32, copy=False)
 
 
+BLENDS = {
+    "linear": blend_linear,
+    "cubic": blend_cubic,
+    "pchip": blend_pchip,
+    "slerp": blend_slerp,
+}
+
+
+def _find_knots(video: Latents, is_loop: bool, knots: Positions | None) -> Positions:
+    return np.arange(len(video) + is_loop, dtype=np.float64) if knots is None else knots
+
+
 def _neighbours(
-    video: Latents, positions: Positions, *, is_loop: bool
+    video: Latents, positions: Positions, knots: Positions
 ) -> tuple[Latents, Latents, Latents]:
     """Return the frames before and after each position, and how far it is between them."""
-    last = len(video) - 1
-    before = np.minimum(np.floor(positions).astype(np.int64), last if is_loop else max(last - 1, 0))
-    after = (before + 1) % len(video) if is_loop else np.minimum(before + 1, last)
-    share = (positions - before).astype(np.float32)
-    return video[before], video[after], share.reshape(-1, *[1] * (video.ndim - 1))  # [m, 1, ...]
+    before = np.searchsorted(knots, positions, side="right") - 1
+    before = np.clip(before, 0, max(len(knots) - 2, 0))
+    after = np.minimum(before + 1, len(knots) - 1)
+
+    distance = np.maximum(knots[after] - knots[before], np.finfo(np.float64).tiny)
+    share = ((positions - knots[before]) / distance).astype(np.float32)
+    weight = share.reshape(-1, *[1] * (video.ndim - 1))  # [m, 1, ...]
+    return video[before % len(video)], video[after % len(video)], weight

@@ -15,6 +15,7 @@ from mocotool.generators.base import Generator
 from mocotool.latents import LatentsMeta, Trajectory, check_latents_fit, check_room
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import FileRecord
+from mocotool.steering.loops import pull_back, remove_drift
 from mocotool.training.randomness import derive_rng
 
 Latents = npt.NDArray[np.float32]
@@ -70,7 +71,16 @@ def sample_trajectory(
         plan = config.plan_videos(num_starts=start.num_videos)
         check_room(plan.num_videos, num_frames, *start.latents.shape[2:])
         first, labels, seeds = _choose_starts(start, config)
-    latents = _unroll_videos(motion, first, plan.motion_seeds, config=config, progress=progress)
+    latents = _unroll_videos(
+        motion,
+        first,
+        plan.motion_seeds,
+        num_frames=num_frames + config.loop,  # of a loop, the last frame is the first one again
+        batch_size=config.batch_size,
+        progress=progress,
+    )
+    latents = pull_back(latents, config.pull)
+    latents = remove_drift(latents) if config.loop else latents
     meta = LatentsMeta(
         space=start.meta.space if start else generator.space,
         fps=config.fps,
@@ -116,6 +126,35 @@ def draw_latents(
     with torch.inference_mode():
         c = generator.one_hot(chosen, len(z))
         return generator.mapping(z, c, truncation_psi=truncation_psi)
+
+
+def draw_contents(
+    generator: Generator,
+    seeds: list[int],
+    *,
+    label: int | None = None,
+    truncation_psi: float = 1.0,
+) -> Trajectory:
+    """Draw the latent of each content seed as a video of one frame.
+
+    Args:
+        generator: Whose latents.
+        seeds: One a video, from 0 to 2**32 - 1.
+        label: Class of all videos, for a generator that has them.
+        truncation_psi: See `Mapping`.
+
+    Returns:
+        [n, 1, latent_dim].
+
+    Raises:
+        ConfigError: The generator has classes and none was named, or there is no such class.
+        MismatchError: A class was named for a generator without any.
+    """
+    labels = None if label is None else np.full(len(seeds), label, np.int64)
+    latents = draw_latents(generator, seeds, labels, truncation_psi=truncation_psi)
+    record = generator.origin.file if generator.origin else None
+    meta = LatentsMeta(space=generator.space, seeds=seeds, generator=record)
+    return Trajectory(latents=latents.cpu().numpy()[:, None], labels=labels, meta=meta)
 
 
 def check_motion_fits(motion: MotionGenerator, generator: Generator) -> str | None:
@@ -170,13 +209,13 @@ def _unroll_videos(
     first: Tensor,
     motion_seeds: list[int],
     *,
-    config: SampleConfig,
+    num_frames: int,
+    batch_size: int,
     progress: Progress | None,
 ) -> Latents:
-    num_frames = config.num_frames or motion.num_frames
     latents = np.empty((len(first), num_frames, *first.shape[1:]), np.float32)
-    for begin in range(0, len(first), config.batch_size):
-        videos = slice(begin, begin + config.batch_size)
+    for begin in range(0, len(first), batch_size):
+        videos = slice(begin, begin + batch_size)
         rngs = [derive_rng(seed, "motion") for seed in motion_seeds[videos]]
         noise = motion.iter_noise(len(rngs), num_frames, rng=rngs)
         with torch.inference_mode():

@@ -37,6 +37,7 @@ IMPORT_ORDER = (
     "inversion",
     "basis",
     "pca",
+    "steering",
     "motion",
     "onnx_graphs",
     "trajectory",

@@ -6,15 +6,21 @@ import typer
 
 from mocotool import __version__
 from mocotool.cli import cmd_demo
+from mocotool.cli.cmd_cat import cat
 from mocotool.cli.cmd_compare import compare_app
 from mocotool.cli.cmd_convert import convert
+from mocotool.cli.cmd_cut import cut
 from mocotool.cli.cmd_demo import demo
+from mocotool.cli.cmd_edit import edit
 from mocotool.cli.cmd_eval import eval_app
 from mocotool.cli.cmd_fetch import fetch_command
 from mocotool.cli.cmd_gallery import gallery
 from mocotool.cli.cmd_info import info
 from mocotool.cli.cmd_interpolate import interpolate
 from mocotool.cli.cmd_invert import invert
+from mocotool.cli.cmd_loop import loop
+from mocotool.cli.cmd_mix import mix
+from mocotool.cli.cmd_path import path
 from mocotool.cli.cmd_pca import pca
 from mocotool.cli.cmd_plot_run import plot_run
 from mocotool.cli.cmd_render import render
@@ -63,6 +69,12 @@ app.command("train-motion")(spread_options(train_motion_command))
 app.command("train-encoder")(spread_options(train_encoder_command))
 app.command()(spread_options(invert))
 app.command()(spread_options(sample))
+app.command()(spread_options(path))
+app.command()(spread_options(loop))
+app.command()(spread_options(edit))
+app.command()(spread_options(mix))
+app.command()(spread_options(cut))
+app.command()(spread_options(cat))
 app.command()(spread_options(interpolate))
 app.command()(spread_options(render))
 app.command()(spread_options(traverse))

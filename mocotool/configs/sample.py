@@ -52,6 +52,18 @@ class SampleConfig:
     num_frames: Annotated[
         int | None, Option("Frames per video; as many as in training if left out.", min=1)
     ] = None
+    loop: Annotated[bool, Option("Draw motion that closes: the first frame follows the last.")] = (
+        False
+    )
+    pull: Annotated[
+        float,
+        Option(
+            "Share of the way back to its first latent that each frame goes; keeps long walks "
+            "where latents are.",
+            min=0,
+            max=1,
+        ),
+    ] = 0.0
     start_frame: Annotated[int, Option("Frame of --start to begin from; -1 is the last.")] = -1
     truncation_psi: TruncationPsi = 1.0
     labels: Annotated[

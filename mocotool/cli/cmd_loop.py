@@ -1,0 +1,30 @@
+"""`moco loop`: make clips that end where they began."""
+
+from mocotool.cli import options as opt
+from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.latents_filter import LatentsFilter
+from mocotool.configs.loop import LoopConfig
+
+
+def loop(
+    latents: opt.LatentsArgument = None,
+    *,
+    config: LoopConfig,
+    to: LatentsFilter,
+) -> None:
+    """Make loops: the first frame follows the last as any other.
+
+    The drift from beginning to end is taken away evenly, so that the step
+    across the seam is like the others; or the clip goes there and back, or
+    its last frames become its first. `moco sample --loop` draws motion that
+    closes from the start.
+
+    Example: moco sample --num-frames 48 | moco loop -o loop.gif
+    """
+    source = choose_latents(latents, command="loop")
+    target = to.choose_output()
+
+    from mocotool.steering.loops import close_trajectory
+
+    trajectory, name = read_trajectory(source)
+    to.write(close_trajectory(trajectory, config=config), target, name=name)

@@ -1,0 +1,90 @@
+"""What all commands have that make latents of latents: output, generator, rendering."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from mocotool.cli import options as opt
+from mocotool.cli.inputs import check_optional_file, find_generator
+from mocotool.cli.outputs import (
+    Output,
+    OutputOptions,
+    choose_trajectory_output,
+    write_trajectory,
+)
+from mocotool.cli.report import Report
+from mocotool.configs.render import RenderConfig
+
+if TYPE_CHECKING:
+    from mocotool.generators.base import Generator
+    from mocotool.latents import Trajectory
+    from mocotool.provenance import FileRecord
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentsFilter:
+    """The options that such a command has beside its own, and what they are good for."""
+
+    generator: opt.RecordedGenerator = None
+    render: RenderConfig
+    output: OutputOptions
+    computing: opt.Computing
+    report: Report
+
+    def choose_output(self) -> Output:
+        """Decide what goes where, before anything heavy is loaded.
+
+        Raises:
+            ConfigError: The output cannot be written.
+            FileFormatError: The generator's file is missing.
+        """
+        check_optional_file(self.generator)
+        return choose_trajectory_output(self.output, json=self.report.json)
+
+    def load_generator(
+        self, record: "FileRecord | None", *, name: str, or_bundled: bool = False
+    ) -> "Generator":
+        """Load the generator that was named, else the recorded one; torch starts here.
+
+        Args:
+            record: What the latents say.
+            name: What the latents are called in messages.
+            or_bundled: Whether the bundled one serves where neither is there.
+
+        Raises:
+            ConfigError: Neither is there.
+        """
+        device, precision = self.computing.resolve()
+        if or_bundled and record is None and self.generator is None:
+            from mocotool.generators.loading import load_generator
+
+            return load_generator(device=device, precision=precision)
+        return find_generator(self.generator, record, name=name, device=device, precision=precision)
+
+    def count_layers(
+        self, trajectory: "Trajectory", layers: tuple[int, int] | None, *, name: str
+    ) -> int | None:
+        """Return how many layers a generator has, where some are chosen of latents in w.
+
+        Latents in w+ say it themselves, and where no layers are chosen nobody needs it: then it is
+        `None`, and no generator is loaded.
+        """
+        if layers is None or trajectory.meta.space != "w":
+            return None
+        return self.load_generator(trajectory.meta.generator, name=name).num_ws
+
+    def write(self, trajectory: "Trajectory", target: Output, *, name: str) -> None:
+        """Write latents, or render them with a generator that is loaded only then.
+
+        Args:
+            trajectory: What the command made.
+            target: Where to write, and what.
+            name: What the latents that came in are called in messages.
+        """
+        write_trajectory(
+            trajectory,
+            target,
+            find_generator=lambda: self.load_generator(trajectory.meta.generator, name=name),
+            config=self.render,
+            report=self.report,
+            name=name,
+        )

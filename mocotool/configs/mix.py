@@ -1,0 +1,35 @@
+"""Settings of `moco mix`."""
+
+import dataclasses
+from typing import Annotated
+
+from mocotool.configs.option import Option, check_options
+from mocotool.configs.steering import Layers, Schedule, parse_ends
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class MixConfig:
+    """How much `mix_trajectories` takes of the second trajectory."""
+
+    weight: Annotated[
+        tuple[float, float] | None,
+        Option(
+            "How much of B: 0 is A, 1 is B; 0:1 from the first frame to the last. "
+            "Half of it if left out, and all of it with --layers.",
+            metavar="P[:Q]",
+            parse=parse_ends,
+            shown="0.5",
+        ),
+    ] = None
+    layers: Layers = None
+    schedule: Schedule = "constant"
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def chosen_weight(self) -> tuple[float, float]:
+        """The weight that was asked for, else the usual one."""
+        if self.weight is not None:
+            return self.weight
+        return (0.5, 0.5) if self.layers is None else (1.0, 1.0)

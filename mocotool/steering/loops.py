@@ -1,0 +1,91 @@
+"""How does a clip end where it began, so that its repeat shows no seam?"""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from mocotool.configs.loop import LoopConfig
+from mocotool.latents import Trajectory, check_room
+from mocotool.steering.schedules import ease_share
+
+Latents = npt.NDArray[np.float32]
+
+
+def close_trajectory(trajectory: Trajectory, *, config: LoopConfig | None = None) -> Trajectory:
+    """Make a loop of each video: its first frame follows its last as any other.
+
+    "drift" takes the step after the last frame to be the last one again, and spreads what then
+    lies between end and beginning evenly over all steps: N frames stay N, and the first stays.
+    "back" goes there and back, 2 N - 2 frames, all of them given ones. "blend" lets the last
+    frames become the first ones, N - `config.blend` frames.
+
+    Args:
+        trajectory: The clips, t frames each.
+        config: Which of them; `None` is the defaults.
+
+    Raises:
+        ConfigError: The clips are shorter than the blend needs.
+    """
+    config = LoopConfig() if config is None else config
+    num_frames = config.count_frames(trajectory.num_frames)
+    check_room(trajectory.num_videos, num_frames, *trajectory.latents.shape[2:])
+
+    latents = trajectory.latents
+    if config.mode == "back":
+        closed = np.concatenate([latents, latents[:, -2:0:-1]], axis=1)
+    elif config.mode == "blend":
+        closed = _blend_ends(latents, config.blend)
+    else:
+        step = latents[:, -1:] - latents[:, -2:-1] if latents.shape[1] > 1 else 0.0
+        closed = remove_drift(np.concatenate([latents, latents[:, -1:] + step], axis=1))
+    return dataclasses.replace(trajectory, latents=closed)
+
+
+def remove_drift(latents: Latents) -> Latents:
+    """Lead the last frame to the first, by the same small correction of every step.
+
+    Every step changes by the same, the one across the seam too, so the loop shows no seam; a
+    correction that eased in and out would leave the ends' steps as they are and speed up others.
+
+    Args:
+        latents: [n, t+1, ...]; the last frame is to be the first one again.
+
+    Returns:
+        float32 [n, t, ...]: without the last frame. The first one stays as it is.
+    """
+    num_steps = latents.shape[1] - 1
+    drift = latents[:, -1:].astype(np.float64) - latents[:, :1]
+    share = np.arange(num_steps).reshape(1, -1, *[1] * (latents.ndim - 2)) / max(num_steps, 1)
+    return np.asarray(latents[:, :-1] - share * drift, np.float32)
+
+
+def _blend_ends(latents: Latents, num_blended: int) -> Latents:
+    """Return [n, t - num_blended, ...]: first frames that come out of the last ones."""
+    first, last = latents[:, :num_blended], latents[:, -num_blended:]
+    share = ease_share(np.arange(num_blended) / num_blended, "in-out")
+    weight = share.reshape(1, -1, *[1] * (latents.ndim - 2))
+    mixed = (1.0 - weight) * last + weight * first
+    return np.concatenate([mixed.astype(np.float32), latents[:, num_blended:-num_blended]], axis=1)
+
+
+def pull_back(latents: Latents, pull: float) -> Latents:
+    """Take the same steps, but go back a share of the way to the first frame at each.
+
+    A walk of independent steps then stays within sqrt(1 / (2 pull)) steps of where it began,
+    however long it is.
+
+    Args:
+        latents: [n, t, ...].
+        pull: The share, from 0 (nothing changes) to 1 (the first frame, and one step from it).
+
+    Returns:
+        float32, the same shape; the first frame stays.
+    """
+    if pull == 0.0:
+        return latents
+    steps = np.diff(latents.astype(np.float64), axis=1)
+    away = np.zeros_like(latents, dtype=np.float64)  # from the first frame
+    for frame_idx in range(1, latents.shape[1]):
+        away[:, frame_idx] = (1.0 - pull) * away[:, frame_idx - 1] + steps[:, frame_idx - 1]
+    return np.asarray(latents[:, :1] + away, np.float32)
