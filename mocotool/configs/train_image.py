@@ -96,6 +96,23 @@ class TrainImageConfig:
             typed=False,
         ),
     ] = None
+    freeze_below: Annotated[
+        int | None,
+        _Training(
+            "Keep the mapping and all blocks of fewer pixels as they are in --generator.",
+            min=8,
+            metavar="PIXELS",
+        ),
+    ] = None
+    structure_weight: Annotated[
+        float,
+        Option(
+            "With freeze_below: weight of the difference from the pictures of --generator, both "
+            "reduced to the size of its highest frozen block.",
+            min=0,
+            typed=False,
+        ),
+    ] = 100.0
     held_out: Annotated[
         float,
         _Training(

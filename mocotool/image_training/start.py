@@ -85,6 +85,28 @@ def grow_generator(generator: StyleGAN2) -> StyleGAN2:
     return grown
 
 
+def freeze_below(generator: StyleGAN2, resolution: int) -> None:
+    """Take the mapping and every block of fewer pixels out of training.
+
+    What a trained generator knows of shapes and poses is in them; the blocks above learn details.
+
+    Raises:
+        MismatchError: No block is left.
+
+    Source:
+        Follows: FreezeG (github.com/bryandlee/FreezeG, 2020): the low resolutions stay.
+    """
+    if resolution > generator.resolution:
+        raise MismatchError(
+            f"freeze_below {resolution}: leaves nothing to train, the generator has "
+            f"{generator.resolution} px"
+        )
+    generator.mapping.requires_grad_(False)
+    for size in generator.synthesis.block_resolutions:
+        if size < resolution:
+            getattr(generator.synthesis, f"b{size}").requires_grad_(False)
+
+
 def adopt_network(
     config: TrainImageConfig, generator: StyleGAN2, *, asked: Collection[str] = ()
 ) -> TrainImageConfig:

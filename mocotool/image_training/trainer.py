@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import check_training_precision
-from mocotool.errors import DivergedError
+from mocotool.errors import ConfigError, DivergedError
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.image_training.augment import (
     MAX_PROBABILITY,
@@ -23,7 +24,7 @@ from mocotool.image_training.augment import (
     flip_half,
 )
 from mocotool.image_training.projected_discriminator import ProjectedDiscriminator
-from mocotool.image_training.start import build_generator, check_start
+from mocotool.image_training.start import build_generator, check_start, freeze_below
 from mocotool.image_training.stylegan2_discriminator import StyleGAN2Discriminator
 from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.training.distributed import Processes
@@ -80,6 +81,11 @@ class ImageTrainer:
         check_training_precision(precision)
         if initial is not None:
             check_start(config, initial)
+        elif config.freeze_below is not None:
+            raise ConfigError(
+                f"freeze_below {config.freeze_below}: random weights would stay random",
+                hint="name a StyleGAN2 to start from with --generator",
+            )
         self.config = config
         self.precision = precision
         self.processes = processes or Processes()
@@ -99,13 +105,21 @@ class ImageTrainer:
             generator = build_generator(config) if initial is None else copy.deepcopy(initial)
             discriminator = _build_discriminator(config, generator, precision)
         self.generator = generator.to(device).train().requires_grad_(True)
+        if config.freeze_below is not None:
+            freeze_below(self.generator, config.freeze_below)
         self.averaged = copy.deepcopy(self.generator).freeze()
+        self._start: StyleGAN2 | None = None
+        if config.freeze_below is not None and config.structure_weight:
+            self._start = copy.deepcopy(self.averaged)
+            self._start.set_precision(precision)
+            self._structure_size = config.freeze_below // 2
         self.discriminator = discriminator.to(device)
         self.generator.set_precision(precision)
         self.averaged.set_precision(precision)
         self.discriminator.compute_dtype = precision
+        self._g_parameters = [p for p in self.generator.parameters() if p.requires_grad]
         self._d_parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
-        self.g_optimizer = _adam(self.generator.parameters(), config.learning_rate)
+        self.g_optimizer = _adam(self._g_parameters, config.learning_rate)
         # Lazy regularisation: the penalty's steps stand for the others as well.
         interval = config.r1_interval
         ratio = interval / (interval + 1) if self.discriminator.has_penalty else 1.0
@@ -163,6 +177,12 @@ class ImageTrainer:
 
     def _fake_batch(self, use: str) -> Tensor:
         """Render fresh latents, [n, 3, h, w]."""
+        ws, maps = self._draw_latents(use)
+        img: Tensor = self.generator.synthesis(ws, noise=maps)
+        return img
+
+    def _draw_latents(self, use: str) -> tuple[Tensor, list[Tensor]]:
+        """Draw latents, some mixed of two, [n, num_ws, w_dim], and noise maps for them."""
         generator, config = self.generator, self.config
         rng = self._rng(use)
         z = torch.randn(2, config.batch_size, generator.z_dim, generator=rng)[:, self.rows]
@@ -181,8 +201,7 @@ class ImageTrainer:
         layers = generator.synthesis.layers()
         noise_rng = derive_rng(config.seed, use, "noise", self.step_idx, device=self.device)
         maps = draw_noise_maps(layers, config.batch_size, rng=noise_rng)
-        img: Tensor = generator.synthesis(ws, noise=[noise[self.rows] for noise in maps])
-        return img
+        return ws, [noise[self.rows] for noise in maps]
 
     def _score(self, img: Tensor, use: str) -> Tensor:
         rng = self._rng("augment", use)
@@ -218,10 +237,18 @@ class ImageTrainer:
 
     def _generator_step(self) -> dict[str, float]:
         _require_gradients(self._d_parameters, False)
-        loss = self.discriminator.generator_loss(self._score(self._fake_batch("g"), "g"))
-        self._update(list(self.generator.parameters()), self.g_optimizer, loss)
+        ws, maps = self._draw_latents("g")
+        img = self.generator.synthesis(ws, noise=maps)
+        loss = g_loss = self.discriminator.generator_loss(self._score(img, "g"))
+        values = {"g_loss": g_loss}
+        if self._start is not None:
+            with torch.no_grad():
+                before = self._start.synthesis(ws, noise=maps)
+            values["structure"] = structure_loss(img, before, size=self._structure_size)
+            loss = loss + self.config.structure_weight * values["structure"]
+        self._update(self._g_parameters, self.g_optimizer, loss)
         _require_gradients(self._d_parameters, True)
-        return {"g_loss": float(self.processes.average(loss))}
+        return {name: float(self.processes.average(value)) for name, value in values.items()}
 
     def _update(
         self, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, loss: Tensor
@@ -312,6 +339,16 @@ def _build_discriminator(
     return StyleGAN2Discriminator(
         img_resolution=config.resolution, channels=generator.arch["channels"]
     )
+
+
+def structure_loss(img: Tensor, before: Tensor, *, size: int) -> Tensor:
+    """Mean square difference of pictures [n, c, h, w], averaged down to `size` pixels.
+
+    Source:
+        Follows: Back, "Fine-Tuning StyleGAN2 for Cartoon Face Generation", 2021 (structure loss),
+            with the whole picture in place of the image layers of each resolution.
+    """
+    return F.adaptive_avg_pool2d(img - before, size).square().mean()
 
 
 def _require_gradients(parameters: Iterable[nn.Parameter], wanted: bool) -> None:

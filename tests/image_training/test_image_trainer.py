@@ -23,7 +23,7 @@ from mocotool.generators.resampling import fir_kernel, upsample_2d
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.plan import plan_training
 from mocotool.image_training.start import adopt_network, grow_generator, load_start
-from mocotool.image_training.trainer import ImageTrainer
+from mocotool.image_training.trainer import ImageTrainer, structure_loss
 from mocotool.image_training.training import train_image
 from mocotool.training.distributed import Processes
 from mocotool.training.run_folder import RunFolder
@@ -593,6 +593,93 @@ def test_the_discriminator_of_a_trained_generator_has_a_head_start(toy_generator
         assert torch.equal(trainer.generator.synthesis.b4.const, before) != losses[-1]
 
     assert losses == [False, False, True]  # four images a step
+
+
+# What stays as it is
+
+
+def frozen_config(generator, **settings):
+    settings = {"head_start": 0, "freeze_below": 16} | settings
+    return adopt_network(dataclasses.replace(CONFIG, **settings), generator)
+
+
+def test_frozen_blocks_and_the_mapping_stay_bit_for_bit(toy_generator):
+    trainer, images = (
+        ImageTrainer(frozen_config(toy_generator), initial=toy_generator),
+        ToyImages(16),
+    )
+
+    for _ in range(2):
+        trainer.step(next(images))
+
+    before = dict(toy_generator.named_parameters())
+    for network in (trainer.generator, trainer.averaged):
+        moved = {n for n, p in network.named_parameters() if not torch.equal(p, before[n])}
+        assert moved
+        assert all(name.startswith("synthesis.b16.") for name in moved)
+
+
+def test_what_may_move_learns_the_same_whether_the_rest_is_frozen_or_not(toy_generator):
+    steps = []
+    for freeze_below in (None, 16):
+        config = frozen_config(toy_generator, freeze_below=freeze_below, structure_weight=0.0)
+        trainer = ImageTrainer(config, initial=toy_generator)
+        trainer.step(next(ToyImages(16)))
+        steps.append(trainer.generator.synthesis.b16.conv1.weight.detach())
+
+    assert_close(steps[1], steps[0])
+
+
+def test_structure_is_the_mean_square_of_what_the_small_picture_shows():
+    before = torch.zeros(2, 3, 8, 8)
+    tint = torch.full_like(before, 0.5)
+    checks = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(4, 4).expand_as(before)
+
+    assert float(structure_loss(before + tint, before, size=4)) == 0.25
+    assert float(structure_loss(before + checks, before, size=4)) == 0.0
+    assert float(structure_loss(before + tint + checks, before, size=4)) == 0.25
+
+
+def test_the_weight_of_structure_holds_the_picture(toy_generator):
+    found = []
+    for weight in (1e-6, 1e4):
+        config = frozen_config(toy_generator, structure_weight=weight, learning_rate=0.02)
+        trainer, images = ImageTrainer(config, initial=toy_generator), ToyImages(16)
+        values = [trainer.step(next(images))["structure"] for _ in range(6)]
+        assert values[0] == 0.0  # nothing has moved yet
+        found.append(values[-1])
+
+    assert found[1] < 0.5 * found[0]
+
+
+def test_a_frozen_run_resumes_bit_for_bit(tmp_path, toy_generator):
+    config = frozen_config(toy_generator)
+    whole = open_run(tmp_path / "whole", config)
+    train_image(ImageTrainer(config, initial=toy_generator), ToyImages(16), whole)
+
+    short = dataclasses.replace(config, num_images=12)
+    run = open_run(tmp_path / "run", short)
+    train_image(ImageTrainer(short, initial=toy_generator), ToyImages(16), run)
+    run = open_run(tmp_path / "run", config, resume=True)
+    resumed, images = ImageTrainer(config, initial=toy_generator), ToyImages(16)
+    resumed.resume(run, images, warn=pytest.fail)
+    train_image(resumed, images, run)
+
+    assert_same_state(
+        *(torch.load(folder.path / "state.pt", weights_only=True) for folder in (whole, run))
+    )
+
+
+def test_random_weights_are_not_kept():
+    with pytest.raises(ConfigError, match="freeze_below 8: random weights would stay random"):
+        ImageTrainer(dataclasses.replace(CONFIG, freeze_below=8))
+
+
+def test_something_is_left_to_train(toy_generator):
+    config = frozen_config(toy_generator, freeze_below=32)
+
+    with pytest.raises(MismatchError, match="freeze_below 32: leaves nothing to train, .* 16 px"):
+        ImageTrainer(config, initial=toy_generator)
 
 
 def test_a_trainer_checks_what_it_starts_from(toy_generator):
