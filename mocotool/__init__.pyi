@@ -43,6 +43,9 @@ from mocotool.steering.mixing import mix_trajectories as mix_trajectories
 from mocotool.steering.mixing import carry_motion as carry_motion
 from mocotool.steering.cutting import cut_trajectory as cut_trajectory
 from mocotool.steering.cutting import join_trajectories as join_trajectories
+from mocotool.steering.hearing import hear as hear
+from mocotool.steering.reaction import react_trajectory as react_trajectory
+from mocotool.video.sound import read_sound as read_sound
 from mocotool.steering.agreement import agree as agree
 from mocotool.frames import render_frames as render_frames
 from mocotool.export import export_trajectory as export_trajectory
@@ -103,6 +106,7 @@ from mocotool.configs.loop import LoopConfig as LoopConfig
 from mocotool.configs.edit import EditConfig as EditConfig
 from mocotool.configs.mix import MixConfig as MixConfig
 from mocotool.configs.cut import CutConfig as CutConfig
+from mocotool.configs.react import ReactConfig as ReactConfig
 from mocotool.configs.cat import CatConfig as CatConfig
 from mocotool.configs.render import RenderConfig as RenderConfig
 from mocotool.configs.traverse import TraverseConfig as TraverseConfig

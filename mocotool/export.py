@@ -14,6 +14,7 @@ from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.training.distributed import Processes
 from mocotool.video.pictures import ContactSheet, tile_frames, tile_videos, write_png
+from mocotool.video.sound import TRACK_RATE, read_sound
 from mocotool.video.writing import write_video
 
 Progress = Callable[[int], None]
@@ -46,6 +47,7 @@ def export_trajectory(
     config: RenderConfig | None = None,
     grid: bool = False,
     force: bool = False,
+    audio: Path | None = None,
     processes: Processes = ALONE,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -61,6 +63,8 @@ def export_trajectory(
         config: Noise, frame rate, seed and chunk size; `None` is the defaults.
         grid: Show several videos side by side in one.
         force: Replace existing files.
+        audio: A file whose sound goes with each video, cut or followed by silence so that it is as
+            long; MP4, WebM and MKV alone.
         processes: Those that share the work: each writes every so manieth file, the first one
             what is a single file.
         progress: Called with the number of frames done since the last call.
@@ -83,6 +87,7 @@ def export_trajectory(
         if isinstance(target := targets[target_idx], Path):
             check_output_path(target, force=force)
     advance = progress or (lambda _: None)
+    sound = None if audio is None else read_sound(audio, rate=TRACK_RATE, num_channels=2)
     for target_idx in own:
         if format == "png":
             sheet = draw_sheet(generator, trajectory, config=config, progress=advance)
@@ -95,7 +100,7 @@ def export_trajectory(
         ]
         chunks = tile_videos(videos) if len(videos) > 1 else videos[0]
         fps = config.choose_fps(trajectory.meta.fps)
-        write_video(targets[target_idx], chunks, fps=fps, format=format)
+        write_video(targets[target_idx], chunks, fps=fps, format=format, sound=sound)
     if force and len(paths) > 1 and processes.is_first:
         _drop_earlier(Path(str(out)), paths)
     return paths

@@ -23,6 +23,7 @@ from mocotool.cli.cmd_mix import mix
 from mocotool.cli.cmd_path import path
 from mocotool.cli.cmd_pca import pca
 from mocotool.cli.cmd_plot_run import plot_run
+from mocotool.cli.cmd_react import react
 from mocotool.cli.cmd_render import render
 from mocotool.cli.cmd_sample import sample
 from mocotool.cli.cmd_train_encoder import train_encoder_command
@@ -75,6 +76,7 @@ app.command()(spread_options(edit))
 app.command()(spread_options(mix))
 app.command()(spread_options(cut))
 app.command()(spread_options(cat))
+app.command()(spread_options(react))
 app.command()(spread_options(interpolate))
 app.command()(spread_options(render))
 app.command()(spread_options(traverse))

@@ -1,6 +1,7 @@
 """What all commands have that make latents of latents: output, generator, rendering."""
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mocotool.cli import options as opt
@@ -12,9 +13,12 @@ from mocotool.cli.outputs import (
     write_trajectory,
 )
 from mocotool.cli.report import Report
+from mocotool.configs.edit import EditConfig
+from mocotool.configs.react import ReactConfig
 from mocotool.configs.render import RenderConfig
 
 if TYPE_CHECKING:
+    from mocotool.basis import PCABasis
     from mocotool.generators.base import Generator
     from mocotool.latents import Trajectory
     from mocotool.provenance import FileRecord
@@ -59,6 +63,28 @@ class LatentsFilter:
 
             return load_generator(device=device, precision=precision)
         return find_generator(self.generator, record, name=name, device=device, precision=precision)
+
+    def find_basis(
+        self,
+        trajectory: "Trajectory",
+        config: EditConfig | ReactConfig,
+        pca: Path | None,
+        *,
+        name: str,
+    ) -> "PCABasis":
+        """Read the basis that was named, or compute that of the latents' generator."""
+        if pca is not None:
+            from mocotool.basis import read_basis
+
+            return read_basis(pca)
+        from mocotool.configs.pca import PCAConfig
+        from mocotool.pca import fit_pca_basis
+
+        generator = self.load_generator(trajectory.meta.generator, name=name)
+        self.report.note(f"no --pca: computing a basis of {config.num_samples} latents")
+        pca_config = PCAConfig(num_samples=config.num_samples)
+        with self.report.progress("latents", config.num_samples) as advance:
+            return fit_pca_basis(generator, config=pca_config, progress=advance)
 
     def count_layers(
         self, trajectory: "Trajectory", layers: tuple[int, int] | None, *, name: str

@@ -15,9 +15,10 @@ import typer
 from mocotool.cli.options import Force
 from mocotool.cli.report import Report
 from mocotool.cli.streams import choose_output, open_stream
-from mocotool.configs.render import OutputFormat, RenderConfig
+from mocotool.configs.option import list_choices
+from mocotool.configs.render import SOUND_FORMATS, OutputFormat, RenderConfig
 from mocotool.errors import ConfigError
-from mocotool.files import atomic_path, is_stream
+from mocotool.files import atomic_path, check_input_file, is_stream
 from mocotool.provenance import current_command
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ class OutputOptions:
             "--grid", help="Show several videos side by side in one.", rich_help_panel="Output"
         ),
     ] = False
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Sound for MP4, WebM and MKV, cut or followed by silence to be as long.",
+            rich_help_panel="Output",
+        ),
+    ] = None
     force: Force = False
 
 
@@ -71,6 +80,13 @@ class Output:
     """Whether several videos are shown side by side in one."""
     force: bool
     """Whether existing files may be replaced."""
+    audio: Path | None = None
+    """A file whose sound goes with each video."""
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether what is written can hold sound."""
+        return self.format in SOUND_FORMATS
 
     @property
     def is_stdout(self) -> bool:
@@ -112,7 +128,15 @@ def choose_trajectory_output(
         format = cast("OutputFormat", ending)
     if grid and format in ("npz", "png"):
         raise ConfigError(f"--grid is for videos, and {target} gets {format}", hint="-o grid.mp4")
-    return Output(target=target, format=format, grid=grid, force=force)
+    output = Output(target=target, format=format, grid=grid, force=force, audio=options.audio)
+    if options.audio is not None:
+        check_input_file(options.audio)
+        if not output.has_sound:
+            raise ConfigError(
+                f"--audio is for {list_choices(SOUND_FORMATS)}, and {target} gets {format}",
+                hint="-o clip.mp4",
+            )
+    return output
 
 
 def write_trajectory(
@@ -202,6 +226,7 @@ def _write_pictures(
             config=config,
             grid=output.grid,
             force=output.force,
+            audio=output.audio,
             processes=processes or ALONE,
             progress=advance,
         )

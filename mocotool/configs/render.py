@@ -8,6 +8,8 @@ from mocotool.configs.option import Option, Seed, check_options
 NoiseChoice = Literal["const", "random", "none"]
 PictureFormat = Literal["mp4", "webm", "mkv", "gif", "apng", "png"]
 OutputFormat = Literal["npz", "mp4", "webm", "mkv", "gif", "apng", "png"]
+SOUND_FORMATS = ("mp4", "webm", "mkv")
+"""Formats of video that can hold sound."""
 DEFAULT_FPS = 12.0  # every second frame of the usual 24
 MAX_FPS = 10_000
 

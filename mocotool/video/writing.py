@@ -13,10 +13,12 @@ import av.error
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from mocotool.configs.render import SOUND_FORMATS
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.files import atomic_path
 from mocotool.video.palette import PaletteMapper
 from mocotool.video.pixels import SCALING, FramesU8
+from mocotool.video.sound import Samples, SoundTrack
 
 AVCOL_BT709 = 1  # matrix, primaries and transfer curve of BT.709 share one number
 AVCOL_RANGE_LIMITED = 1
@@ -73,9 +75,11 @@ class VideoWriter:
         fps: Frames a second; may be a fraction. GIF cannot go beyond 50.
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
         crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
+        sound: float32 [2, num_samples] at 48 kHz to go with it, cut or followed by silence so that
+            it is as long as the frames; MP4, WebM and MKV alone.
 
     Raises:
-        ConfigError: The format is unknown, or `fps` is not positive.
+        ConfigError: The format is unknown or has no sound, or `fps` is not positive.
         UnavailableError: This PyAV was built without the encoder.
     """
 
@@ -86,6 +90,7 @@ class VideoWriter:
         fps: float,
         format: str | None = None,
         crf: int | None = None,
+        sound: Samples | None = None,
     ) -> None:
         if format is None and isinstance(target, Path):
             format = video_format(target) or target.suffix or str(target)
@@ -99,6 +104,10 @@ class VideoWriter:
         check_encoder(self._encoding.codec)
         self._target = target
         self._rate = Fraction(fps).limit_denominator(1001)
+        if sound is not None and format not in SOUND_FORMATS:
+            raise ConfigError(f"{format}: has no sound, expected one of {', '.join(SOUND_FORMATS)}")
+        self._format, self._sound = format, sound
+        self._track: SoundTrack | None = None
         self._crf = crf
         self._container: av.container.OutputContainer | None = None
         self.num_frames = 0
@@ -137,6 +146,8 @@ class VideoWriter:
                 )
             self._encode(frame_u8)
             self.num_frames += 1
+            if self._track is not None:
+                self._track.write_until(self.num_frames / self._rate)
 
     def close(self) -> None:
         """Finish the file.
@@ -149,6 +160,8 @@ class VideoWriter:
         if self._palette is not None:
             self._mux_mapped(self._palette.flush())
         self._mux(None)
+        if self._track is not None:
+            self._track.close()
         self._container.close()
 
     def _open(self, height: int, width: int) -> None:
@@ -182,6 +195,8 @@ class VideoWriter:
             context.colorspace = context.color_primaries = context.color_trc = AVCOL_BT709
             context.color_range = AVCOL_RANGE_LIMITED
         self._stream = stream
+        if self._sound is not None:
+            self._track = SoundTrack(self._container, self._sound, self._format)
         self._reformatter = VideoReformatter()
 
     def _encode(self, frame_u8: FramesU8) -> None:
@@ -226,6 +241,7 @@ def write_video(
     fps: float,
     format: str | None = None,
     crf: int | None = None,
+    sound: Samples | None = None,
 ) -> int:
     """Write a video, whole or not at all.
 
@@ -235,6 +251,8 @@ def write_video(
         fps: Frames a second; may be a fraction.
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
         crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
+        sound: float32 [2, num_samples] at 48 kHz to go with it (`read_sound`), cut or followed by
+            silence so that it is as long as the frames; `None` for a silent video.
 
     Returns:
         The number of frames written.
@@ -246,8 +264,8 @@ def write_video(
     if isinstance(target, Path):
         format = format or video_format(target) or target.suffix
         with atomic_path(target) as part:
-            return _write_chunks(part, frames, fps=fps, format=format, crf=crf)
-    return _write_chunks(target, frames, fps=fps, format=format, crf=crf)
+            return _write_chunks(part, frames, fps=fps, format=format, crf=crf, sound=sound)
+    return _write_chunks(target, frames, fps=fps, format=format, crf=crf, sound=sound)
 
 
 def check_encoder(codec: str) -> None:
@@ -273,8 +291,9 @@ def _write_chunks(
     fps: float,
     format: str | None,
     crf: int | None,
+    sound: Samples | None,
 ) -> int:
-    with VideoWriter(target, fps=fps, format=format, crf=crf) as writer:
+    with VideoWriter(target, fps=fps, format=format, crf=crf, sound=sound) as writer:
         for chunk in frames:
             writer.write(chunk)
     return writer.num_frames
