@@ -6,6 +6,9 @@ from mocotool.generators.conversion import convert_generator as convert_generato
 from mocotool.onnx_graphs import export_onnx as export_onnx
 from mocotool.info import describe_file as describe_file
 from mocotool.configs.train_image import TrainImageConfig as TrainImageConfig
+from mocotool.runs.train_image import train_image_run as train_image_run
+from mocotool.runs.train_image import plan_image_run as plan_image_run
+from mocotool.runs.train_image import TrainedGenerator as TrainedGenerator
 from mocotool.image_training.trainer import ImageTrainer as ImageTrainer
 from mocotool.image_training.training import train_image as train_image
 from mocotool.pca import fit_pca_basis as fit_pca_basis
@@ -15,11 +18,17 @@ from mocotool.motion.generator import MotionGenerator as MotionGenerator
 from mocotool.motion.checkpoint import load_motion as load_motion
 from mocotool.motion.checkpoint import save_motion as save_motion
 from mocotool.configs.train_motion import TrainMotionConfig as TrainMotionConfig
+from mocotool.runs.train_motion import train_motion_run as train_motion_run
+from mocotool.runs.train_motion import plan_motion_run as plan_motion_run
+from mocotool.runs.train_motion import TrainedMotion as TrainedMotion
 from mocotool.motion.trainer import MotionTrainer as MotionTrainer
 from mocotool.motion.training import train_motion as train_motion
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig as TrainLatentMotionConfig
+from mocotool.runs.train_latent_motion import train_latent_motion_run as train_latent_motion_run
+from mocotool.runs.train_latent_motion import TrainedLatentMotion as TrainedLatentMotion
 from mocotool.motion.latent_game import LatentMotionTrainer as LatentMotionTrainer
 from mocotool.motion.latent_training import train_latent_motion as train_latent_motion
+from mocotool.training.listeners import RunProgress as RunProgress
 from mocotool.training.run_folder import RunFolder as RunFolder
 from mocotool.inversion.search import invert as invert
 from mocotool.inversion.clips import invert_clips as invert_clips

@@ -44,6 +44,7 @@ IMPORT_ORDER = (
     "video",
     "export",
     "metrics",
+    "runs",
     "info",
     "gallery",
     "preference",

@@ -110,8 +110,8 @@ def _open_videos(
     report: Report,
 ) -> "VideoSource":
     """Open several motions of each content, or sample them."""
-    from mocotool.cli.inputs import find_generator
     from mocotool.devices import resolve_precision
+    from mocotool.generators.recorded import find_generator
     from mocotool.metrics.diversity import sample_contents
     from mocotool.metrics.sides import require_videos
     from mocotool.motion.checkpoint import load_motion

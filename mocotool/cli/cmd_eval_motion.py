@@ -117,7 +117,7 @@ def _open_subjects(
     report: Report,
 ) -> "list[MotionSubject]":
     """Open what is measured: a motion model, latents or videos."""
-    from mocotool.cli.inputs import find_generator
+    from mocotool.generators.recorded import find_generator
     from mocotool.metrics.motion import (
         choose_num_videos,
         describe_latents,

@@ -8,7 +8,7 @@ import typer
 from mocotool.cli import options as opt
 from mocotool.cli.cmd_invert import PerceptualOptions, load_features
 from mocotool.cli.eval_options import check_side, print_result
-from mocotool.cli.inputs import check_optional_file, find_generator
+from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.report import Report
 from mocotool.configs.prediction import PredictionConfig
 from mocotool.files import check_output_folder
@@ -53,6 +53,7 @@ def prediction(
         check_output_folder(frames, force=force)
     chosen, weights = features.choose()
 
+    from mocotool.generators.recorded import find_generator
     from mocotool.metrics.prediction import compute_prediction
     from mocotool.motion.checkpoint import load_motion
     from mocotool.trajectory import check_motion_fits

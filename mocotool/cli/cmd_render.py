@@ -4,7 +4,6 @@ from mocotool.cli import options as opt
 from mocotool.cli.inputs import (
     check_optional_file,
     choose_latents,
-    find_generator,
     read_trajectory,
 )
 from mocotool.cli.outputs import OutputOptions, choose_trajectory_output, write_trajectory
@@ -34,6 +33,7 @@ def render(
     target = choose_trajectory_output(output, json=report.json, stdout_format="mp4")
 
     from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.generators.recorded import find_generator
     from mocotool.training.distributed import joined_processes
 
     with joined_processes(resolve_device(computing.device)) as processes:

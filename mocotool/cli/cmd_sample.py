@@ -8,7 +8,6 @@ from mocotool.cli import options as opt
 from mocotool.cli.inputs import (
     check_optional_file,
     choose_latents,
-    find_generator,
     read_trajectory,
 )
 from mocotool.cli.outputs import OutputOptions, choose_trajectory_output, write_trajectory
@@ -56,6 +55,7 @@ def sample(
     target = choose_trajectory_output(output, json=report.json)
 
     from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.generators.recorded import find_generator
     from mocotool.motion.checkpoint import load_motion
     from mocotool.training.distributed import joined_processes
     from mocotool.trajectory import check_motion_fits, sample_trajectory

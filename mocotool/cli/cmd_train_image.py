@@ -1,8 +1,8 @@
 """`moco train-image`: fit a StyleGAN2 to images or to the frames of videos."""
 
-import contextlib
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,96 +49,23 @@ def train_image_command(
     if generator is not None:
         check_input_file(generator)
 
-    from mocotool.devices import resolve_device, resolve_training_precision
-    from mocotool.image_training.plan import plan_training
-    from mocotool.image_training.start import adopt_network, load_start
-    from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer
-    from mocotool.image_training.training import train_image
-    from mocotool.metrics.held_out import HeldOutDistance
-    from mocotool.provenance import portable_path
-    from mocotool.training.distributed import joined_processes
-    from mocotool.training.run_folder import RunFolder
-    from mocotool.training.stopping import catch_stop_signals
-    from mocotool.video.listing import list_videos
-    from mocotool.video.loading import load_images
-    from mocotool.video.pictures import tile_frames, write_png
+    from mocotool.runs.train_image import plan_image_run, train_image_run
+    from mocotool.training.distributed import is_first_process
 
-    with joined_processes(resolve_device(computing.device)) as processes:
-        report.quiet |= not processes.is_first
-        dtype = resolve_training_precision(computing.precision, processes.device)
-        start = generator and load_start(generator, resolution=given.get("resolution"))
-        if start is not None:
-            config = adopt_network(config, start, asked=given)
-        run = RunFolder(out, processes=processes)
-        resume |= run.is_restarted
-        if not dry_run:
-            run.check_place(resume=resume)
-        listing, held_out_listing = list_videos(videos, warn=report.warn).hold_out(config.held_out)
-        trainer = ImageTrainer(config, precision=dtype, processes=processes, initial=start)
-        if dry_run:
-            plan = {"videos": len(listing.entries), "images": listing.num_frames}
-            plan |= plan_training(trainer)
-            if processes.is_first:
-                report.result(plan)
-            return
-        run.open(
-            config,
-            resume=resume,
-            inputs={
-                "videos": {"path": portable_path(videos), "images": listing.num_frames},
-                "generator": start.origin.file.as_json() if start and start.origin else None,
-            },
-            machine=processes.describe() | {"precision": str(dtype).removeprefix("torch.")},
-            warn=report.warn,
-        )
-        with report.progress("frames decoded", listing.num_frames) as advance:
-            images = load_images(
-                listing,
-                resolution=config.resolution,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                rank=processes.rank,
-                world_size=processes.world_size,
-                folder=out / "frames",
-                warn=report.warn,
-                advance=advance,
-            )
-        measure = None
-        if held_out_listing is not None and run.writes:
-            measure = HeldOutDistance(
-                held_out_listing,
-                resolution=config.resolution,
-                seed=config.seed,
-                device=processes.device,
-            )
-        if resume:
-            trainer.resume(run, images, warn=report.warn)
-        with (
-            contextlib.closing(images),
-            contextlib.closing(run),
-            catch_stop_signals() as stop,
-            report.training_progress(config.num_images, "images", trainer.images_seen) as show,
-        ):
-            train_image(
-                trainer,
-                images,
-                run,
-                save_preview=lambda frames, step: write_png(
-                    run.sample_path(step, ".png"), tile_frames(list(frames.numpy()))
-                ),
-                measure=measure,
-                on_step=lambda values: show(
-                    trainer.images_seen,
-                    {name: values[name] for name in SHOWN_LOSSES if name in values},
-                ),
-                stop=stop,
-            )
-        if processes.is_first:
-            report.result(
-                {
-                    "generator": out / GENERATOR_NAME,
-                    "steps": trainer.step_idx,
-                    "images": trainer.images_seen,
-                },
-                quiet_hides=True,
-            )
+    report.quiet |= not is_first_process()
+    sources: dict[str, Any] = {
+        "config": config,
+        "generator": generator,
+        "asked": given,
+        "device": computing.device,
+        "precision": computing.precision,
+        "warn": report.warn,
+    }
+    if dry_run:
+        result = plan_image_run(videos, **sources)
+    else:
+        with report.follow_run(SHOWN_LOSSES) as progress:
+            trained = train_image_run(videos, out, **sources, resume=resume, progress=progress)
+        result = dataclasses.asdict(trained)
+    if is_first_process():
+        report.result(result, quiet_hides=not dry_run)

@@ -1,4 +1,4 @@
-"""Latents that come in, and the generator and motion model that go with them."""
+"""Latents and files that come in."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,11 +8,7 @@ from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
 
 if TYPE_CHECKING:
-    import torch
-
-    from mocotool.generators.base import Generator
     from mocotool.latents import Trajectory
-    from mocotool.provenance import FileRecord
 
 
 def choose_latents(source: str | None, *, command: str) -> str:
@@ -43,37 +39,3 @@ def read_trajectory(source: str) -> "tuple[Trajectory, str]":
     stream, name = open_input(source)
     with stream:
         return read_latents(stream, name), name
-
-
-def find_generator(
-    path: Path | None,
-    record: "FileRecord | None",
-    *,
-    name: str,
-    device: "torch.device",
-    precision: "torch.dtype",
-) -> "Generator":
-    """Load the generator that was named, or else the one that latents or a motion model record.
-
-    Args:
-        path: The `--generator` value.
-        record: What the artefact says.
-        name: The artefact's name: a path, "<stdin>" or "bundled:NAME".
-        device: Where to put the generator.
-        precision: What its convolutions compute in.
-
-    Raises:
-        ConfigError: Neither is there.
-    """
-    from mocotool.generators.loading import load_generator
-    from mocotool.generators.recorded import load_recorded_generator
-
-    if path is not None:
-        return load_generator(path, device=device, precision=precision)
-    if record is None:
-        raise ConfigError(
-            f"{name}: does not say which generator it belongs to", hint="add --generator FILE"
-        )
-    return load_recorded_generator(
-        record, name=name, beside=[Path(name).parent, Path()], device=device, precision=precision
-    )

@@ -1,7 +1,5 @@
 """What `moco train-motion --latents` does: learn motion from trajectories, without rendering."""
 
-import contextlib
-import copy
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +13,6 @@ from mocotool.errors import ConfigError
 
 if TYPE_CHECKING:
     from mocotool.cli.spread import Chosen
-    from mocotool.motion.guided import GuidedMotion
 
 SHOWN_LOSSES = ("loss", "rebuilt", "energy")
 
@@ -64,79 +61,20 @@ def train_on_latents(
         computing: Where to render, and in what.
         report: Where things are said.
     """
-    from mocotool.cli.inputs import find_generator
-    from mocotool.devices import resolve_device, resolve_training_precision
-    from mocotool.files import sha256_file
-    from mocotool.latents import check_latents_fit, read_latents
-    from mocotool.motion.checkpoint import save_motion
-    from mocotool.motion.latent_clips import LatentClips, cut_basis, measure_metric
-    from mocotool.motion.latent_game import LatentMotionTrainer
-    from mocotool.motion.latent_training import match_liveliness, train_latent_motion
-    from mocotool.motion.preparation import find_basis
-    from mocotool.provenance import portable_path
-    from mocotool.training.run_folder import RunFolder
-    from mocotool.training.stopping import catch_stop_signals
+    from mocotool.runs.train_latent_motion import train_latent_motion_run
 
-    run = RunFolder(out)
-    run.check_place(resume=resume)
-    trajectory = read_latents(latents)
-    where = resolve_device(computing.device)
-    painter = find_generator(
-        generator,
-        trajectory.meta.generator,
-        name=str(latents),
-        device=where,
-        precision=resolve_training_precision(computing.precision, where),
-    )
-    report.warn_if(check_latents_fit(trajectory, painter, name=str(latents)))
-    with report.progress("latents") as advance:
-        whole = find_basis(painter, pca, note=report.note, progress=advance)
-    basis = cut_basis(whole, config.num_components)
-    config = dataclasses.replace(config, num_components=basis.num_components)
-    clips = LatentClips.split(trajectory, basis, share=config.held_out, seed=config.seed)
-    metric = measure_metric(painter, basis, seed=config.seed)
-    trainer = LatentMotionTrainer(painter, basis, clips, metric, config)
-    run.open(
-        config,
-        resume=resume,
-        inputs={
-            "latents": {"path": portable_path(latents), "sha256": sha256_file(latents)},
-            "generator": None if painter.origin is None else painter.origin.file.as_json(),
-        },
-        warn=report.warn,
-    )
-    if resume:
-        trainer.resume(run, warn=report.warn)
-
-    def save(motion: "GuidedMotion", step: int, *, is_best: bool) -> None:
-        """Write the model as lively as the real clips, and once more if it is the best so far."""
-        lively = copy.deepcopy(motion)
-        match_liveliness(lively, painter, clips.seen, seed=config.seed)
-        for name in ("motion", "best")[: 1 + is_best]:
-            save_motion(
-                lively,
-                out / f"{name}.safetensors",
-                config=dataclasses.asdict(config),
-                notes={"steps": step, "trained_by": run.command, "recipe": "latents"},
-            )
-
-    with (
-        contextlib.closing(run),
-        catch_stop_signals() as stop,
-        report.training_progress(config.num_steps, "steps", trainer.step_idx) as show,
-    ):
-        train_latent_motion(
-            trainer,
-            run,
-            save_motion=save,
-            on_step=lambda step, values: show(step, {name: values[name] for name in SHOWN_LOSSES}),
+    with report.follow_run(SHOWN_LOSSES) as progress:
+        trained = train_latent_motion_run(
+            latents,
+            generator,
+            out,
+            config=config,
+            pca=pca,
+            resume=resume,
+            device=computing.device,
+            precision=computing.precision,
+            progress=progress,
+            note=report.note,
             warn=report.warn,
-            stop=stop,
         )
-    values = {
-        "motion": out / "motion.safetensors",
-        "steps": trainer.step_idx,
-        "clips": len(clips.seen),
-        "held_out": len(clips.held_out),
-    }
-    report.result(values, quiet_hides=True)
+    report.result(dataclasses.asdict(trained), quiet_hides=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import check_optional_file, find_generator
+from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.outputs import (
     Output,
     OutputOptions,
@@ -62,6 +62,8 @@ class LatentsFilter:
             from mocotool.generators.loading import load_generator
 
             return load_generator(device=device, precision=precision)
+        from mocotool.generators.recorded import find_generator
+
         return find_generator(self.generator, record, name=name, device=device, precision=precision)
 
     def find_basis(

@@ -6,14 +6,17 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mocotool.cli.printable import printable
 from mocotool.cli.streams import is_terminal
 from mocotool.errors import MocoWarning
+
+if TYPE_CHECKING:
+    from mocotool.training.listeners import RunProgress
 
 Advance = Callable[[int], None]
 ShowStep = Callable[[int, Mapping[str, float]], None]
@@ -83,19 +86,39 @@ class Report:
             yield lambda done: bar.advance(task, done)
 
     @contextlib.contextmanager
-    def training_progress(self, total: int, unit: str, done: int = 0) -> Iterator[ShowStep]:
-        """Show a training run's progress, rate, time left and losses on stderr.
+    def follow_run(self, shown: Collection[str]) -> "Iterator[Callable[[RunProgress], None]]":
+        """Show the stages of a run on stderr, one after the other.
 
         Args:
-            total: Units in all.
-            unit: What is counted, such as "steps".
-            done: Units done by the run that is resumed.
+            shown: Which values of a step to show.
 
         Yields:
-            A function to call with the units done so far and the newest losses.
+            A function to call with how far a stage is.
         """
+        stage = ""
+        show: ShowStep = _show_nothing
+        with contextlib.ExitStack() as bars:
+
+            def follow(told: "RunProgress") -> None:
+                nonlocal stage, show
+                if told.stage != stage:
+                    bars.close()  # that of the stage before
+                    stage, is_training = told.stage, told.values is not None
+                    show = bars.enter_context(
+                        self._stage_bar(stage, told.total, told.done, stays=is_training)
+                    )
+                values = told.values or {}
+                show(told.done, {name: values[name] for name in shown if name in values})
+
+            yield follow
+
+    @contextlib.contextmanager
+    def _stage_bar(
+        self, unit: str, total: int | None, done: int, *, stays: bool
+    ) -> Iterator[ShowStep]:
+        """Show a stage's progress, rate, time left and losses; yield what to call with them."""
         if self.quiet or not is_terminal(sys.stderr):
-            yield lambda _done, _values: None
+            yield _show_nothing
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -109,7 +132,7 @@ class Report:
             "{task.fields[losses]}",
         )
         started = time.monotonic()
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        with Progress(*columns, console=Console(stderr=True), transient=not stays) as bar:
             task = bar.add_task(unit, total=total, completed=done, rate="", losses="")
 
             def show(now: int, values: Mapping[str, float]) -> None:
@@ -133,6 +156,10 @@ class Report:
             width = max((len(name) for name, _ in rows), default=0)
             for name, value in rows:
                 typer.echo(printable(f"{name:<{width}}  {value}"))
+
+
+def _show_nothing(_done: int, _values: Mapping[str, float]) -> None:
+    """Stand in for a bar where nobody looks."""
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

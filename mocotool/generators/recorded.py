@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from mocotool.errors import FileFormatError, MismatchError
+from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import is_plain_file, sha256_file
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import BUNDLED_PREFIX, load_generator
@@ -13,6 +13,37 @@ from mocotool.provenance import FileRecord
 
 WEIGHT_SUFFIXES = frozenset({".pkl", ".pt", ".pth", ".safetensors"})
 MAX_OTHERS = 32
+
+
+def find_generator(
+    path: Path | None,
+    record: FileRecord | None,
+    *,
+    name: str,
+    device: torch.device,
+    precision: torch.dtype,
+) -> Generator:
+    """Load the generator that was named, or else the one that latents or a motion model record.
+
+    Args:
+        path: The file that was named, if any.
+        record: What the artefact says.
+        name: The artefact's name: a path, "<stdin>" or "bundled:NAME".
+        device: Where to put the generator.
+        precision: What its convolutions compute in.
+
+    Raises:
+        ConfigError: Neither is there.
+    """
+    if path is not None:
+        return load_generator(path, device=device, precision=precision)
+    if record is None:
+        raise ConfigError(
+            f"{name}: does not say which generator it belongs to", hint="add --generator FILE"
+        )
+    return load_recorded_generator(
+        record, name=name, beside=[Path(name).parent, Path()], device=device, precision=precision
+    )
 
 
 def load_recorded_generator(

@@ -144,6 +144,11 @@ class _GatherWithGradient(torch.autograd.Function):
         return grad[first : first + ctx.num_rows], None, None
 
 
+def is_first_process() -> bool:
+    """Tell whether this process is the one that speaks, also where none have joined yet."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextlib.contextmanager
 def joined_processes(device: torch.device) -> Iterator[Processes]:
     """Join the processes that `torchrun` started, or stand alone without it.

@@ -4,28 +4,33 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 
 class StopRequest:
-    """Set once the user or the system has asked the run to stop."""
+    """Set once the user or the system has asked the run to stop.
 
-    def __init__(self) -> None:
+    Args:
+        also: Another one to ask; true where the run shall stop.
+    """
+
+    def __init__(self, also: Callable[[], bool] | None = None) -> None:
         self.signal: signal.Signals | None = None
+        self._also = also
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        return self.signal is not None or (self._also is not None and self._also())
 
 
 @contextlib.contextmanager
-def catch_stop_signals() -> Iterator[StopRequest]:
+def catch_stop_signals(also: Callable[[], bool] | None = None) -> Iterator[StopRequest]:
     """Note Ctrl-C and SIGTERM instead of dying; a second one ends the process at once.
 
     Under `torchrun` one Ctrl-C arrives twice, from the terminal and from `torchrun`, which itself
     kills what has not ended after a while. There a second one changes nothing.
     """
-    request = StopRequest()
+    request = StopRequest(also)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

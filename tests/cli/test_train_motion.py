@@ -208,10 +208,10 @@ def test_without_a_compiler_nothing_is_written(train, tmp_path, monkeypatch):
 
 
 def test_a_compiled_run_may_go_on_without_compiling(train, tmp_path, monkeypatch):
-    from mocotool.motion import compilation
+    from mocotool.runs import train_motion
 
     asked = []
-    monkeypatch.setattr(compilation, "compile_networks", asked.append)
+    monkeypatch.setattr(train_motion, "compile_networks", asked.append)
     train("--compile")
 
     result = train("--num-steps", 3, "--resume")

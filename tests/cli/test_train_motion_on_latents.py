@@ -2,7 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from same_runs import assert_same_run
 
+import mocotool as moco
 from mocotool.latents import LatentsMeta, Trajectory, write_latents
 from mocotool.trajectory import draw_latents
 
@@ -66,3 +68,37 @@ def test_options_of_the_games_are_refused(run_moco, latents_path, tmp_path):
 
     assert result.exit_code == 2
     assert "--video-width" in result.stderr
+
+
+def test_the_call_writes_what_the_command_does(run_moco, latents_path, tmp_path):
+    config = moco.TrainLatentMotionConfig(num_steps=2, batch_size=4, num_frames=6, hidden_dim=8)
+    told = []
+
+    trained = moco.train_latent_motion_run(
+        latents_path, None, tmp_path / "called", config=config, progress=told.append, device="cpu"
+    )
+    typed = ("--latents", latents_path, "-o", tmp_path / "typed", "--device", "cpu", *QUICK)
+    assert run_moco("train-motion", *typed).exit_code == 0
+
+    assert_same_run(tmp_path / "called", tmp_path / "typed")
+    assert (trained.steps, trained.clips, trained.held_out) == (2, 5, 1)
+    assert [step.done for step in told if step.stage == "steps"] == [0, 1, 2]
+
+
+def test_a_stopped_call_goes_on_to_the_same_files(latents_path, tmp_path):
+    config = moco.TrainLatentMotionConfig(
+        num_steps=5, batch_size=4, num_frames=6, hidden_dim=8, save_every=2, log_every=1
+    )
+    steps = []
+
+    def train(out, **options):
+        return moco.train_latent_motion_run(
+            latents_path, None, tmp_path / out, config=config, device="cpu", **options
+        )
+
+    train("whole")
+    with pytest.raises(moco.StoppedError, match="saved after 3 steps"):
+        train("parts", progress=steps.append, stop=lambda: steps[-1].done == 3)
+    train("parts", resume=True)
+
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")

@@ -1,0 +1,266 @@
+"""`moco train-image` as one call: images or videos -> a folder with a StyleGAN2."""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mocotool.configs.train_image import TrainImageConfig
+from mocotool.devices import resolve_device, resolve_training_precision
+from mocotool.image_training.plan import plan_training
+from mocotool.image_training.start import adopt_network, load_start
+from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer
+from mocotool.image_training.training import train_image
+from mocotool.metrics.held_out import HeldOutDistance
+from mocotool.provenance import FileRecord, portable_path
+from mocotool.training.distributed import Processes, joined_processes
+from mocotool.training.listeners import Listeners, RunProgress, ignore
+from mocotool.training.run_folder import RunFolder
+from mocotool.training.stopping import catch_stop_signals
+from mocotool.video.listing import VideoListing, list_videos
+from mocotool.video.loading import BatchLoader, load_images
+from mocotool.video.pictures import tile_frames, write_png
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedGenerator:
+    """What `train_image_run` leaves."""
+
+    generator: Path
+    """The averaged generator, for `load_generator`."""
+    steps: int
+    """Steps taken, those of the runs that were resumed included."""
+    images: int
+    """Real images shown in them."""
+
+
+def train_image_run(
+    videos: Path | str,
+    out: Path | str,
+    *,
+    config: TrainImageConfig | None = None,
+    generator: Path | str | None = None,
+    asked: Collection[str] | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Callable[[RunProgress], None] = ignore,
+    warn: Callable[[str], None] = ignore,
+    stop: Callable[[], bool] | None = None,
+) -> TrainedGenerator:
+    """Train a StyleGAN2 on images or on the frames of videos: all of `moco train-image`.
+
+    Everything goes into the run's folder: the generator, previews, metrics, and the state that
+    `resume=True` goes on from, to the last bit. Ctrl-C and SIGTERM, where this is the main thread,
+    and `stop` let the run save before it ends. Under `torchrun` all processes train together.
+
+    Args:
+        videos: Folder of videos, numbered frames or images.
+        out: Folder of the run; made if it is not there.
+        config: Settings; `None` for the defaults.
+        generator: StyleGAN2 to start from, in any format; the run takes its size, or twice its
+            resolution where that is asked for.
+        asked: Names of settings that the generator must not overrule; `None` for those that differ
+            from their defaults.
+        resume: Go on with the run in `out`.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: What convolutions compute in: "auto", "fp32" or "bf16".
+        progress: Told how far each stage is, and every step's values.
+        warn: Told of what may surprise, such as videos that cannot be read.
+        stop: Asked after each step whether to stop.
+
+    Returns:
+        Where the generator is, and what it was trained for.
+
+    Raises:
+        ConfigError: `out` holds a run already and `resume` is off, or none and it is on.
+        FileFormatError: A file is missing or is not what it should be, or no video can be used.
+        MismatchError: The generator is another network, or the run was begun with other settings.
+        UnavailableError: The device is not there.
+        StoppedError: The run was asked to stop, and saved.
+        DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
+    """
+    heard = Listeners(progress=progress, note=ignore, warn=warn)
+    with joined_processes(resolve_device(device)) as processes:
+        heard = heard.only_of(processes)
+        run = RunFolder(Path(out), processes=processes)
+        resume |= run.is_restarted
+        run.check_place(resume=resume)
+        prepared = _prepare(
+            videos,
+            generator,
+            config=config,
+            asked=asked,
+            precision=precision,
+            processes=processes,
+            heard=heard,
+        )
+        trainer = prepared.trainer
+
+        _open(run, videos, prepared, resume=resume, warn=heard.warn)
+        with (
+            contextlib.closing(run),
+            contextlib.closing(_load(prepared.listing, trainer, run, heard)) as images,
+        ):
+            measure = _load_distance(prepared.held_out, trainer) if run.writes else None
+            if resume:
+                trainer.resume(run, images, warn=heard.warn)
+            tell = heard.follow("images", trainer.config.num_images, begun=trainer.images_seen)
+            with catch_stop_signals(stop) as request:
+                train_image(
+                    trainer,
+                    images,
+                    run,
+                    save_preview=functools.partial(_write_preview, run),
+                    measure=measure,
+                    on_step=lambda values: tell(trainer.images_seen, values),
+                    stop=request,
+                )
+        return TrainedGenerator(
+            generator=run.path / GENERATOR_NAME,
+            steps=trainer.step_idx,
+            images=trainer.images_seen,
+        )
+
+
+def plan_image_run(
+    videos: Path | str,
+    *,
+    config: TrainImageConfig | None = None,
+    generator: Path | str | None = None,
+    asked: Collection[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    warn: Callable[[str], None] = ignore,
+) -> dict[str, Any]:
+    """Return what `train_image_run` would do, without writing anything; arguments as there.
+
+    Returns:
+        Name -> value: numbers of videos, images and parameters, and time and memory as two steps
+        on noise suggest; see `moco train-image --dry-run`.
+
+    Raises:
+        MocoError: As `train_image_run`.
+    """
+    heard = Listeners(progress=ignore, note=ignore, warn=warn)
+    with joined_processes(resolve_device(device)) as processes:
+        prepared = _prepare(
+            videos,
+            generator,
+            config=config,
+            asked=asked,
+            precision=precision,
+            processes=processes,
+            heard=heard.only_of(processes),
+        )
+        listing = prepared.listing
+        found = {"videos": len(listing.entries), "images": listing.num_frames}
+        return found | plan_training(prepared.trainer)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """What a run needs before its first step."""
+
+    listing: VideoListing
+    held_out: VideoListing | None
+    trainer: ImageTrainer
+    start: FileRecord | None
+    """The generator that training starts from."""
+
+
+def _prepare(
+    videos: Path | str,
+    generator: Path | str | None,
+    *,
+    config: TrainImageConfig | None,
+    asked: Collection[str] | None,
+    precision: str,
+    processes: Processes,
+    heard: Listeners,
+) -> _Prepared:
+    """Find the videos, and build the trainer with settings that fit the start."""
+    config = config or TrainImageConfig()
+    dtype = resolve_training_precision(precision, processes.device)
+    start = None
+    if generator is not None:
+        asked = _list_changed(config) if asked is None else asked
+        resolution = config.resolution if "resolution" in asked else None
+        start = load_start(Path(generator), resolution=resolution)
+        config = adopt_network(config, start, asked=asked)
+
+    listing, held_out = list_videos(videos, warn=heard.warn).hold_out(config.held_out)
+    return _Prepared(
+        listing=listing,
+        held_out=held_out,
+        trainer=ImageTrainer(config, precision=dtype, processes=processes, initial=start),
+        start=start.origin.file if start and start.origin else None,
+    )
+
+
+def _list_changed(config: TrainImageConfig) -> list[str]:
+    """Return the names of settings that are not their defaults."""
+    return [
+        field.name
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != field.default
+    ]
+
+
+def _open(
+    run: RunFolder,
+    videos: Path | str,
+    prepared: _Prepared,
+    *,
+    resume: bool,
+    warn: Callable[[str], None],
+) -> None:
+    """Open the run's folder with a record of what the run is made of."""
+    trainer, num_images = prepared.trainer, prepared.listing.num_frames
+    run.open(
+        trainer.config,
+        resume=resume,
+        inputs={
+            "videos": {"path": portable_path(Path(videos)), "images": num_images},
+            "generator": prepared.start.as_json() if prepared.start else None,
+        },
+        machine=run.processes.describe()
+        | {"precision": str(trainer.precision).removeprefix("torch.")},
+        warn=warn,
+    )
+
+
+def _load(
+    listing: VideoListing, trainer: ImageTrainer, run: RunFolder, heard: Listeners
+) -> BatchLoader:
+    config, processes = trainer.config, trainer.processes
+    return load_images(
+        listing,
+        resolution=config.resolution,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        folder=run.path / "frames",
+        warn=heard.warn,
+        advance=heard.count("frames decoded", listing.num_frames),
+    )
+
+
+def _load_distance(held_out: VideoListing | None, trainer: ImageTrainer) -> HeldOutDistance | None:
+    """Return what measures the distance from held-out images, if there are any."""
+    if held_out is None:
+        return None
+    config = trainer.config
+    return HeldOutDistance(
+        held_out, resolution=config.resolution, seed=config.seed, device=trainer.device
+    )
+
+
+def _write_preview(run: RunFolder, frames_u8: Tensor, step: int) -> None:
+    """Write images [n, h, w, 3] as a grid."""
+    write_png(run.sample_path(step, ".png"), tile_frames(list(frames_u8.numpy())))

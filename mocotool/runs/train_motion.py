@@ -1,0 +1,284 @@
+"""`moco train-motion` as one call: videos and a generator -> a folder with a motion model."""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.devices import resolve_device, resolve_training_precision
+from mocotool.generators.loading import load_generator
+from mocotool.motion.checkpoint import save_motion
+from mocotool.motion.compilation import compile_failures_named, compile_networks
+from mocotool.motion.generator import MotionGenerator
+from mocotool.motion.official_run import LATEST
+from mocotool.motion.plan import plan_training
+from mocotool.motion.preparation import find_basis, fit_config
+from mocotool.motion.start import find_start
+from mocotool.motion.trainer import MotionTrainer
+from mocotool.motion.training import train_motion
+from mocotool.provenance import portable_path
+from mocotool.training.distributed import Processes, joined_processes
+from mocotool.training.listeners import Listeners, RunProgress, ignore
+from mocotool.training.run_folder import RunFolder
+from mocotool.training.stopping import catch_stop_signals
+from mocotool.video.clips import clip_span
+from mocotool.video.listing import VideoListing, list_videos
+from mocotool.video.loading import BatchLoader, load_clips
+from mocotool.video.pictures import tile_frames
+from mocotool.video.writing import write_video
+
+MOTION_NAME = "motion.safetensors"
+PREVIEW_FPS = 12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedMotion:
+    """What `train_motion_run` leaves."""
+
+    motion: Path
+    """The averaged motion model, for `load_motion`."""
+    steps: int
+    """Steps taken, those of the runs that were resumed included."""
+
+
+def train_motion_run(
+    videos: Path | str,
+    generator: Path | str | None,
+    out: Path | str,
+    *,
+    config: TrainMotionConfig | None = None,
+    pca: Path | str | None = None,
+    motion: Path | str | None = None,
+    init_run: Path | str | None = None,
+    epoch: str = LATEST,
+    resume: bool = False,
+    compile: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Callable[[RunProgress], None] = ignore,
+    note: Callable[[str], None] = ignore,
+    warn: Callable[[str], None] = ignore,
+    stop: Callable[[], bool] | None = None,
+) -> TrainedMotion:
+    """Learn motion from videos for a frozen image generator: all of `moco train-motion`.
+
+    Everything goes into the run's folder: the model, previews, metrics, and the state that
+    `resume=True` goes on from, to the last bit. Ctrl-C and SIGTERM, where this is the main thread,
+    and `stop` let the run save before it ends. Under `torchrun` all processes train together.
+
+    Args:
+        videos: Folder of videos or numbered frames.
+        generator: Weights of the image generator; `None` for the bundled one.
+        out: Folder of the run; made if it is not there.
+        config: Settings; `None` for the reference recipe's. Sizes beyond what the generator and
+            the basis have are lowered.
+        pca: PCA basis, or the authors' folder of one; `None` makes one of 100,000 latents.
+        motion: Motion model to start from.
+        init_run: Run of the authors' program to start from.
+        epoch: Which of its epochs.
+        resume: Go on with the run in `out`.
+        compile: Compile networks with `torch.compile`.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: What convolutions compute in: "auto", "fp32" or "bf16".
+        progress: Told how far each stage is, and every step's values.
+        note: Told what was chosen where nothing was said.
+        warn: Told of what may surprise: videos that cannot be read, motion that dies away.
+        stop: Asked after each step whether to stop.
+
+    Returns:
+        Where the model is, and the steps it was trained for.
+
+    Raises:
+        ConfigError: `out` holds a run already and `resume` is off, or none and it is on; or
+            settings contradict each other or the files.
+        FileFormatError: A file is missing or is not what it should be, or no video can be used.
+        MismatchError: The files do not belong together, or not to the run that is resumed.
+        UnavailableError: The device or the compiler is not there.
+        StoppedError: The run was asked to stop, and saved.
+        DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
+    """
+    heard = Listeners(progress=progress, note=note, warn=warn)
+    with joined_processes(resolve_device(device)) as processes:
+        heard = heard.only_of(processes)
+        run = RunFolder(Path(out), processes=processes)
+        resume |= run.is_restarted
+        run.check_place(resume=resume)
+        listing, trainer = _prepare(
+            videos,
+            generator,
+            config=config,
+            pca=pca,
+            motion=motion,
+            init_run=init_run,
+            epoch=epoch,
+            precision=precision,
+            processes=processes,
+            heard=heard,
+        )
+        if compile:
+            compile_networks(trainer)
+
+        _open(run, videos, listing, trainer, resume=resume, compile=compile, warn=heard.warn)
+        with (
+            contextlib.closing(run),
+            contextlib.closing(_load(listing, trainer, run, heard)) as clips,
+        ):
+            if resume:
+                trainer.resume(run, clips, warn=heard.warn)
+            num_steps = trainer.config.num_steps
+            with (
+                catch_stop_signals(stop) as request,
+                compile_failures_named(trainer.device) if compile else contextlib.nullcontext(),
+            ):
+                train_motion(
+                    trainer,
+                    clips,
+                    run,
+                    save_motion=functools.partial(_write_motion, run, trainer.config),
+                    save_preview=functools.partial(_write_preview, run),
+                    on_step=heard.follow("steps", num_steps, begun=trainer.step_idx),
+                    warn=heard.warn,
+                    stop=request,
+                )
+        return TrainedMotion(motion=run.path / MOTION_NAME, steps=trainer.step_idx)
+
+
+def plan_motion_run(
+    videos: Path | str,
+    generator: Path | str | None = None,
+    *,
+    config: TrainMotionConfig | None = None,
+    pca: Path | str | None = None,
+    motion: Path | str | None = None,
+    init_run: Path | str | None = None,
+    epoch: str = LATEST,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Callable[[RunProgress], None] = ignore,
+    note: Callable[[str], None] = ignore,
+    warn: Callable[[str], None] = ignore,
+) -> dict[str, Any]:
+    """Return what `train_motion_run` would do, without writing anything; arguments as there.
+
+    Returns:
+        Name -> value: numbers of videos, frames and parameters, and estimates of time and memory
+        from one small step; see `moco train-motion --dry-run`.
+
+    Raises:
+        MocoError: As `train_motion_run`.
+    """
+    heard = Listeners(progress=progress, note=note, warn=warn)
+    with joined_processes(resolve_device(device)) as processes:
+        listing, trainer = _prepare(
+            videos,
+            generator,
+            config=config,
+            pca=pca,
+            motion=motion,
+            init_run=init_run,
+            epoch=epoch,
+            precision=precision,
+            processes=processes,
+            heard=heard.only_of(processes),
+        )
+        found = {"videos": len(listing.entries), "video_frames": listing.num_frames}
+        return found | plan_training(trainer)
+
+
+def _prepare(
+    videos: Path | str,
+    generator: Path | str | None,
+    *,
+    config: TrainMotionConfig | None,
+    pca: Path | str | None,
+    motion: Path | str | None,
+    init_run: Path | str | None,
+    epoch: str,
+    precision: str,
+    processes: Processes,
+    heard: Listeners,
+) -> tuple[VideoListing, MotionTrainer]:
+    """Find the videos, and build the trainer with settings that fit the files."""
+    config = config or TrainMotionConfig()
+    basis_path, motion_path, run_path = (
+        None if path is None else Path(path) for path in (pca, motion, init_run)
+    )
+    span = clip_span(config.num_frames, config.frame_stride)
+    listing = list_videos(videos, min_frames=span, warn=heard.warn)
+    dtype = resolve_training_precision(precision, processes.device)
+    source = load_generator(generator, device=processes.device, precision=dtype)
+
+    start = find_start(motion_path, init_run=run_path, epoch=epoch, pca=basis_path)
+    config = start.settle(config, note=heard.note)
+    basis = find_basis(
+        source, basis_path, start=start.motion, note=heard.note, progress=heard.count("latents")
+    )
+    config = fit_config(config, source, basis, num_videos=len(listing.entries), note=heard.note)
+    trainer = start.make_trainer(source, basis, config, processes=processes, note=heard.note)
+    return listing, trainer
+
+
+def _open(
+    run: RunFolder,
+    videos: Path | str,
+    listing: VideoListing,
+    trainer: MotionTrainer,
+    *,
+    resume: bool,
+    compile: bool,
+    warn: Callable[[str], None],
+) -> None:
+    """Open the run's folder with a record of what the run is made of."""
+    generator = trainer.generator
+    precision = str(generator.synthesis.compute_dtype).removeprefix("torch.")
+    run.open(
+        trainer.config,
+        resume=resume,
+        inputs={
+            "videos": {"path": portable_path(Path(videos)), "frames": listing.num_frames},
+            "generator": generator.origin.file.as_json() if generator.origin else None,
+        },
+        machine=run.processes.describe() | {"precision": precision, "compiled": compile},
+        warn=warn,
+    )
+
+
+def _load(
+    listing: VideoListing, trainer: MotionTrainer, run: RunFolder, heard: Listeners
+) -> BatchLoader:
+    config, processes = trainer.config, trainer.processes
+    return load_clips(
+        listing,
+        num_frames=config.num_frames,
+        frame_stride=config.frame_stride,
+        size=config.frame_size,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        folder=run.path / "frames",
+        warn=heard.warn,
+        advance=heard.count("frames decoded", listing.num_frames),
+    )
+
+
+def _write_motion(
+    run: RunFolder, config: TrainMotionConfig, motion: MotionGenerator, step: int
+) -> None:
+    save_motion(
+        motion,
+        run.path / MOTION_NAME,
+        config=dataclasses.asdict(config),
+        notes={"steps": step, "trained_by": run.command},
+    )
+
+
+def _write_preview(run: RunFolder, frames_u8: Tensor, step: int) -> None:
+    """Write clips [n, t, h, w, 3] side by side."""
+    tiled = tile_frames(list(frames_u8.numpy()))
+    write_video(run.sample_path(step, ".mp4"), [tiled], fps=PREVIEW_FPS)

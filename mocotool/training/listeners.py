@@ -1,0 +1,65 @@
+"""What a run tells while it works: how far it is, what it chose, what may surprise."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from mocotool.training.distributed import Processes
+
+
+def ignore(_told: object) -> None:
+    """Listen to nothing."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RunProgress:
+    """How far a stage of a run is."""
+
+    stage: str
+    """What is counted: "latents" for a basis and "frames decoded", then "steps" or "images"."""
+    done: int
+    """A resumed run begins where it was."""
+    total: int | None = None
+    """`None` where it is not known."""
+    values: Mapping[str, float] | None = None
+    """Losses and figures of the newest step; `None` before training."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Listeners:
+    """The functions that a run tells things to; only the first process tells any."""
+
+    progress: Callable[[RunProgress], None]
+    note: Callable[[str], None]
+    warn: Callable[[str], None]
+
+    def only_of(self, processes: Processes) -> "Listeners":
+        """Return these in the first process, and in the others some that ignore everything."""
+        return self if processes.is_first else Listeners(progress=ignore, note=ignore, warn=ignore)
+
+    def count(self, stage: str, total: int | None = None) -> Callable[[int], None]:
+        """Return a function to call with the number of things done since the last call."""
+        done = 0
+
+        def advance(number: int) -> None:
+            nonlocal done
+            done += number
+            self.progress(RunProgress(stage=stage, done=done, total=total))
+
+        return advance
+
+    def follow(
+        self, stage: str, total: int, *, begun: int
+    ) -> Callable[[int, Mapping[str, float]], None]:
+        """Return a function to call after each step, with what is done and the step's values.
+
+        Args:
+            stage: What is counted.
+            total: How many in all.
+            begun: How many the run begins with, which is told at once.
+        """
+
+        def tell(done: int, values: Mapping[str, float]) -> None:
+            self.progress(RunProgress(stage=stage, done=done, total=total, values=values))
+
+        tell(begun, {})
+        return tell
