@@ -14,7 +14,7 @@ from mocotool.errors import ConfigError
 if TYPE_CHECKING:
     from mocotool.cli.spread import Chosen
 
-SHOWN_LOSSES = ("loss", "rebuilt", "energy")
+SHOWN_LOSSES = ("loss", "paired", "energy")
 
 
 def choose_latent_settings(

@@ -31,15 +31,18 @@ class InvertClipsConfig:
         _Clips(
             "Frames of a clip at which derivatives are taken; more are slower and nearer.", min=1
         ),
-    ] = 1
-    refresh_every: Annotated[int, _Inner("Steps that derivatives serve.", min=1)] = 4
+    ] = 2
+    refresh_every: Annotated[
+        int,
+        _Clips("Steps of the search that derivatives serve; fewer are slower and nearer.", min=1),
+    ] = 3
     num_axes: Annotated[
         int, _Inner("Axes of the latents that are searched, the widest ones.", min=1)
     ] = 128
     smoothness: Annotated[
         float,
         _Clips("Weight of squared steps between frames, in standard deviations.", min=0),
-    ] = 0.003
+    ] = 0.0003
     prior: Annotated[
         float, _Inner("Weight of squared distance from the mean, in the same units.", min=0)
     ] = 0.0003

@@ -18,7 +18,7 @@ class TrainLatentMotionConfig:
     batch_size: Annotated[int, _Setting("Trajectories a step.", min=1)] = 64
     num_frames: Annotated[int, _Setting("Frames of a window of real clips.", min=3)] = 16
     long_frames: Annotated[
-        int, _Setting("Frames of the walks that moments are taken of in every fourth step.")
+        int, _Setting("Frames of the walks of every fourth step; loops go round.")
     ] = 32
     hidden_dim: Annotated[int, _Setting("Size of the LSTM state.", min=1)] = 192
     noise_dim: Annotated[
@@ -40,23 +40,11 @@ class TrainLatentMotionConfig:
             "Which share of the way from the first latent each step goes back.", min=0, below=1
         ),
     ] = 0.03
-    learning_rate: Annotated[
-        float, _Setting("Adam's, for all networks; it falls to zero.", above=0)
-    ] = 1e-3
-    kl_weight: Annotated[float, _Setting("Weight of what a code may tell.", min=0)] = 0.02
-    moment_weight: Annotated[
-        float, _Setting("Weight of the moments of steps and of displacements.", min=0)
-    ] = 1.0
-    critic_weight: Annotated[float, _Setting("Weight of the critic's game.", min=0)] = 0.3
-    penalty_weight: Annotated[
-        float, _Setting("Weight of the critic's gradient penalty on real steps.", min=0)
-    ] = 1.0
-    mismatch_share: Annotated[
+    learning_rate: Annotated[float, _Setting("Adam's; it falls to zero.", above=0)] = 1e-3
+    crowd_weight: Annotated[
         float,
-        _Setting(
-            "Share of the critic's fakes that are real steps of somebody else.", min=0, below=1
-        ),
-    ] = 0.5
+        _Setting("Weight of how walks from drawn first latents compare, as a crowd.", min=0),
+    ] = 1.0
     start_noise: Annotated[
         float, _Setting("How far real first latents are moved in training, in standard deviations.")
     ] = 0.5

@@ -193,7 +193,9 @@ def _solve(
     neighbours[-1] -= 1
 
     # The gradient, negated.
-    pull = -torch.stack([slopes[a] @ r for a, r in zip(anchors.tolist(), rest, strict=True)])
+    pull = torch.empty_like(coords)
+    for anchor, slope in enumerate(slopes):
+        pull[anchors == anchor] = -rest[anchors == anchor] @ slope.T
     steps = coords.diff(dim=0)
     pull = pull - config.prior * coords
     pull[:-1] += config.smoothness * steps

@@ -12,19 +12,59 @@ from mocotool.latents import Trajectory
 from mocotool.training.randomness import derive_rng
 
 NUM_PROBED = 4  # latents at which is asked what a step shows
+SEAM = 2.0  # steps between the last and the first frame of a loop, at most
 PROBE = 0.1  # standard deviations
 LEAST_WIDTH = 1e-4  # of the widest direction
 METRIC_FLOOR = 1e-3  # share of the mean, for directions that show nothing
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class LatentWindows:
+    """Clips of one length, of which windows are drawn."""
+
+    coords: Tensor
+    """In standard deviations along a basis, [n, t, k]."""
+    is_loop: Tensor
+    """Which of them end where they begin, so that they can go round for ever; bool [n]."""
+
+    @classmethod
+    def of(cls, coords: Tensor) -> "LatentWindows":
+        """Find the loops among clips [n, t, k]: their seam is no wider than two steps."""
+        seam = (coords[:, -1] - coords[:, 0]).square().mean(dim=1)
+        step = coords.diff(dim=1).square().mean(dim=(1, 2))
+        return cls(coords, seam < SEAM**2 * step)
+
+    def __len__(self) -> int:
+        """How many clips."""
+        return len(self.coords)
+
+    def draw(self, n: int, num_frames: int, *, rng: torch.Generator) -> Tensor:
+        """Draw windows [n, num_frames, k]; those of loops go over the seam.
+
+        Raises:
+            MismatchError: No clip is long enough, and none is a loop.
+        """
+        t = self.coords.shape[1]
+        is_usable = self.is_loop if num_frames > t else torch.ones_like(self.is_loop)
+        usable = is_usable.nonzero()[:, 0]
+        if not len(usable):
+            raise MismatchError(
+                f"clips of {t} frames hold no windows of {num_frames}, and none of them is a loop",
+                hint=f"--num-frames {t}",
+            )
+        clips = usable[torch.randint(len(usable), (n,), generator=rng)]
+        last = torch.where(self.is_loop[clips], t, t - num_frames + 1)
+        starts = (torch.rand(n, generator=rng) * last).long()
+        idxs = (starts[:, None] + torch.arange(num_frames)) % t
+        return self.coords[clips[:, None], idxs]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class LatentClips:
     """Clips in standard deviations along a basis, parted into seen and held out."""
 
-    seen: Tensor
-    """[n, t, k]."""
-    held_out: Tensor
-    """[m, t, k]."""
+    seen: LatentWindows
+    held_out: LatentWindows
 
     @classmethod
     def split(
@@ -50,19 +90,8 @@ class LatentClips:
         coords = ((torch.from_numpy(latents) - mean) @ rows.T) / torch.from_numpy(basis.stdev)
         order = torch.randperm(len(coords), generator=derive_rng(seed, "held out"))
         num_held = min(round(share * len(coords)), len(coords) - 1)
-        return cls(coords[order[num_held:]], coords[order[:num_held]])
-
-    def draw(self, n: int, num_frames: int, *, rng: torch.Generator) -> Tensor:
-        """Draw windows of the seen clips, [n, num_frames, k]."""
-        clips = torch.randint(len(self.seen), (n,), generator=rng)
-        slack = self.seen.shape[1] - num_frames
-        if slack < 0:
-            raise MismatchError(
-                f"clips of {self.seen.shape[1]} frames hold no windows of {num_frames}",
-                hint=f"--num-frames {self.seen.shape[1]}",
-            )
-        starts = torch.randint(slack + 1, (n, 1), generator=rng)
-        return self.seen[clips[:, None], starts + torch.arange(num_frames)]
+        held_out, seen = coords[order].tensor_split([num_held])
+        return cls(LatentWindows.of(seen), LatentWindows.of(held_out))
 
 
 def cut_basis(basis: PCABasis, count: int) -> PCABasis:

@@ -101,7 +101,7 @@ class LatentMotionTraining(Training):
 
     @property
     def is_over(self) -> bool:
-        """Whether held-out clips have not been rebuilt better for as long as was allowed."""
+        """Whether held-out clips have not been scored better for as long as was allowed."""
         patience = self.trainer.config.patience
         return patience is not None and self._best.num_worse >= patience
 
@@ -112,7 +112,7 @@ class LatentMotionTraining(Training):
         return self.trainer.step() | {"seconds": time.monotonic() - started}
 
     def measure(self, warn: Say) -> dict[str, float]:
-        """Return how well held-out clips are rebuilt, and what can be said of walks."""
+        """Return the score of held-out clips, and what can be said of walks."""
         figures = measure_progress(self.trainer)
         for alarm in self._alarms.find_new(find_alarms(figures)):
             warn(f"step {self.trainer.step_idx}: {alarm}")
@@ -130,9 +130,8 @@ def measure_progress(trainer: LatentMotionTrainer) -> dict[str, float]:
     """Measure the averaged model; nothing is rendered.
 
     Returns:
-        "held_out", the error with which held-out clips are rebuilt from their own codes, in units
-        of the energy of real steps; "walk_energy", that of drawn steps; and what `measure_walks`
-        says.
+        "held_out" and "content_gain" of held-out clips, see `LatentMotionTrainer.measure_held_out`;
+        "walk_energy", that of drawn steps in units of real ones'; and what `measure_walks` says.
     """
     config, motion = trainer.config, trainer.averaged
     rng = derive_rng(config.seed, "watch")
@@ -140,7 +139,7 @@ def measure_progress(trainer: LatentMotionTrainer) -> dict[str, float]:
     walks = motion(first, motion.draw_noise(len(first), config.num_frames, rng=rng))
     steps = motion.to_coords(walks).diff(dim=1) @ trainer.metric
     return {
-        "held_out": trainer.measure_held_out(),
+        **trainer.measure_held_out(),
         "walk_energy": float(steps.square().mean()),
         **measure_walks(motion, first, num_frames=config.num_frames, rng=rng),
     }
