@@ -153,7 +153,7 @@ def render_script(name: str) -> str:
         f"moco render {name}/long.npz --grid -o {name}/clips.mp4",
     ]
     lines += [x.format(name=name, videos=experiment.videos) for x in experiment.evaluations]
-    return "\n".join(["```sh", *lines, "```"])
+    return "\n".join(["```sh needs the paper's weights and videos", *lines, "```"])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -205,7 +205,6 @@ EXHIBITS = (
         title="Table 2: FaceForensics, FVD, ACD and human preference",
         commands=(
             *_metrics("faceforensics"),
-            "mkdir -p faceforensics/ours",
             "moco render faceforensics/walk.npz -o faceforensics/ours/clip.mp4",
             "moco compare faceforensics/ours faceforensics/theirs -o faceforensics/page",
             "moco compare tally votes-*.json",
@@ -233,7 +232,6 @@ EXHIBITS = (
         title="Table 5: what each part brings across domains, by human preference",
         commands=(
             *_ablations("ffhq-vox", "contrastive", "mutual-info"),
-            "mkdir -p ffhq-vox/with ffhq-vox/without",
             "moco sample ffhq-vox/no-contrastive/motion.safetensors --num-videos 50 "
             "-o ffhq-vox/without/clip.mp4",
             "moco sample ffhq-vox/run/motion.safetensors --num-videos 50 -o ffhq-vox/with/clip.mp4",
@@ -314,8 +312,7 @@ def render_exhibits() -> str:
     """Return a block of shell for each of `EXHIBITS`, with what cannot be had."""
     parts = []
     for exhibit in EXHIBITS:
-        lines = "\n".join(exhibit.commands)
-        parts.append(
-            f"### {exhibit.title}\n\n```sh\n{lines}\n```\n\nNot to be had here: {exhibit.lacks}."
-        )
+        language = f"sh needs {exhibit.lacks.partition(';')[0]}"
+        block = "\n".join([f"```{language}", *exhibit.commands, "```"])
+        parts.append(f"### {exhibit.title}\n\n{block}\n\nNot to be had here: {exhibit.lacks}.")
     return "\n\n".join(parts)

@@ -270,21 +270,26 @@ def render_help(command: str) -> str:
 
 
 def render_page_help(page: Path) -> str:
-    """Return the help of the command that a page is named after, and of its own commands."""
-    names = [name for name in list_commands() if name.split()[0] == page.stem]
+    """Return the help of the commands that a page is about."""
+    names = [name for name in list_commands() if find_page(name) == page]
     if not names:
         raise LookupError(f"{page}: there is no command {page.stem}")
     return "\n\n".join(render_help(name) for name in names)
 
 
+def find_page(command: str) -> Path:
+    """Return a command's page: `eval fvd` has eval-fvd.md, `compare tally` is in compare.md."""
+    folder = ROOT / "docs" / "commands"
+    own = folder / f"{command.replace(' ', '-')}.md"
+    return own if own.exists() else folder / f"{command.split(maxsplit=1)[0]}.md"
+
+
 def render_commands(page: Path) -> str:
     """Return the list of commands, each linked to its page; the README leaves out the nested."""
-    folder = os.path.relpath(ROOT / "docs" / "commands", page.parent)
-    prefix = "" if folder == "." else f"{folder}/"
     return render_table(
         ("command", "what it does"),
         [
-            (f"[`moco {name}`]({prefix}{name.split()[0]}.md)", summary)
+            (f"[`moco {name}`]({os.path.relpath(find_page(name), page.parent)})", summary)
             for name, summary in list_commands().items()
             if page.name != "README.md" or " " not in name
         ],
