@@ -11,7 +11,11 @@ from mocotool.downloads import PUBLISHED, cached_path, describe_weights, fetch
 def fetch_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="What to download; nothing lists what there is."),
+        typer.Argument(
+            metavar="[NAME]...",
+            help="What to download; nothing lists what there is.",
+            autocompletion=lambda: list(PUBLISHED),
+        ),
     ] = None,
     *,
     report: Report,

@@ -6,15 +6,18 @@ from typing import Annotated
 import typer
 
 from mocotool.cli.report import Report
+from mocotool.cli.streams import STDIN_PATHS, saved_stream
 from mocotool.errors import FileFormatError
+from mocotool.files import is_stream
 
 
 def info(
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="FILE",
-            help="Generator, latents, PCA basis, motion model, statistics, or a run's folder.",
+            help="Generator, latents, PCA basis, motion model, statistics, a run's folder; "
+            "- is stdin.",
         ),
     ],
     *,
@@ -26,9 +29,14 @@ def info(
 
     Example: moco info stylegan2.pkl
     """
-    if not file.exists():
+    path = Path(file)
+    if file not in STDIN_PATHS and not path.exists():
         raise FileFormatError(f"{file}: no such file", hint="check the path")
 
     from mocotool.info import describe_file
 
-    report.result(describe_file(file))
+    if file not in STDIN_PATHS and not is_stream(path):
+        report.result(describe_file(path))
+        return
+    with saved_stream(file) as (path, name):
+        report.result(describe_file(path) | {"file": name})

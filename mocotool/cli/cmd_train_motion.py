@@ -55,7 +55,11 @@ def train_motion_command(
     ] = "latest",
     preset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help=f"Settings of an experiment: {', '.join(PRESETS)}."),
+        typer.Option(
+            metavar="NAME",
+            help=f"Settings of an experiment: {', '.join(PRESETS)}.",
+            autocompletion=lambda: list(PRESETS),
+        ),
     ] = None,
     settings: Chosen[TrainMotionConfig],
     resume: Annotated[

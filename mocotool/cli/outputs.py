@@ -40,8 +40,8 @@ class OutputOptions:
             "--out",
             "-o",
             metavar="FILE",
-            help="Where to write; the ending decides what: .npz latents; .mp4 .webm .mkv .gif "
-            ".apng a video each; .png a contact sheet; - is stdout.",
+            help="Where to write; the ending decides what: .npz latents; .mp4 .mov .webm .mkv "
+            ".gif .apng a video each; .png a contact sheet; - is stdout.",
             rich_help_panel="Output",
         ),
     ] = None
@@ -170,6 +170,7 @@ def write_trajectory(
         paths = [Path(output.target)]
     else:
         fps = config.choose_fps(fps)
+        _check_fps(fps, output.format)
         paths = _write_pictures(
             trajectory,
             output,
@@ -183,6 +184,13 @@ def write_trajectory(
         processes.barrier()
     if is_first and not output.is_stdout:
         report.result(_describe(trajectory, paths, fps) | (values or {}), quiet_hides=True)
+
+
+def _check_fps(fps: float, format: str) -> None:
+    from mocotool.video.writing import VIDEO_FORMATS, check_fps
+
+    if format in VIDEO_FORMATS:  # a contact sheet stands still
+        check_fps(fps, format)
 
 
 def _write_latents(trajectory: "Trajectory", output: Output) -> None:

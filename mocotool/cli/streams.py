@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
@@ -65,24 +66,52 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
     return Path(source).open("rb"), source
 
 
+@contextlib.contextmanager
+def saved_stream(source: str) -> Iterator[tuple[Path, str]]:
+    """Give what comes through stdin or a pipe as a file, and what to call it in messages.
+
+    Raises:
+        FileFormatError: Nothing comes, or too much; or the block finds fault with the file.
+        ConfigError: stdin is a terminal.
+    """
+    is_stdin = choose_input(source, what="a file") == "-"
+    name = STDIN_NAME if is_stdin else source
+    with tempfile.TemporaryDirectory(prefix="moco-") as folder:
+        path = Path(folder) / "stream"
+        with contextlib.ExitStack() as stack:
+            stream = sys.stdin.buffer if is_stdin else stack.enter_context(Path(source).open("rb"))
+            _copy(stream, stack.enter_context(path.open("wb")), name=name)
+        try:
+            yield path, name
+        except FileFormatError as error:
+            hint = error.hint and error.hint.replace(str(path), name)
+            raise FileFormatError(str(error).replace(str(path), name), hint=hint) from None
+
+
 def _read_whole(stream: BinaryIO, name: str) -> BinaryIO:
     """Return what a pipe holds, which cannot seek; what is no `.npz` is not waited for."""
-    data = stream.read(len(ZIP_MAGIC))
+    start = stream.read(len(ZIP_MAGIC))
+    if start and start != ZIP_MAGIC:
+        raise FileFormatError(f"{name}: not a readable .npz file (it begins with {start!r})")
+    whole = io.BytesIO()
+    _copy(stream, whole, name=name, start=start)
+    whole.seek(0)
+    return whole
+
+
+def _copy(stream: BinaryIO, target: BinaryIO, *, name: str, start: bytes = b"") -> None:
+    """Copy all that comes; `start` has been read before."""
+    data = start or stream.read(READ_CHUNK_BYTES)
     if not data:
         raise FileFormatError(
             f"{name}: nothing came through the pipe",
             hint="look above for the error of the command before it",
         )
-    if data != ZIP_MAGIC:
-        raise FileFormatError(f"{name}: not a readable .npz file (it begins with {data!r})")
-    whole = io.BytesIO()
     while data:
-        whole.write(data)
-        if whole.tell() > MAX_STREAM_BYTES:
+        target.write(data)
+        if target.tell() > MAX_STREAM_BYTES:
             raise FileFormatError(f"{name}: more than {MAX_STREAM_BYTES:,} bytes")
         data = stream.read(READ_CHUNK_BYTES)
-    whole.seek(0)
-    return whole
 
 
 def choose_output(

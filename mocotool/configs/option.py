@@ -125,8 +125,8 @@ def describe_range(option: Option) -> str:
         return f"from {option.min:g} to {option.max:g}"
     bounds = (
         ("at least", option.min),
-        ("at most", option.max),
         ("more than", option.above),
+        ("at most", option.max),
         ("less than", option.below),
     )
     return " and ".join(f"{words} {bound:g}" for words, bound in bounds if bound is not None)

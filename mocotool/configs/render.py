@@ -6,18 +6,18 @@ from typing import Annotated, Literal
 from mocotool.configs.option import Option, Seed, check_options
 
 NoiseChoice = Literal["const", "random", "none"]
-PictureFormat = Literal["mp4", "webm", "mkv", "gif", "apng", "png"]
-OutputFormat = Literal["npz", "mp4", "webm", "mkv", "gif", "apng", "png"]
+PictureFormat = Literal["mp4", "mov", "webm", "mkv", "gif", "apng", "png"]
+OutputFormat = Literal["npz", "mp4", "mov", "webm", "mkv", "gif", "apng", "png"]
 SOUND_FORMATS = ("mp4", "webm", "mkv")
 """Formats of video that can hold sound."""
 DEFAULT_FPS = 12.0  # every second frame of the usual 24
-MAX_FPS = 10_000
+MAX_FPS = 100_000
 
 Noise = Annotated[
     NoiseChoice,
     Option("Per-pixel noise: the file's own, drawn once per video, or none.", panel="Output"),
 ]
-Fps = Annotated[float, Option("Frames per second to play it at.", above=0, below=MAX_FPS)]
+Fps = Annotated[float, Option("Frames per second to play it at.", above=0, max=MAX_FPS)]
 ChunkSize = Annotated[
     int,
     Option("Frames rendered at once; memory grows with it.", min=1, panel="Computing"),
@@ -38,7 +38,7 @@ class RenderConfig:
         Option(
             "Frames per second of videos; what the latents say, else 12, if left out.",
             above=0,
-            below=MAX_FPS,
+            max=MAX_FPS,
             panel="Output",
         ),
     ] = None

@@ -1,6 +1,5 @@
 """Still pictures: read any common image, write PNG, tile videos, make contact sheets."""
 
-import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import ceil, sqrt
@@ -14,6 +13,7 @@ import numpy as np
 from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError, MismatchError, UnavailableError
 from mocotool.files import atomic_path, check_input_file
+from mocotool.video.image_sizes import claimed_size
 from mocotool.video.limits import check_frame_size, max_pixels
 from mocotool.video.pixels import BACKGROUND, FramesU8, exif_matrix, orient, to_stored_rgb
 
@@ -63,21 +63,11 @@ def _decode(path: Path, data: bytes) -> FramesU8:
     try:
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     except av.error.FFmpegError:
-        check_frame_size(*_claimed_size(data, codec), name=path)
         frames = []
     if not frames:
+        check_frame_size(*claimed_size(data, codec), name=path)
         raise FileFormatError(f"{path}: damaged or cut short, the image cannot be decoded")
     return orient(to_stored_rgb(frames[0]), exif_matrix(data))
-
-
-def _claimed_size(data: bytes, codec: str) -> tuple[int, int]:
-    """Return the width and height that an image claims, zeros where it is not said plainly."""
-    if codec == "png" and len(data) >= 24:
-        return struct.unpack_from(">II", data, 16)
-    if codec == "bmp" and len(data) >= 26:
-        width, height = struct.unpack_from("<ii", data, 18)
-        return abs(width), abs(height)
-    return 0, 0
 
 
 def encode_png(rgb_u8: FramesU8) -> bytes:

@@ -1,4 +1,4 @@
-"""Encode frames as they come: MP4, WebM, MKV, GIF and APNG, in constant memory."""
+"""Encode frames as they come: MP4, MOV, WebM, MKV, GIF and APNG, in constant memory."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -24,6 +24,12 @@ AVCOL_BT709 = 1  # matrix, primaries and transfer curve of BT.709 share one numb
 AVCOL_RANGE_LIMITED = 1
 
 MAX_GIF_FPS = 50  # delays are in hundredths of a second, and browsers distrust a delay of one
+MIN_FPS, MAX_FPS = 1e-3, 1e5  # a time base of H.264 holds these
+MILLISECONDS = 1000  # what MP4 counts a film's length in, unless told otherwise
+FINE_TIMESCALE = "1000000"
+MAX_GIF_DELAY = 655.35  # seconds, in 16 bits
+MAX_MATROSKA_FPS = 1000  # times are in milliseconds
+MAX_APNG_FPS = 10_000  # delays are fractions of 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class _Encoding:
     codec_options: dict[str, str] = field(default_factory=dict)
     container_options: dict[str, str] = field(default_factory=dict)
     pipe_options: dict[str, str] = field(default_factory=dict)
+    min_fps: float = MIN_FPS
+    max_fps: float = MAX_FPS
 
 
 _X264 = {"crf": "17", "preset": "medium"}
@@ -45,15 +53,19 @@ _FRAGMENTED = {
 
 ENCODINGS = {
     "mp4": _Encoding("mp4", "libx264", "yuv420p", _X264, {"movflags": "+faststart"}, _FRAGMENTED),
-    "mkv": _Encoding("matroska", "libx264", "yuv420p", _X264),
+    "mov": _Encoding("mov", "libx264", "yuv420p", _X264, {"movflags": "+faststart"}, _FRAGMENTED),
+    "mkv": _Encoding("matroska", "libx264", "yuv420p", _X264, max_fps=MAX_MATROSKA_FPS),
     "webm": _Encoding(
         "webm",
         "libvpx-vp9",
         "yuv420p",
         {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+        max_fps=MAX_MATROSKA_FPS,
     ),
-    "gif": _Encoding("gif", "gif", "pal8"),
-    "apng": _Encoding("apng", "apng", "rgb24", {"pred": "mixed"}, {"plays": "0"}),
+    "gif": _Encoding("gif", "gif", "pal8", min_fps=1 / MAX_GIF_DELAY),
+    "apng": _Encoding(
+        "apng", "apng", "rgb24", {"pred": "mixed"}, {"plays": "0"}, max_fps=MAX_APNG_FPS
+    ),
 }
 VIDEO_FORMATS = tuple(ENCODINGS)
 
@@ -62,6 +74,29 @@ def video_format(path: Path | str) -> str | None:
     """Return the format a file's ending stands for ("mp4"), or `None` if it is not a video's."""
     ending = Path(path).suffix.lower().removeprefix(".")
     return ending if ending in ENCODINGS else None
+
+
+def check_fps(fps: float, format: str) -> None:
+    """Check that a format can hold a frame rate, so that nothing is rendered in vain.
+
+    GIF takes more than it plays, which is 50 frames a second.
+
+    Args:
+        fps: Frames a second.
+        format: One of `VIDEO_FORMATS`.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    encoding = ENCODINGS[format]
+    if not encoding.min_fps <= fps <= encoding.max_fps:
+        raise ConfigError(
+            f"fps {fps:g}: expected from {encoding.min_fps:.2g} to {encoding.max_fps:g}, "
+            f"which is what .{format} can hold",
+            hint="choose another ending"
+            if MIN_FPS <= fps <= MAX_FPS
+            else "choose another frame rate",
+        )
 
 
 class VideoWriter:
@@ -79,7 +114,7 @@ class VideoWriter:
             it is as long as the frames; MP4, WebM and MKV alone.
 
     Raises:
-        ConfigError: The format is unknown or has no sound, or `fps` is not positive.
+        ConfigError: The format is unknown, has no sound, or cannot hold `fps`.
         UnavailableError: This PyAV was built without the encoder.
     """
 
@@ -98,8 +133,7 @@ class VideoWriter:
             raise ConfigError(
                 f"{format}: unknown video format, expected one of {', '.join(VIDEO_FORMATS)}"
             )
-        if not 0 < fps < 1e5:
-            raise ConfigError(f"fps must be above 0, got {fps}")
+        check_fps(fps, format)
         self._encoding = ENCODINGS[format]
         check_encoder(self._encoding.codec)
         self._target = target
@@ -169,6 +203,8 @@ class VideoWriter:
         self._pad = (height % 2, width % 2) if self._encoding.pix_fmt == "yuv420p" else (0, 0)
         coded = (height + self._pad[0], width + self._pad[1])
         options = dict(self._encoding.container_options)
+        if "movflags" in options and self._rate > MILLISECONDS:
+            options["movie_timescale"] = FINE_TIMESCALE
         is_path = isinstance(self._target, Path)
         if not is_path:
             options |= self._encoding.pipe_options

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from mocotool import downloads
+from mocotool.cli.app import app
+from mocotool.configs.train_motion import PRESETS
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +20,29 @@ def test_without_a_name_everything_is_listed(run_moco, tmp_path):
     assert set(values) == set(downloads.PUBLISHED)
     assert values["vgg16"]["path"].startswith(str(tmp_path / "cache"))
     assert values["vgg16"]["is_here"] is False
+
+
+def complete(words, monkeypatch, capsys):
+    """Return what the shell is offered for the last of some words."""
+    monkeypatch.setenv("_MOCO_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    with pytest.raises(SystemExit):
+        app(prog_name="moco")
+    return capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["moco", "fetch", "i3"], ["i3d", "i3d-torchscript"]),
+        (["moco", "train-motion", "--preset", "u"], [name for name in PRESETS if name[0] == "u"]),
+        (["moco", "eval", "fv"], ["fvd"]),
+        (["moco", "train-motion", "--recipe", "p"], ["paper"]),
+    ],
+)
+def test_names_complete_in_the_shell(words, offered, monkeypatch, capsys):
+    assert complete(words, monkeypatch, capsys) == offered
 
 
 def test_an_unknown_name_is_a_usage_error(run_moco):

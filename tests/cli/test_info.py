@@ -147,3 +147,20 @@ def test_what_is_no_artefact_is_said_to_be_none(run_moco, tmp_path, name, conten
     assert result.exit_code == 3
     assert f"moco: error: {path}: " in result.stderr
     assert said in result.stderr
+
+
+def test_stdin_is_described_as_a_file_would_be(run_moco, toy_pca_path):
+    told = json.loads(run_moco("info", toy_pca_path, "--json").stdout)
+
+    piped = run_moco("info", "-", "--json", input=toy_pca_path.read_bytes())
+
+    assert json.loads(piped.stdout) == told | {"file": "<stdin>"}
+
+
+@pytest.mark.parametrize("data", [b"", b"no", b"PK\x03\x04torn", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_nothing_on_stdin_is_a_sentence(data, run_moco):
+    result = run_moco("info", "-", input=data)
+
+    assert result.exit_code == 3
+    assert result.stderr.startswith("moco: error: <stdin>: ")
+    assert "/tmp" not in result.stderr

@@ -4,7 +4,9 @@ import os
 import resource
 import struct
 import time
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from reference.ugly_clips import READABLE, UNREADABLE, make_ugly_clips, write_clip
@@ -115,6 +117,33 @@ def test_an_image_of_enormous_size_is_refused(tmp_path):
 
     with pytest.raises(FileFormatError, match=r"bomb\.png: "):
         read_image(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt"),
+    [
+        ("png", "rgb24"),
+        ("bmp", "bgr24"),
+        ("mjpeg", "yuvj420p"),
+        ("tiff", "rgb24"),
+        ("libwebp", "yuv420p"),
+        ("libwebp", "bgra"),
+    ],
+)
+def test_an_image_above_the_limit_is_refused_with_its_size(codec, pix_fmt, tmp_path, monkeypatch):
+    encoder = av.CodecContext.create(codec, "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 300, 200, pix_fmt
+    encoder.time_base = Fraction(1, 1)
+    encoder.options = {"lossless": "1"} if pix_fmt == "bgra" else {}
+    frame = av.VideoFrame.from_ndarray(np.zeros((200, 300, 3), np.uint8), format="rgb24")
+    packets = [*encoder.encode(frame.reformat(format=pix_fmt)), *encoder.encode(None)]
+    path = tmp_path / "large.png"
+    path.write_bytes(b"".join(map(bytes, packets)))
+    assert read_image(path).shape == (200, 300, 3)
+
+    monkeypatch.setenv(VARIABLE, "0.05")
+    with pytest.raises(FileFormatError, match=r"large\.png: pictures of 300x200 pixels"):
+        read_image(path)
 
 
 def test_the_limit_can_be_raised_and_lowered(tmp_path, monkeypatch):

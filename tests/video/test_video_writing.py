@@ -36,7 +36,8 @@ def read_all(path):
 
 
 @pytest.mark.parametrize(
-    ("ending", "least_psnr"), [("mp4", 38), ("mkv", 38), ("webm", 38), ("gif", 32), ("apng", 90)]
+    ("ending", "least_psnr"),
+    [("mp4", 38), ("mov", 38), ("mkv", 38), ("webm", 38), ("gif", 32), ("apng", 90)],
 )
 def test_every_format_comes_back(tmp_path, ending, least_psnr):
     frames = smooth_frames()
@@ -132,6 +133,33 @@ class Pipe:
         return len(data)
 
 
+@pytest.mark.parametrize(
+    ("ending", "fps"),
+    [
+        *(("mp4", 0.001), ("mp4", 100_000), ("mov", 59.94), ("mkv", 1000), ("webm", 0.3)),
+        *(("apng", 10_000), ("gif", 0.0016)),
+    ],
+)
+def test_a_frame_rate_that_a_container_holds_comes_back(ending, fps, tmp_path):
+    write_video(tmp_path / f"a.{ending}", [smooth_frames(3, 16, 16)], fps=fps)
+
+    entry = open_video(tmp_path / f"a.{ending}")
+
+    assert entry.num_frames == 3
+    assert entry.fps == pytest.approx(fps, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("ending", "fps"),
+    [("mp4", 1e-4), ("mov", 2e5), ("mkv", 1001), ("webm", 1e-9), ("apng", 10_001), ("gif", 0.0015)],
+)
+def test_a_frame_rate_that_a_container_cannot_hold_is_a_sentence(ending, fps, tmp_path):
+    with pytest.raises(ConfigError, match=rf"expected from .* which is what \.{ending} can hold"):
+        write_video(tmp_path / f"a.{ending}", [smooth_frames(3, 16, 16)], fps=fps)
+
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("format", VIDEO_FORMATS)
 def test_a_pipe_takes_every_format(tmp_path, format):
     pipe = Pipe()
@@ -192,7 +220,7 @@ def test_frames_of_another_size_are_refused(tmp_path):
 def test_wrong_settings_are_described(tmp_path):
     with pytest.raises(ConfigError, match=r"\.txt: unknown video format, expected one of mp4"):
         write_video(tmp_path / "a.txt", [smooth_frames()], fps=10)
-    with pytest.raises(ConfigError, match="fps must be above 0, got 0"):
+    with pytest.raises(ConfigError, match="fps 0: expected from 0.001 to 100000"):
         write_video(tmp_path / "a.mp4", [smooth_frames()], fps=0)
     with pytest.raises(ConfigError, match="no frames to write"):
         write_video(tmp_path / "a.mp4", [], fps=10)
