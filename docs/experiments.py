@@ -205,6 +205,7 @@ EXHIBITS = (
         title="Table 2: FaceForensics, FVD, ACD and human preference",
         commands=(
             *_metrics("faceforensics"),
+            "mkdir -p faceforensics/ours",
             "moco render faceforensics/walk.npz -o faceforensics/ours/clip.mp4",
             "moco compare faceforensics/ours faceforensics/theirs -o faceforensics/page",
             "moco compare tally votes-*.json",
@@ -232,6 +233,7 @@ EXHIBITS = (
         title="Table 5: what each part brings across domains, by human preference",
         commands=(
             *_ablations("ffhq-vox", "contrastive", "mutual-info"),
+            "mkdir -p ffhq-vox/with ffhq-vox/without",
             "moco sample ffhq-vox/no-contrastive/motion.safetensors --num-videos 50 "
             "-o ffhq-vox/without/clip.mp4",
             "moco sample ffhq-vox/run/motion.safetensors --num-videos 50 -o ffhq-vox/with/clip.mp4",

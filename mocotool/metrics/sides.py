@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
+from mocotool.boundary import foreign_data
 from mocotool.configs.evaluate import FEW_SAMPLES, VideoProtocol
 from mocotool.configs.render import RenderConfig
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.generators.loading import load_generator
 from mocotool.generators.recorded import load_recorded_generator
 from mocotool.latents import check_latents_fit, read_latents
+from mocotool.metrics import foreign_statistics
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sources import RenderedLatents, VideoSource, open_videos
 from mocotool.metrics.statistics import (
@@ -57,7 +59,8 @@ def open_side(
     """Open what a user named: a folder, a video, latents, or saved statistics.
 
     Args:
-        path: The folder or file.
+        path: The folder or file; statistics may be those of other programs, see
+            `read_foreign_statistics`.
         generator: What renders latents; `None` is the one they were made for.
         render: How they are rendered.
         device: Where.
@@ -68,11 +71,17 @@ def open_side(
         FileFormatError: The file is missing or none of these.
         MismatchError: The latents do not fit the generator.
     """
+    if path.is_file() and path.suffix.lower() in foreign_statistics.ENDINGS:
+        return SavedStatistics(*foreign_statistics.read_foreign_statistics(path), str(path))
     if path.is_dir() or path.suffix.lower() != ".npz":
         return open_videos(path, warn=warn)
-    if is_statistics(read_npz(path, str(path))):
-        stats, meta = read_statistics(path)
-        return SavedStatistics(stats, meta, str(path))
+    fields = read_npz(path, str(path))
+    if is_statistics(fields):
+        return SavedStatistics(*read_statistics(path), str(path))
+    if foreign_statistics.is_mean_and_covariance(fields):
+        with foreign_data(path, what="statistics", hint=foreign_statistics.HINT):
+            found = foreign_statistics.from_mean_and_covariance(fields, program="mu and sigma")
+        return SavedStatistics(*found, str(path))
     trajectory = read_latents(path)
     record = trajectory.meta.generator
     if generator is not None or record is None:
@@ -100,6 +109,8 @@ def check_comparable(
     Raises:
         MismatchError: Detector or settings differ; the message names the first that does.
     """
+    if "foreign" in saved.meta:
+        return  # it says nothing to check; a warning does
     recorded = saved.meta.get("detector") or {}
     for key in ("name", "sha256"):
         if recorded.get(key) != detector[key]:
@@ -202,7 +213,13 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
 def report_saved(saved: SavedStatistics) -> dict[str, Any]:
     """Return what a result says of a side that was measured before."""
     source = dict(saved.meta.get("source") or {})
-    return {**source, "kind": "statistics", "path": saved.name, "source": source}
+    return {
+        **source,
+        "kind": "statistics",
+        "path": saved.name,
+        "source": source,
+        "foreign": saved.meta.get("foreign"),
+    }
 
 
 def collect_warnings(
@@ -222,7 +239,14 @@ def collect_warnings(
     """
     warnings = []
     for role, report in reports.items():
-        count = report[f"num_{what}"]
+        if report.get("foreign"):
+            warnings.append(
+                f"{role}: {report['foreign']} does not say by which detector and protocol it was "
+                "made; the distance means something only if by these"
+            )
+        count = report.get(f"num_{what}", report.get("num_clips"))
+        if count is None:
+            continue
         if count < FEW_SAMPLES:
             singular = ", and their covariance is singular" if count <= feature_dim else ""
             warnings.append(

@@ -33,6 +33,8 @@ class FeatureStats:
     """Sum of outer products of deviations from the mean, [d, d]."""
     features: Float32 | None = None
     """The features [n, d] in the order they came; `None` once they were too many."""
+    known_covariance: Float64 | None = None
+    """The covariance [d, d] where a file says no more, neither n nor how it was divided."""
 
     @property
     def feature_dim(self) -> int:
@@ -80,6 +82,8 @@ class FeatureStats:
             computing sample variances", 1979.
         """
         parts = list(parts)
+        if any(part.known_covariance is not None for part in parts):
+            raise MismatchError("statistics that do not say of how many samples cannot be merged")
         dims = sorted({part.feature_dim for part in parts})
         if len(dims) != 1:
             raise MismatchError(f"statistics of features with {dims} dimensions cannot be merged")
@@ -104,6 +108,8 @@ class FeatureStats:
         Raises:
             MismatchError: There are too few samples.
         """
+        if self.known_covariance is not None:
+            return self.known_covariance
         if self.num_samples < 2:
             raise MismatchError(
                 f"a covariance needs 2 samples at least, got {self.num_samples}",

@@ -6,7 +6,9 @@ A file that ends in a traceback, takes too long or too much memory is kept in --
 """
 
 import argparse
+import json
 import os
+import pickle
 import random
 import resource
 import shutil
@@ -29,10 +31,12 @@ from mocotool.errors import MocoError
 from mocotool.generators.loading import load_generator, save_generator
 from mocotool.info import describe_file
 from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latents
+from mocotool.metrics.sides import open_side
 from mocotool.motion.checkpoint import load_motion, save_motion
 from mocotool.motion.generator import MotionGenerator
 from mocotool.npz import read_npy
 from mocotool.pca import fit_pca_basis
+from mocotool.preference.votes import read_ballot
 from mocotool.training.run_folder import RunFolder
 from mocotool.video.listing import list_videos
 from mocotool.video.pictures import read_image, write_png
@@ -55,6 +59,25 @@ def resume(path):
     folder.mkdir(exist_ok=True)
     shutil.copy(path, folder / "state.pt")
     RunFolder(folder).load_state(warn=lambda _: None)
+
+
+VOTES = {
+    "schema": "moco.votes/1",
+    "study": "s",
+    "question": "q",
+    "voter": "v",
+    "sides": ["a", "b"],
+    "votes": [{"trial": i, "left": i % 2, "right": 1 - i % 2, "chosen": "left"} for i in range(4)],
+}
+
+
+def write_statistics_of_others(folder):
+    """Write statistics as NVIDIA's programs, torch-fidelity and clean-fid do."""
+    mean, matrix = np.ones(4), np.eye(4)
+    sums = {"num_items": 9, "raw_mean": 9 * mean, "raw_cov": 9 * matrix + 9, "max_items": None}
+    (folder / "stats.pkl").write_bytes(pickle.dumps(sums))
+    torch.save({"mu": mean, "sigma": matrix}, folder / "stats.pt")
+    np.savez(folder / "stats.npz", mu=mean, sigma=matrix)
 
 
 def make_sources(folder):
@@ -86,6 +109,10 @@ def make_sources(folder):
     sources["modelR.pth"] = (official, (lambda path: load_motion(path, pca=folder / "pca.npz"),))
     torch.save({"step": 1, "model": motion.state_dict(), "rng": [1, (2.0, None)]}, folder / "s.pt")
     sources["state.pt"] = ((folder / "s.pt").read_bytes(), (resume,))
+    write_statistics_of_others(folder)
+    for name in ("stats.pkl", "stats.pt", "stats.npz"):
+        sources[name] = ((folder / name).read_bytes(), (open_side,))
+    sources["votes.json"] = (json.dumps(VOTES).encode(), (read_ballot,))
     write_png(folder / "p.png", np.arange(12 * 16 * 3, dtype=np.uint8).reshape(12, 16, 3))
     sources["p.png"] = ((folder / "p.png").read_bytes(), (read_image, describe_file))
     for path in make_ugly_clips(folder / "ugly").iterdir():

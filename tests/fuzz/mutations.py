@@ -35,7 +35,7 @@ def scatter(data, rng):
 
 def cut(data, rng):
     """The end is missing."""
-    return data[: rng.randrange(1, len(data))]
+    return data[: rng.randrange(1, max(2, len(data)))]
 
 
 def drop(data, rng):

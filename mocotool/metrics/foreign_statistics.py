@@ -1,0 +1,110 @@
+"""Statistics that other programs keep of real videos or pictures: read without running anything.
+
+They save whoever lacks the data set. None of these files says by which detector and protocol it
+was made, so that has to be known.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mocotool.boundary import foreign_data
+from mocotool.errors import FileFormatError
+from mocotool.metrics.statistics import FeatureStats, Float64
+from mocotool.npz import Array
+from mocotool.weights.opening import WeightFile
+from mocotool.weights.reading import read_tree
+from mocotool.weights.records import ArrayRecord, TensorRecord
+from mocotool.weights.sniffing import identify_container
+
+ENDINGS = frozenset({".pkl", ".pt", ".pth"})
+SYMMETRY_TOLERANCE = 1e-3  # of the largest entry; some programs keep float32
+HINT = (
+    "read are caches of NVIDIA's and StyleGAN-V's metrics (.pkl), torch-fidelity's (.pt), and .npz "
+    "of mu and sigma as of clean-fid and pytorch-fid"
+)
+
+
+def is_mean_and_covariance(fields: Any) -> bool:
+    """Tell whether a table holds what pytorch-fid, clean-fid and torch-fidelity keep."""
+    return {"mu", "sigma"} <= set(fields)
+
+
+def read_foreign_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
+    """Read statistics out of a pickle or a torch file of another program.
+
+    Returns:
+        The statistics, without features, and a record of where they are from.
+
+    Raises:
+        FileFormatError: The file is damaged, unsafe, or holds something else.
+
+    Source:
+        Official code: metrics/metric_utils.py of stylegan2-ada-pytorch and StyleGAN-V (sums of
+            features and of their outer products); torch-fidelity, metric_fid.py (mu, sigma).
+    """
+    file = WeightFile(path)
+    with foreign_data(path, what="a file of statistics", hint=HINT):
+        tree = read_tree(file, identify_container(file.data))
+        if not isinstance(tree, dict):
+            raise FileFormatError("holds no statistics")
+        if is_mean_and_covariance(tree):
+            fields = {name: _to_array(tree[name], name) for name in ("mu", "sigma")}
+            return from_mean_and_covariance(fields, program="torch-fidelity's kind")
+        if {"raw_mean", "raw_cov", "num_items"} <= tree.keys():
+            return _from_sums(tree)
+        raise FileFormatError("holds no statistics of features")
+
+
+def from_mean_and_covariance(
+    fields: dict[str, Array], *, program: str
+) -> tuple[FeatureStats, dict[str, Any]]:
+    """Return statistics of mu [d] and sigma [d, d], whose number of samples nobody knows.
+
+    Raises:
+        FileFormatError: They do not fit each other, or are not finite.
+    """
+    mean, covariance = (np.asarray(fields[name], np.float64) for name in ("mu", "sigma"))
+    _check(mean, covariance)
+    stats = FeatureStats(
+        num_samples=0,
+        mean=mean,
+        scatter=np.zeros_like(covariance),
+        known_covariance=covariance,
+    )
+    return stats, {"foreign": program, "source": {"kind": program}}
+
+
+def _from_sums(tree: dict[Any, Any]) -> tuple[FeatureStats, dict[str, Any]]:
+    count = tree["num_items"]
+    if type(count) is not int or count < 2:
+        raise FileFormatError(f"statistics of {count!r:.20} samples, expected at least 2")
+    mean = _to_array(tree["raw_mean"], "raw_mean").astype(np.float64) / count
+    products = _to_array(tree["raw_cov"], "raw_cov").astype(np.float64)
+    if products.shape != (len(mean),) * 2:
+        raise FileFormatError(f"a mean of {len(mean)} features, products {list(products.shape)}")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        scatter = products - count * np.outer(mean, mean)
+    _check(mean, scatter)
+    program = "a cache of NVIDIA's metrics"
+    stats = FeatureStats(num_samples=count, mean=mean, scatter=scatter)
+    return stats, {"foreign": program, "source": {"kind": program, "num_clips": count}}
+
+
+def _to_array(value: Any, name: str) -> Array:
+    if isinstance(value, TensorRecord):
+        return value.to_tensor().numpy()
+    if not isinstance(value, ArrayRecord):
+        raise FileFormatError(f"{name} is not an array")
+    return value.to_array()
+
+
+def _check(mean: Float64, matrix: Float64) -> None:
+    if mean.ndim != 1 or not len(mean) or matrix.shape != (len(mean),) * 2:
+        raise FileFormatError(f"a mean of shape {list(mean.shape)}, a matrix {list(matrix.shape)}")
+    if not (np.isfinite(mean).all() and np.isfinite(matrix).all()):
+        raise FileFormatError("the statistics are not finite")
+    allowed = SYMMETRY_TOLERANCE * float(np.abs(matrix).max())
+    if float(np.abs(matrix - matrix.T).max()) > allowed or (np.diag(matrix) < -allowed).any():
+        raise FileFormatError("its matrix is no covariance: not symmetric, or negative")
