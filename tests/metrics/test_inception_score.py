@@ -1,10 +1,17 @@
 """The Inception score of distributions one can score by hand."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
+import torch
+from toy_videos import ToyDetector, draw_videos
 
+from mocotool.configs.evaluate import ExtractionConfig, ScoreProtocol
 from mocotool.errors import ConfigError
-from mocotool.metrics.inception_score import inception_score
+from mocotool.metrics.distances import Measuring
+from mocotool.metrics.inception_score import compute_is, inception_score
+from mocotool.metrics.sources import ClipArray
 
 
 def test_sure_and_even_classes_score_their_number():
@@ -45,3 +52,29 @@ def test_it_agrees_with_the_definition():
 def test_fewer_samples_than_parts_are_an_error():
     with pytest.raises(ConfigError, match="3 clips cannot be scored in 10 parts"):
         inception_score(np.eye(3), num_splits=10)
+
+
+class BrightnessClassifier(ToyDetector):
+    """Gives each of two classes the probability that the clip's mean brightness says."""
+
+    sizes: ClassVar[set] = set()
+
+    def prepare(self, frames_u8):
+        self.sizes.add(tuple(frames_u8.shape[1:3]))
+        bright = frames_u8.float().mean() / 255
+        return torch.stack([bright, 1 - bright])[None]
+
+
+def test_frames_are_made_one_size_first():
+    videos = ClipArray(draw_videos(6, seed=0, num_frames=16), name="v")
+    detector = BrightnessClassifier()
+    protocol = ScoreProtocol(frame_size=16)
+
+    result = compute_is(
+        videos, protocol=protocol, detector=detector,
+        measuring=Measuring(config=ExtractionConfig(use_cache=False)),
+    )  # fmt: skip
+
+    assert detector.sizes == {(16, 16)}
+    assert 1.0 <= result.value <= 2.0
+    assert result.protocol["frame_size"] == 16
