@@ -68,7 +68,7 @@ def page(
     that say nothing. The page opens from disk and sends nothing; people
     choose by arrow keys or by touch, and save their votes as a file.
 
-    Example: moco compare ours/ theirs/ -o page/
+    Example: moco compare page ours/ theirs/ -o page/
     """
     folder = check_output_folder(out, force=force)
 
