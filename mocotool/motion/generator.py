@@ -200,10 +200,9 @@ class MotionGenerator(nn.Module):
     def rollout(self, latent: Tensor, noise: Tensor) -> MotionRollout:
         """Walk from `latent` and guess the noise again; see `forward` for the arguments."""
         self._check(latent, noise)
-        basis = self.basis
         trajectory, hiddens, cells = [latent], [], []
-        for hidden, cell in unroll_hidden(self.encoder, self.decoder, latent, noise.unbind(dim=1)):
-            trajectory.append(self.next_latent(trajectory[-1], hidden, basis=basis))
+        for hidden, cell, moved in self._walk(latent, noise.unbind(dim=1)):
+            trajectory.append(moved)
             hiddens.append(hidden)
             cells.append(cell)
         if not hiddens:
@@ -239,10 +238,17 @@ class MotionGenerator(nn.Module):
             The latents of one frame after the other, `latent` itself first.
         """
         yield latent
+        for _, _, moved in self._walk(latent, noise):
+            yield moved
+
+    def _walk(
+        self, latent: Tensor, noise: Iterable[Tensor]
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield the decoder's output and cell [n, hidden_dim], and the latent of the next frame."""
         basis = self.basis
-        for hidden, _ in unroll_hidden(self.encoder, self.decoder, latent, noise):
+        for hidden, cell in unroll_hidden(self.encoder, self.decoder, latent, noise):
             latent = self.next_latent(latent, hidden, basis=basis)
-            yield latent
+            yield hidden, cell, latent
 
     def _check(self, latent: Tensor, noise: Tensor) -> None:
         if latent.ndim not in (2, 3) or latent.shape[-1] != self.latent_dim:

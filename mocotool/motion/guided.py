@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mocotool.motion.generator import MotionGenerator, MotionRollout, step_latent
+from mocotool.motion.generator import MotionGenerator, step_latent
 
 DEFAULT_PULL = 0.03
 REACH_UNIT = 4.0  # squeezes distances from the start before the decoder sees them
@@ -83,29 +83,10 @@ class GuidedMotion(MotionGenerator):
         """Undo `to_coords`: [..., k] to latents [..., latent_dim]."""
         return self.mean + (coords * self.stdev) @ self.components
 
-    def rollout(self, latent: Tensor, noise: Tensor) -> MotionRollout:
-        """Walk from `latent` and guess the noise again; see `MotionGenerator.forward`."""
-        self._check(latent, noise)
-        latents, hiddens, cells = [latent], [], []
-        for hidden, cell, moved in self._walk(latent, noise.unbind(dim=1)):
-            latents.append(moved)
-            hiddens.append(hidden)
-            cells.append(cell)
-        if not hiddens:
-            return MotionRollout(trajectory=latent.unsqueeze(1), noise_pred=noise)
-        noise_pred = self.predict_noise(torch.stack(hiddens, dim=1), torch.stack(cells, dim=1))
-        return MotionRollout(trajectory=torch.stack(latents, dim=1), noise_pred=noise_pred)
-
-    def unroll(self, latent: Tensor, noise: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Walk from `latent` in memory that does not grow; see `MotionGenerator.unroll`."""
-        yield latent
-        for _, _, moved in self._walk(latent, noise):
-            yield moved
-
     def _walk(
         self, latent: Tensor, noise: Iterable[Tensor]
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield the decoder's output and cell [n, hidden_dim], and the latent of the next frame."""
+        """Walk as `MotionGenerator._walk` does, with the start in sight."""
         start = self.to_coords(latent.mean(dim=1) if latent.ndim == 3 else latent)  # [n, k]
         came = torch.zeros_like(start)
         basis, steps = self.basis, iter(noise)
