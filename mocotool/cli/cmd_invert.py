@@ -21,7 +21,7 @@ from mocotool.configs.invert import (
     PerceptualChoice,
 )
 from mocotool.configs.invert_clips import InvertClipsConfig
-from mocotool.configs.option import parse_numbers
+from mocotool.configs.option import list_fields, parse_numbers
 from mocotool.configs.render import RenderConfig
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError, FileFormatError
@@ -165,8 +165,15 @@ def invert(
     check_optional_file(generator)
     check_optional_file(encoder)
     if together or (together is None and holds_videos(inputs)):
-        if align != DEFAULT_ALIGN:
-            raise ConfigError(f"--align {align} is for pictures and single videos", hint="--apart")
+        refuse_options_of_pictures(
+            config,
+            align=align != DEFAULT_ALIGN,
+            perceptual=features.perceptual is not None,
+            perceptual_weights=features.perceptual_weights is not None,
+            frames=frames is not None,
+            as_video=as_video,
+            sheet=sheet is not None,
+        )
         invert_folder(
             inputs,
             out=out,
@@ -226,6 +233,32 @@ def invert(
         report=report,
         values=values,
     )
+
+
+def refuse_options_of_pictures(config: InvertConfig, **others: bool) -> None:
+    """Refuse what was asked for and has no effect where whole clips are found together.
+
+    Args:
+        config: Settings of the search for single pictures.
+        **others: Further options of it, by name, and whether they were typed.
+
+    Raises:
+        ConfigError: One of them was; it is named.
+    """
+    defaults = InvertConfig()
+    shared = list_fields(InvertClipsConfig)
+    changed = {
+        name: getattr(config, name) != getattr(defaults, name)
+        for name, field in list_fields(InvertConfig).items()
+        if name not in shared or not shared[name].option.typed
+    }
+    for name, is_asked in (changed | others).items():
+        if is_asked:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for pictures and single videos, whole clips are "
+                "found by their pixels, all frames together",
+                hint="add --apart, or leave the option out",
+            )
 
 
 def check_paths(paths: list[Path]) -> None:

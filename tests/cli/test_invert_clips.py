@@ -69,3 +69,27 @@ def test_whole_clips_go_into_latents_only(run_moco, toy_generator_path, videos, 
 
     assert result.exit_code == 2
     assert "trajectories.npz" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--perceptual", "none"),
+        ("--perceptual", "squeezenet"),
+        ("--perceptual-weights", "vgg16.pth"),
+        ("--num-steps", 50),
+        ("--align", "face"),
+        ("--frames", "0,1"),
+        ("--sheet", "sheet.png"),
+    ],
+    ids=lambda option: " ".join(map(str, option)),
+)
+def test_what_whole_clips_do_not_heed_is_refused_by_name(run_moco, videos, tmp_path, option):
+    out = tmp_path / "trajectories.npz"
+
+    result = run_moco("invert", videos, "-o", out, *option)
+
+    assert result.exit_code == 2
+    assert f"{option[0]} is for pictures and single videos" in result.stderr
+    assert "--apart" in result.stderr
+    assert not out.exists()
