@@ -112,4 +112,4 @@ def _distances(a: Tensor, b: Tensor) -> Tensor:
 def _mean_other(x: Tensor) -> Tensor:
     """Return the mean distance of rows [n, d] to the other rows."""
     n = len(x)
-    return (_distances(x, x).sum() - n * EPSILON**0.5) / (n * (n - 1))
+    return (_distances(x, x).sum() - n * math.sqrt(EPSILON)) / (n * (n - 1))
