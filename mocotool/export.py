@@ -7,13 +7,14 @@ from typing import BinaryIO
 
 import numpy as np
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.render import PictureFormat, RenderConfig
 from mocotool.files import check_output_path
-from mocotool.frames import FramesU8, render_video
+from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.training.distributed import Processes
-from mocotool.video.pictures import ContactSheet, tile_frames, tile_videos, write_png
+from mocotool.video.pictures import choose_sheet_frames, tile_frames, tile_videos, write_png
 from mocotool.video.sound import TRACK_RATE, read_sound
 from mocotool.video.writing import write_video
 
@@ -82,10 +83,13 @@ def export_trajectory(
     single = grid or format == "png" or not isinstance(out, Path)
     paths = name_outputs(out, num_videos=num_videos, single=single) if isinstance(out, Path) else []
     targets: list[Path | BinaryIO] = [*paths] if isinstance(out, Path) else [out]
+
+    # outputs are refused before anything is rendered
     own = range(processes.rank, len(targets), processes.world_size)
     for target_idx in own:
         if isinstance(target := targets[target_idx], Path):
             check_output_path(target, force=force)
+
     advance = progress or (lambda _: None)
     sound = None if audio is None else read_sound(audio, rate=TRACK_RATE, num_channels=2)
     for target_idx in own:
@@ -93,6 +97,7 @@ def export_trajectory(
             sheet = draw_sheet(generator, trajectory, config=config, progress=advance)
             write_png(targets[target_idx], sheet)
             continue
+
         shown = range(num_videos) if single else [target_idx]
         videos = [
             _count_chunks(render_video(generator, trajectory, video_idx, config=config), advance)
@@ -101,6 +106,7 @@ def export_trajectory(
         chunks = tile_videos(videos) if len(videos) > 1 else videos[0]
         fps = config.choose_fps(trajectory.meta.fps)
         write_video(targets[target_idx], chunks, fps=fps, format=format, sound=sound)
+
     if force and len(paths) > 1 and processes.is_first:
         _drop_earlier(Path(str(out)), paths)
     return paths
@@ -129,12 +135,11 @@ def draw_sheet(
         uint8 [rows * h, columns * w, 3], reduced where it would be more than 8192 pixels wide or
         high.
     """
-    layout = ContactSheet(num_videos=trajectory.num_videos, num_frames=trajectory.num_frames)
-    idxs = np.array(layout.frame_indices)
-    tallest = max(layout.num_rows, len(idxs)) * generator.resolution
+    num_rows, idxs = choose_sheet_frames(trajectory.num_videos, trajectory.num_frames)
+    tallest = max(num_rows, len(idxs)) * generator.resolution
     factor = -(-tallest // MAX_SHEET_PIXELS)
     tiles: list[FramesU8] = []
-    for video_idx in range(layout.num_rows):
+    for video_idx in range(num_rows):
         for frames_u8 in render_video(
             generator, trajectory, video_idx, config=config, frame_idxs=idxs
         ):

@@ -8,12 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.render import RenderConfig
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8
 from mocotool.training.randomness import derive_rng
-
-FramesU8 = npt.NDArray[np.uint8]
 
 
 class LatentVideos(Protocol):

@@ -205,6 +205,7 @@ def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
             f"{name}: schema {schema!r}, expected {SCHEMA!r}",
             hint=f"`moco info {name}` says what the file is",
         )
+
     space, fps, history = values.get("space"), values.get("fps"), values.get("history", [])
     if space not in get_args(LatentSpace):
         raise FileFormatError(f"{name}: space {space!r} in meta, expected z, w or w+")
@@ -212,6 +213,7 @@ def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
         raise FileFormatError(f"{name}: fps {fps!r} in meta, expected a positive number")
     if not isinstance(history, list) or not all(isinstance(line, str) for line in history):
         raise FileFormatError(f"{name}: history in meta is not a list of commands")
+
     return LatentsMeta(
         space=cast("LatentSpace", space),
         fps=None if fps is None else float(fps),
@@ -287,6 +289,8 @@ def check_latents_fit(
         if made_for
         else "make them again with this generator; `moco info` shows where they came from"
     )
+
+    # shapes that this generator cannot take
     space, shape = trajectory.meta.space, trajectory.latents.shape
     if shape[-1] != generator.latent_dim:
         raise MismatchError(
@@ -304,6 +308,8 @@ def check_latents_fit(
             f"{name}: {shape[2]} layers a frame, {generator_name} has {generator.num_ws}",
             hint=hint,
         )
+
+    # another generator of the same shapes: possible, and worth a warning
     if made_for is None or named is None or made_for.sha256 == named.sha256:
         return None
     return (

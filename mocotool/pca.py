@@ -119,6 +119,7 @@ def fit_pca_basis(
             moments.add(latents)
             if progress is not None:
                 progress(len(latents))
+
     covariance = moments.covariance()
     record = generator.origin.file if generator.origin else None
     if not np.isfinite(covariance).all():
@@ -126,6 +127,7 @@ def fit_pca_basis(
         raise FileFormatError(
             f"{name}: its mapping gives NaN or infinity", hint="get the file again"
         )
+
     variance, components = principal_axes(covariance)
     total = variance.sum()
     return PCABasis(

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import ConfigError
-
-FramesU8 = npt.NDArray[np.uint8]
 
 INK, FAINT_INK, GRID = "#262a33", "#686e7a", "#e4e7ec"
 # Told apart by those who do not see red and green as well (Okabe and Ito's order, darkened).

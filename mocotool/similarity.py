@@ -12,6 +12,8 @@ WINDOW_SIZE = 11  # Wang et al. 2004
 WINDOW_SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 
+EQUAL_PSNR = 100.0  # what equal pictures count as, in dB, where it would be infinite
+
 
 def compute_image_psnr(a: Tensor, b: Tensor, *, data_range: float) -> Tensor:
     """Compute the peak signal-to-noise ratio of each pair of images.
@@ -69,8 +71,8 @@ def compute_image_ssim(
     _check_pair(a, b)
     if a.ndim != 4 or min(a.shape[-2:]) < window_size:
         raise MismatchError(
-            f"images of shape {list(a.shape)}, SSIM expects [n, c, h, w] of {window_size}x"
-            f"{window_size} pixels at least"
+            f"images of shape {list(a.shape)}, SSIM expects [n, c, h, w] of at least "
+            f"{window_size}x{window_size} pixels"
         )
     window = _gaussian(window_size, window_sigma).to(a.device)
     n = len(a)

@@ -37,7 +37,7 @@ def test_an_error_prints_as_its_message_alone():
 
 
 def test_a_hint_may_be_left_out():
-    assert ConfigError("factor 0: expected 1 at least").hint is None
+    assert ConfigError("factor 0: expected at least 1").hint is None
 
 
 def test_a_new_kind_of_error_counts_as_a_usage_error_until_it_says_otherwise():

@@ -14,6 +14,7 @@ import mocotool
 # A module imports only from its left.
 IMPORT_ORDER = (
     "errors",
+    "arrays",
     "boundary",
     "bundled",
     "files",

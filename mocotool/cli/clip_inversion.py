@@ -64,22 +64,22 @@ def invert_folder(
     from mocotool.latents import write_latents
 
     device, precision = computing.resolve()
-    painter = load_generator(generator, device=device, precision=precision)
+    network = load_generator(generator, device=device, precision=precision)
     guess = None if encoder is None else load_encoder(encoder, device=device)
     if guess is not None:
-        report.warn_if(check_encoder_fits(guess, painter))
+        report.warn_if(check_encoder_fits(guess, network))
     entries, num_frames = choose_clips(paths, config, report)
     parts = ClipParts(
         target.with_name(f"{target.name}.parts"),
-        _describe_settings(painter.origin, encoder, config, num_frames),
+        _describe_settings(network.origin, encoder, config, num_frames),
     )
     done = parts.check()
     if done:
         report.note(f"{parts.folder}: {done} clips are done already")
     with report.progress("clips", len(entries)) as advance:
         found = invert_clips(
-            painter,
-            _read_clips(entries, painter.resolution, num_frames, config.frame_stride),
+            network,
+            _read_clips(entries, network.resolution, num_frames, config.frame_stride),
             config=config,
             encoder=guess,
             parts=parts,
@@ -88,7 +88,7 @@ def invert_folder(
     rate = entries[0].fps
     trajectory = to_trajectory(
         found,
-        painter,
+        network,
         frame_stride=config.frame_stride,
         fps=None if rate is None else rate / config.frame_stride,
     )
@@ -162,6 +162,7 @@ def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[s
         }
         for clip in found
     ]
+
     values: dict[str, Any] = {
         "num_clips": n,
         "num_frames": len(found[0].latents),
@@ -171,6 +172,8 @@ def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[s
     }
     if as_json:
         return values | {"clips": clips}
+
+    # for people: the first few, in words
     listed = {
         str(clip["name"]): f"PSNR {clip['psnr_db']:.2f} dB  SSIM {clip['ssim']:.4f}"
         for clip in clips[:MAX_LISTED]

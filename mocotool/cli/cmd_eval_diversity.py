@@ -126,14 +126,14 @@ def _open_videos(
             report=report,
         )
         return require_videos(sides[0])
-    walker = load_motion(motion, pca=pca, device=measuring.device)
-    assert walker.origin is not None
-    painter = find_generator(
+    model = load_motion(motion, pca=pca, device=measuring.device)
+    assert model.origin is not None
+    network = find_generator(
         generator,
-        walker.generator_record,
-        name=walker.origin.path,
+        model.generator_record,
+        name=model.origin.path,
         device=measuring.device,
         precision=resolve_precision(computing.precision, measuring.device),
     )
-    report.warn_if(check_motion_fits(walker, painter))
-    return sample_contents(walker, painter, protocol=protocol)
+    report.warn_if(check_motion_fits(model, network))
+    return sample_contents(model, network, protocol=protocol)

@@ -130,20 +130,20 @@ def _open_subjects(
     from mocotool.trajectory import check_motion_fits
 
     if fake is None or fake.suffix.lower() in (".safetensors", ".pth"):
-        walker = load_motion(None if fake is None else check_input_file(fake), pca=pca)
-        assert walker.origin is not None
-        painter = find_generator(
+        model = load_motion(None if fake is None else check_input_file(fake), pca=pca)
+        assert model.origin is not None
+        network = find_generator(
             generator,
-            walker.generator_record,
-            name=walker.origin.path,
+            model.generator_record,
+            name=model.origin.path,
             device=device,
             precision=precision,
         )
-        report.warn_if(check_motion_fits(walker, painter))
+        report.warn_if(check_motion_fits(model, network))
         return describe_model(
-            walker.to(device),
-            painter,
-            name=walker.origin.path,
+            model.to(device),
+            network,
+            name=model.origin.path,
             num_videos=choose_num_videos(clips, protocol),
             protocol=protocol,
             baselines=baselines,

@@ -61,21 +61,21 @@ def prediction(
 
     device, precision = computing.resolve()
     listing = list_videos(videos, min_frames=config.num_frames, warn=report.warn)
-    walker = load_motion(motion, pca=pca, device=device)
-    assert walker.origin is not None
-    painter = find_generator(
+    model = load_motion(motion, pca=pca, device=device)
+    assert model.origin is not None
+    network = find_generator(
         generator,
-        walker.generator_record,
-        name=walker.origin.path,
+        model.generator_record,
+        name=model.origin.path,
         device=device,
         precision=precision,
     )
-    report.warn_if(check_motion_fits(walker, painter))
+    report.warn_if(check_motion_fits(model, network))
     count = min(config.num_videos or len(listing.entries), len(listing.entries))
     with report.progress("steps", count * config.invert.num_steps_in_all) as advance:
         result = compute_prediction(
-            walker,
-            painter,
+            model,
+            network,
             listing,
             config=config,
             features=load_features(chosen, weights, device),

@@ -30,10 +30,10 @@ from mocotool.files import check_output_path
 if TYPE_CHECKING:
     import torch
 
+    from mocotool.arrays import FramesU8
     from mocotool.generators.base import Generator
     from mocotool.inversion.objective import ImageFeatures
     from mocotool.inversion.search import Inversion
-    from mocotool.video.pixels import FramesU8
     from mocotool.video.stills import Stills
 
 CLIPS = "Whole clips"
@@ -200,19 +200,19 @@ def invert(
 
     device, precision = computing.resolve()
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
-    painter = load_generator(generator, device=device, precision=precision)
+    network = load_generator(generator, device=device, precision=precision)
     loaded = load_features(chosen, weights, device)
-    for line in list_cuts(stills.describe_cuts(painter.resolution, align=align)):
+    for line in list_cuts(stills.describe_cuts(network.resolution, align=align)):
         report.note(line)
-    _say_what_is_done(report, painter, config, PERCEPTUAL_NOTES[chosen].format(weights))
+    _say_what_is_done(report, network, config, PERCEPTUAL_NOTES[chosen].format(weights))
     squares_u8 = stills.read(
-        painter.resolution, align=align, landmarks=LandmarkFinder() if align == "face" else None
+        network.resolution, align=align, landmarks=LandmarkFinder() if align == "face" else None
     )
     wanted_u8 = squares_u8.transpose(0, 2, 3, 1)  # [n, h, w, 3]
     began = time.perf_counter()
     with report.progress("steps", len(wanted_u8) * config.num_steps_in_all) as advance:
         found = invert_images(
-            painter, from_frames_u8(wanted_u8), config=config, features=loaded, progress=advance
+            network, from_frames_u8(wanted_u8), config=config, features=loaded, progress=advance
         )
     seconds = time.perf_counter() - began
     values = describe_inversion(stills, found, seconds=seconds, as_json=report.json)
@@ -226,9 +226,9 @@ def invert(
         write_sheet(picture, output, values, report)
         return
     write_trajectory(
-        found.to_trajectory(painter, as_video=stills.is_video, fps=stills.fps),
+        found.to_trajectory(network, as_video=stills.is_video, fps=stills.fps),
         output,
-        find_generator=lambda: painter,
+        find_generator=lambda: network,
         config=RenderConfig(noise=config.noise),
         report=report,
         values=values,
@@ -293,10 +293,10 @@ def list_cuts(lines: list[str]) -> list[str]:
 
 
 def _say_what_is_done(
-    report: Report, painter: "Generator", config: InvertConfig, perceptual: str
+    report: Report, network: "Generator", config: InvertConfig, perceptual: str
 ) -> None:
     report.note(perceptual)
-    if painter.space == "w":
+    if network.space == "w":
         report.note(f"noise {config.noise}: render with --noise {config.noise} as well")
 
 
@@ -327,6 +327,7 @@ def describe_inversion(
             strict=True,
         )
     ]
+
     keys = ("pixel_mse", "psnr_db", "ssim", "perceptual", "num_steps")
     mean = {key: sum(float(image[key]) for image in images) / len(images) for key in keys}
     values: dict[str, Any] = {
@@ -337,6 +338,8 @@ def describe_inversion(
     }
     if as_json:
         return values | {"images": images}
+
+    # for people: the first few, in words
     listed = {str(image["name"]): _figures(image) for image in images[:MAX_LISTED]}
     if len(images) > MAX_LISTED:
         listed["..."] = f"{len(images) - MAX_LISTED} more; --json lists all"

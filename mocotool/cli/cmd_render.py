@@ -38,7 +38,7 @@ def render(
 
     with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
-        where = processes.device
+        device = processes.device
         trajectory, name = read_trajectory(source)
         write_trajectory(
             trajectory,
@@ -47,8 +47,8 @@ def render(
                 generator,
                 trajectory.meta.generator,
                 name=name,
-                device=where,
-                precision=resolve_precision(computing.precision, where),
+                device=device,
+                precision=resolve_precision(computing.precision, device),
             ),
             config=config,
             report=report,

@@ -62,26 +62,26 @@ def sample(
 
     with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
-        where = processes.device
-        walker = load_motion(motion, pca=pca, step_size=step_size, device=where)
-        assert walker.origin is not None
-        painter = find_generator(
+        device = processes.device
+        model = load_motion(motion, pca=pca, step_size=step_size, device=device)
+        assert model.origin is not None
+        network = find_generator(
             generator,
-            walker.generator_record,
-            name=walker.origin.path,
-            device=where,
-            precision=resolve_precision(computing.precision, where),
+            model.generator_record,
+            name=model.origin.path,
+            device=device,
+            precision=resolve_precision(computing.precision, device),
         )
-        report.warn_if(check_motion_fits(walker, painter))
+        report.warn_if(check_motion_fits(model, network))
         begin = None if start is None else read_trajectory(start)[0]
         with report.progress("videos") as advance:
             trajectory = sample_trajectory(
-                walker, painter, config=config, start=begin, progress=advance
+                model, network, config=config, start=begin, progress=advance
             )
         write_trajectory(
             trajectory,
             target,
-            find_generator=lambda: painter,
+            find_generator=lambda: network,
             config=render,
             report=report,
             processes=processes,

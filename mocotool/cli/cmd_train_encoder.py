@@ -38,9 +38,9 @@ def train_encoder_command(
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.encoder import save_encoder, train_encoder
 
-    where = resolve_device(computing.device)
+    device = resolve_device(computing.device)
     source = load_generator(
-        generator, device=where, precision=resolve_training_precision(computing.precision, where)
+        generator, device=device, precision=resolve_training_precision(computing.precision, device)
     )
     began = time.perf_counter()
     with report.progress("steps", config.num_steps) as advance:

@@ -38,20 +38,20 @@ def traverse(
     from mocotool.trajectory import traverse_basis
 
     device, precision = computing.resolve()
-    painter = load_generator(generator, device=device, precision=precision)
+    network = load_generator(generator, device=device, precision=precision)
     if pca is not None:
         basis = read_basis(pca)
     else:
         report.note(f"no --pca: computing a basis of {config.num_samples} latents")
         pca_config = PCAConfig(num_samples=config.num_samples, seed=config.seed)
         with report.progress("latents", config.num_samples) as advance:
-            basis = fit_pca_basis(painter, config=pca_config, progress=advance)
+            basis = fit_pca_basis(network, config=pca_config, progress=advance)
     if basis.meta.note:
         report.note(basis.meta.note)
     write_trajectory(
-        traverse_basis(painter, basis, config=config),
+        traverse_basis(network, basis, config=config),
         target,
-        find_generator=lambda: painter,
+        find_generator=lambda: network,
         config=render,
         report=report,
     )

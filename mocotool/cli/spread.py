@@ -153,8 +153,10 @@ def _collect(annotation: Any, parameters: dict[str, inspect.Parameter]) -> Group
         if isinstance(extra, Without)
         for name in extra.names
     }
+
     hints = get_type_hints(config_type, include_extras=True)
     described = list_fields(config_type)
+
     names: list[str] = []
     groups: dict[str, Group] = {}
     if is_chosen:
@@ -162,6 +164,7 @@ def _collect(annotation: Any, parameters: dict[str, inspect.Parameter]) -> Group
             FILE: _make_parameter(FILE, FileOption, None),
             SET: _make_parameter(SET, SetOption, None),
         }
+
     for field in dataclasses.fields(config_type):
         hint = hints[field.name]
         if field.name in left_out:
@@ -169,6 +172,8 @@ def _collect(annotation: Any, parameters: dict[str, inspect.Parameter]) -> Group
         if _find_dataclass(hint) is not None:
             groups[field.name] = _collect(hint, parameters)
             continue
+
+        # of our own options, of typer's, or none at all
         default = field.default
         found = described.get(field.name)
         if found is not None and found.option.typed:
@@ -176,8 +181,10 @@ def _collect(annotation: Any, parameters: dict[str, inspect.Parameter]) -> Group
             default = default if found.option.parse is None else None
         elif get_origin(hint) is not Annotated or found is not None:
             continue
+
         names.append(field.name)
         parameters.setdefault(field.name, _make_parameter(field.name, hint, default))
+
     return Group(type=config_type, fields=tuple(names), groups=groups, is_chosen=is_chosen)
 
 

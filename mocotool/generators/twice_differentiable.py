@@ -38,6 +38,7 @@ class _Convolve(torch.autograd.Function):
         grad, stride, padding = grads[0], ctx.stride, ctx.padding
         x_grad = weight_grad = bias_grad = None
         if ctx.needs_input_grad[0]:
+            # convolution's adjoint; what its stride skipped over at the end is padded
             reached = [(size - 1) * stride - 2 * padding + weight.shape[-1] for size in grad.shape]
             x_grad = F.conv_transpose2d(
                 grad,

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 from mocotool.layouts import to_frames_u8
-from mocotool.similarity import WINDOW_SIZE, compute_image_psnr, compute_image_ssim
-
-EQUAL_PSNR = 100.0  # what equal bytes count as, in dB, where it would be infinite
+from mocotool.similarity import EQUAL_PSNR, WINDOW_SIZE, compute_image_psnr, compute_image_ssim
 
 
 def measure_quality(img: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

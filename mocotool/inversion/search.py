@@ -126,14 +126,17 @@ def invert(
     check_images(images, generator)
     space = choose_space(generator, config.space)
     survey = survey_latents(generator, space=space, config=config)
+
     search = _Search(generator, survey, space, config, features or PyramidFeatures())
     batches = images.split(config.choose_batch_size(generator.resolution))
     found = [
         search.run(batch.to(generator.device), progress or (lambda _: None)) for batch in batches
     ]
+
     latents, img, pixel_mse, perceptual, num_steps = (
         torch.cat(parts).cpu() for parts in zip(*found, strict=True)
     )
+
     psnr, ssim = measure_quality(img, images.cpu())
     return Inversion(
         latents=latents,

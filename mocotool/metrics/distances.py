@@ -150,6 +150,7 @@ def measure_clips(
         check_comparable(side, detector=record, features=feature_settings(protocol, role))
         return MeasuredSide(side.stats, report_saved(side))
     measuring = Measuring() if measuring is None else measuring
+
     plan = plan_clips(
         side.num_frames,
         name=side.name,
@@ -159,6 +160,7 @@ def measure_clips(
         count=protocol.num_real if role == "real" else protocol.num_fake,
         seed=protocol.seed + repeat,
     )
+
     stats = extract_statistics(
         side,
         plan,
@@ -187,6 +189,8 @@ def _compare(
     if detector is None:
         detector = load_video_detector(protocol=protocol)
     check_clip_length(protocol, detector)
+
+    # other clips at each repeat; what is reported of the sides is the first's
     estimates: list[_Estimate] = []
     first: dict[str, MeasuredSide] = {}
     for repeat in range(protocol.num_repeats):
@@ -206,9 +210,11 @@ def _compare(
         estimates.append(
             _estimate(metric, stats["real"], stats["fake"], protocol, (real.name, fake.name))
         )
+
     values = [estimate.value for estimate in estimates]
     errors = [e.standard_error for e in estimates if e.standard_error is not None]
     details: dict[str, Any] = {"values": values} if len(values) > 1 else {}
+
     if ground_truth:
         halves = split_halves(first["real"].stats, real.name, seed=protocol.seed)
         estimate = _estimate(metric, *halves, protocol, (real.name, real.name))
@@ -216,6 +222,7 @@ def _compare(
             "value": estimate.value,
             "num_clips_each": halves[0].num_samples,
         }
+
     reports = {role: side.report for role, side in first.items()}
     feature_dim = first["real"].stats.feature_dim
     general = "frechet distance" if metric == "FVD" else "kernel distance"

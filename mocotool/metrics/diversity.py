@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.evaluate import DiversityProtocol
 from mocotool.configs.render import DEFAULT_FPS, RenderConfig
 from mocotool.configs.sample import SampleConfig
@@ -16,7 +17,7 @@ from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import name_source
-from mocotool.metrics.sources import FramesU8, RenderedLatents, VideoSource
+from mocotool.metrics.sources import RenderedLatents, VideoSource
 from mocotool.motion.generator import MotionGenerator
 from mocotool.trajectory import sample_trajectory
 from mocotool.video.pictures import write_png
@@ -65,7 +66,7 @@ def measure_spread(videos: Iterable[FramesU8]) -> PixelSpread:
         mean += deviation / count
         scatter += deviation * (values - mean)
     if count < 2:
-        raise MismatchError(f"{count} video, diversity needs two of one beginning at least")
+        raise MismatchError(f"{count} video, expected at least 2 of one beginning")
     return PixelSpread(mean, np.sqrt(scatter / count) / BYTE_SCALE)
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.downloads import cache_folder
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.sampling import WorkPlan
-from mocotool.metrics.sources import FramesU8, VideoSource
+from mocotool.metrics.sources import VideoSource
 from mocotool.metrics.statistics import (
     FeatureStats,
     Float32,

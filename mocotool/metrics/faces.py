@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.evaluate import CropChoice
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError
@@ -16,7 +17,6 @@ from mocotool.files import check_input_file, sha256_file
 from mocotool.metrics.detectors import DetectorRecord, load_weights, record_weights
 from mocotool.metrics.extraction import full_precision
 from mocotool.metrics.resizing import resize_frames
-from mocotool.metrics.sources import FramesU8
 from mocotool.networks.dlib_faces import FaceFinder, find_dlib_models, import_dlib
 from mocotool.networks.facenet import INPUT_SIZE, FaceNet
 

@@ -152,6 +152,7 @@ def _measure_is(
         count=protocol.num_clips,
         seed=protocol.seed,
     )
+
     stats = extract_statistics(
         videos,
         plan,
@@ -162,9 +163,11 @@ def _measure_is(
         processes=measuring.processes,
         progress=measuring.progress,
     )
+
     mean, std = inception_score(
         require_features(stats, videos.name), num_splits=protocol.num_splits, seed=protocol.seed
     )
+
     few = stats.num_samples < FEW_SAMPLES
     return MetricResult(
         metric=detector.record.name_metric("IS", general="inception score"),

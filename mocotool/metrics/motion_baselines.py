@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import MismatchError
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
-from mocotool.metrics.sources import FramesU8, VideoSource
+from mocotool.metrics.sources import VideoSource
 from mocotool.motion.generator import MotionGenerator
 from mocotool.training.randomness import derive_rng, derive_seed
 from mocotool.trajectory import draw_latents

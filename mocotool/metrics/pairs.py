@@ -17,11 +17,9 @@ from mocotool.metrics.sides import name_source
 from mocotool.metrics.sources import VideoSource
 from mocotool.networks import lpips, squeezenet
 from mocotool.networks.lpips import load_lpips
-from mocotool.similarity import compute_image_psnr, compute_image_ssim
+from mocotool.similarity import EQUAL_PSNR, compute_image_psnr, compute_image_ssim
 
 FRAMES_AT_ONCE = 16
-EQUAL_PSNR = 100.0
-"""What a pair of equal frames counts as, in dB, where the mean would be infinite otherwise."""
 
 
 def compute_psnr(

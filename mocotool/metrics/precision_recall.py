@@ -57,7 +57,7 @@ def manifold_scores(
     if min(len(real), len(fake)) <= num_neighbours:
         raise MismatchError(
             f"{len(real)} and {len(fake)} samples, {num_neighbours} neighbours need "
-            f"{num_neighbours + 1} of either at least",
+            f"at least {num_neighbours + 1} of either",
             hint="lower --num-neighbours, or measure more videos",
         )
     centre = real.mean(axis=0, dtype=np.float64)  # small numbers lose less to rounding
@@ -138,6 +138,7 @@ def _report_precision_recall(sides: ComparedSides, *, ground_truth: bool) -> Met
     assert isinstance(protocol, ManifoldProtocol)
     scores = manifold_scores(*sides.features, num_neighbours=protocol.num_neighbours)
     counts = [len(features) for features in sides.features]
+
     details: dict[str, Any] = {
         "recall": {
             "value": scores.recall,
@@ -160,6 +161,7 @@ def _report_precision_recall(sides: ComparedSides, *, ground_truth: bool) -> Met
             "coverage": truth.coverage,
             f"num_{sides.what}_each": len(pair[0]),
         }
+
     title = sides.detector.record.title or sides.detector.record.name
     return sides.report(
         metric=f"precision ({title})",

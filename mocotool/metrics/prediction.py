@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.interpolate import InterpolateConfig
 from mocotool.configs.prediction import PredictionConfig
 from mocotool.configs.render import RenderConfig
@@ -21,15 +22,12 @@ from mocotool.layouts import from_frames_u8
 from mocotool.metrics.results import MetricResult
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import portable_path
-from mocotool.similarity import compute_image_psnr, compute_image_ssim
+from mocotool.similarity import EQUAL_PSNR, compute_image_psnr, compute_image_ssim
 from mocotool.trajectory import sample_trajectory
 from mocotool.video.cutting import read_squares
 from mocotool.video.listing import VideoListing
 from mocotool.video.pictures import write_png
-from mocotool.video.pixels import FramesU8
 from mocotool.video.reading import VideoEntry
-
-EQUAL_PSNR = 100.0  # what equal frames count as, in dB, where it would be infinite
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,6 +91,8 @@ def compute_prediction(
     config = PredictionConfig() if config is None else config
     entries = choose_evenly(listing.entries, config.num_videos)
     first = np.concatenate([read_squares(entry, [0], generator.resolution) for entry in entries])
+
+    # the first frame as a latent, and the walk from there
     found = invert(
         generator,
         from_frames_u8(first.transpose(0, 2, 3, 1)),
@@ -109,6 +109,8 @@ def compute_prediction(
         ),
         config=InterpolateConfig(factor=config.factor, mode=config.mode),
     )
+
+    # real and predicted frames, the given first one left out
     rendering = RenderConfig(noise=config.invert.noise)
     videos = []
     for video_idx, entry in enumerate(entries):
@@ -124,6 +126,7 @@ def compute_prediction(
                 still_frame=compare_frames(real[1:], np.repeat(real[:1], len(real) - 1, axis=0)),
             )
         )
+
     origins = {
         "motion": motion.origin,
         "generator": generator.origin.file if generator.origin else None,

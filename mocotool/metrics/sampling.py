@@ -159,6 +159,7 @@ def plan_clips(
     """
     span = (num_frames - 1) * frame_stride + 1
     slack = video_lengths - span
+
     usable = np.flatnonzero(slack >= 0)
     if not len(usable):
         raise FileFormatError(
@@ -167,6 +168,8 @@ def plan_clips(
             f"expected {span}",
             hint="lower --num-frames or --frame-stride",
         )
+
+    # video and first frame of each clip, [m, 2]
     if choice == "all":
         rows = [
             (video_idx, start)
@@ -177,6 +180,7 @@ def plan_clips(
     else:
         starts = np.array([_start(choice, int(slack[i]), seed, int(i)) for i in usable], np.int64)
         clips = np.stack([usable.astype(np.int64), starts], axis=1)
+
     clips = clips[_subset(len(clips), count, seed)]
     return ClipPlan(
         clips,

@@ -180,9 +180,12 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
     """
     files = list(paths)
     if len(files) < 2:
-        raise ConfigError("nothing to merge: expected two files of statistics at least")
+        raise ConfigError("nothing to merge: expected at least 2 files of statistics")
+
     parts = [SavedStatistics(*read_statistics(path), str(path)) for path in files]
     first = parts[0]
+
+    # features alike, and no part twice
     seen: dict[str, str] = {}
     for part in parts:
         detector = first.meta.get("detector") or {}
@@ -195,6 +198,7 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
         if identity in seen:
             raise MismatchError(f"{part.name}: the same statistics as {seen[identity]}")
         seen[identity] = part.name
+
     stats = FeatureStats.merge([part.stats for part in parts])
     source = {
         "kind": "merged",
@@ -260,10 +264,13 @@ def collect_warnings(
             )
         if len(report.get("sizes") or {}) > 1 and not is_resized:
             warnings.append(f"{role}: frames of several sizes ({', '.join(report['sizes'])})")
+
+    # what the sides have in common, or do not
     sizes = {tuple(sorted(report.get("sizes") or {})) for report in reports.values()} - {()}
     if len(sizes) > 1 and all(len(size) == 1 for size in sizes) and not is_resized:
         shown = " and ".join(f"{role} {next(iter(r['sizes']))}" for role, r in reports.items())
         warnings.append(f"the sides differ in size ({shown}), which the distance sees")
+
     marks = [report.get("fingerprint") for report in reports.values()]
     if len(marks) == 2 and marks[0] is not None and marks[0] == marks[1]:
         warnings.append("both sides are the same videos, so the distance says nothing")

@@ -15,16 +15,15 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.render import RenderConfig
-from mocotool.errors import FileFormatError, MismatchError
+from mocotool.errors import FileFormatError
 from mocotool.files import sha256_file
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.video.listing import VideoListing, list_videos
 from mocotool.video.reading import VideoEntry, read_frames
-
-FramesU8 = npt.NDArray[np.uint8]
 
 LOSSLESS_CODECS = frozenset(
     ("ffv1", "huffyuv", "ffvhuff", "rawvideo", "png", "apng", "utvideo", "v210", "qtrle", "bmp")
@@ -189,57 +188,6 @@ class RenderedLatents:
             "generator": origin.file.sha256 if origin else None,
             "noise": self.config.noise,
             "seed": self.config.seed,
-        }
-
-
-class ClipArray:
-    """Videos of one length in memory.
-
-    Args:
-        frames_u8: uint8 [n, t, h, w, 3].
-        name: What they are called.
-    """
-
-    is_threaded = False
-
-    def __init__(self, frames_u8: FramesU8, *, name: str = "array") -> None:
-        if frames_u8.ndim != 5 or frames_u8.shape[-1] != 3 or frames_u8.dtype != np.uint8:
-            raise MismatchError(
-                f"{name}: {frames_u8.dtype} {list(frames_u8.shape)}, expected uint8 [n, t, h, w, 3]"
-            )
-        self.frames_u8 = frames_u8
-        self.name = name
-
-    @property
-    def num_frames(self) -> npt.NDArray[np.int64]:
-        """Frames of each video, [n]."""
-        return np.full(len(self.frames_u8), self.frames_u8.shape[1], np.int64)
-
-    def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
-        """Return some frames of a video, uint8 [t, h, w, 3]."""
-        clip: FramesU8 = self.frames_u8[video_idx][np.asarray(frame_idx)]
-        return clip
-
-    def describe_clip(self, video_idx: int, frame_idx: Sequence[int]) -> str:
-        """Name a clip in a message."""
-        return f"{self.name}: video {video_idx}, frames {frame_idx[0]} to {frame_idx[-1]}"
-
-    def fingerprint(self, video_idxs: Sequence[int]) -> str:
-        """Hash some videos' pixels."""
-        digest = hashlib.sha256(repr(self.frames_u8.shape[1:]).encode())
-        for video_idx in video_idxs:
-            digest.update(np.ascontiguousarray(self.frames_u8[video_idx]).tobytes())
-        return digest.hexdigest()
-
-    def describe(self) -> dict[str, Any]:
-        """Return what a result says of its input."""
-        n, _, height, width, _ = self.frames_u8.shape
-        return {
-            "kind": "array",
-            "num_videos": n,
-            "sizes": {f"{width}x{height}": n},
-            "is_lossy": False,
-            "decoding": "RGB bytes in memory",
         }
 
 

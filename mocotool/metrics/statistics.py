@@ -188,9 +188,12 @@ def read_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
             f"{path}: no statistics (found: {', '.join(sorted(fields)) or 'nothing'})",
             hint="make them with `moco eval fvd --save-stats` or `moco eval stats`",
         )
+
     meta = from_json_array(fields["meta"], str(path))
     if meta.get("schema") != SCHEMA:
         raise FileFormatError(f"{path}: schema {meta.get('schema')!r}, expected {SCHEMA!r}")
+
+    # shapes and numbers that one computation can have given
     count, mean, scatter = fields["num_samples"], fields["mean"], fields["scatter"]
     features = fields.get("features")
     is_whole = (
@@ -207,6 +210,7 @@ def read_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
             f"{path}: the statistics contradict themselves: mean {list(mean.shape)}, "
             f"scatter {list(scatter.shape)}, or numbers that are not finite"
         )
+
     stats = FeatureStats(
         num_samples=int(count),
         mean=mean,

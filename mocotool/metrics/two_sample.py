@@ -96,7 +96,7 @@ def logistic_accuracy(
     _check_balanced(x, y)
     if len(x) < num_folds:
         raise MismatchError(
-            f"{len(x)} samples of either side, {num_folds} folds need as many at least",
+            f"{len(x)} samples of either side, {num_folds} folds need at least as many",
             hint="lower --num-folds, or measure more videos",
         )
     from sklearn.linear_model import LogisticRegression

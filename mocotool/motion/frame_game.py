@@ -73,7 +73,7 @@ class FrameGame:
         judgement: ImageJudgement = (network or self.network)(img, num_passes)
         return judgement
 
-    def change(self, img: Tensor, *path: int | str) -> Tensor:
+    def augment_view(self, img: Tensor, *path: int | str) -> Tensor:
         """Return a view of each image [n, 3, h, w]: changed at random, each in its own way."""
         return augment(img, self.setting.augmentation(img.shape[-1], *path))
 
@@ -102,9 +102,9 @@ class FrameGame:
 
     def _losses_of_one_frame(self, fake: Tensor, *path: int | str) -> Metrics:
         frame_idx = self.setting.later_frame("frame", *path)
-        later_view = self.change(fake[:, frame_idx], "later", *path)
+        later_view = self.augment_view(fake[:, frame_idx], "later", *path)
         with torch.no_grad():
-            first_view = self.change(fake[:, 0], "first", *path)
+            first_view = self.augment_view(fake[:, 0], "first", *path)
         # One call for both, because reading the weights takes longer than one more picture.
         n = len(fake)
         matches = self.config.has_feature_matching
@@ -131,8 +131,8 @@ class FrameGame:
                 [first, later]
                 if self.config.augment == "paper"
                 else [
-                    self.change(first, "first", *path),
-                    self.change(later, "later", *path),
+                    self.augment_view(first, "first", *path),
+                    self.augment_view(later, "later", *path),
                 ]
             )
         # One call for everything: [g*n, 3, h, w]
@@ -171,7 +171,7 @@ class FrameGame:
         else:
             sources["later"] = [later, later]
         return {
-            name: [self.change(img, name, view, *path) for view, img in enumerate(pair)]
+            name: [self.augment_view(img, name, view, *path) for view, img in enumerate(pair)]
             for name, pair in sources.items()
         }
 

@@ -20,7 +20,10 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
     frame_mb = measure_graph_bytes(trainer.renderer, latent_dim=trainer.motion.latent_dim) / 2**20
     parameters = {"motion": count_parameters(trainer.motion)}
     parameters |= {name: count_parameters(game.network) for name, game in trainer.games.items()}
+
     seconds, saved_mb, peak_mb = _try_one_clip(trainer)
+
+    # one clip was tried; a step keeps what backward needs of all of them
     is_kept = trainer.renderer.keep_graph
     kept_mb = frame_mb * (config.num_frames - 1) if is_kept else 0.0
     step_s = num_clips * seconds
@@ -30,16 +33,18 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
         "parameters": parameters,
         "frame_size": config.frame_size,
         "components": config.num_components,
-        "clips_a_step": config.batch_size,
-        "rendered_frames_a_step": config.batch_size * config.num_frames * (config.num_g_steps + 1),
+        "clips_per_step": config.batch_size,
+        "rendered_frames_per_step": config.batch_size
+        * config.num_frames
+        * (config.num_g_steps + 1),
         "graph": "kept" if is_kept else "rendered again in chunks",
-        "graph_mb_a_frame": frame_mb,
+        "graph_mb_per_frame": frame_mb,
         "steps": config.num_steps,
         "device": str(trainer.device),
         "precision": str(trainer.setting.precision).removeprefix("torch."),
         "processes": processes.world_size,
         "estimated_memory_mb": peak_mb + (num_clips - 1) * (saved_mb + kept_mb),
-        "estimated_seconds_a_step": step_s,
+        "estimated_seconds_per_step": step_s,
         "estimated_hours": step_s * config.num_steps / 3600,
     }
 

@@ -13,7 +13,6 @@ from mocotool.motion.generator import MotionGenerator
 from mocotool.pca import fit_pca_basis
 
 QUICK_PCA_SAMPLES = 100_000  # a tenth of the paper's: its 384th deviation is off by under 1 %
-BUNDLED_PCA = Path(__file__).parent.parent / "bundled" / "pca.npz"
 
 
 def find_basis(
@@ -37,11 +36,8 @@ def find_basis(
         FileFormatError: The file is not a basis.
         MismatchError: It belongs to latents of another size.
     """
-    origin = generator.origin.file if generator.origin else None
     if pca is None and start is not None:
         return PCABasis(components=start.components.cpu().numpy(), stdev=start.stdev.cpu().numpy())
-    if pca is None and origin and origin.path.startswith("bundled:") and BUNDLED_PCA.exists():
-        return read_basis(BUNDLED_PCA)
     if pca is None:
         note(f"no --pca: computing one of {QUICK_PCA_SAMPLES} latents")
         return fit_pca_basis(
@@ -55,6 +51,7 @@ def find_basis(
             hint="make one for this generator with `moco pca GENERATOR -o pca.npz`",
         )
     made_with = basis.meta.generator
+    origin = generator.origin.file if generator.origin else None
     if made_with is not None and origin is not None and made_with.sha256 != origin.sha256:
         raise MismatchError(
             f"{pca}: was made with {made_with.path} ({made_with.sha256[:12]}), "

@@ -75,7 +75,7 @@ class VGG16Features(nn.Module):
         if img.ndim != 4 or img.shape[1] != 3 or min(img.shape[2:]) < MIN_SIZE:
             raise MismatchError(
                 f"VGG16 got images of shape {list(img.shape)}, expected [n, 3, h, w] of "
-                f"{MIN_SIZE} pixels at least"
+                f"at least {MIN_SIZE} pixels"
             )
         if max(img.shape[2:]) > MAX_SIZE:
             img = F.interpolate(img, size=(MAX_SIZE, MAX_SIZE), mode="area")

@@ -64,7 +64,7 @@ def plan_study(sides: Sequence[Path], *, config: CompareConfig | None = None) ->
     """
     config = CompareConfig() if config is None else config
     if len(sides) < 2:
-        raise ConfigError("nothing to compare: expected two sides at least")
+        raise ConfigError("nothing to compare: expected at least 2 sides")
     files = tuple(list_shown(side) for side in sides)
     per_side = config.grid**2
     for side, paths in zip(sides, files, strict=True):

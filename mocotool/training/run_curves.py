@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import FileFormatError
-from mocotool.plots import FramesU8, Series, draw_line_chart
+from mocotool.plots import Series, draw_line_chart
 from mocotool.training.run_files import LOG_NAME, read_log
 
 MAX_LINES = 6  # as many as a chart has colours for

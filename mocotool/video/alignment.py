@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
 from mocotool.errors import FileFormatError
 from mocotool.video.cutting import square_frames
-from mocotool.video.pixels import FramesU8
 
 Points = npt.NDArray[np.float64]
 Landmarks = Callable[[FramesU8], Points | None]

@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.video.contents import digest_contents
 from mocotool.video.cutting import read_squares
 from mocotool.video.decoded import DecodedFrames
 from mocotool.video.listing import VideoListing
-from mocotool.video.pixels import FramesU8
 
 # How often another sample is tried in place of one that cannot be decoded.
 MAX_REPLACEMENTS = 8

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mocotool.arrays import FramesU8
 from mocotool.video.pictures import tile_frames
-from mocotool.video.pixels import FramesU8
 
 DIFFERENCE_GAIN = 4  # a difference of a quarter of the range is white
 MAX_ROWS = 64

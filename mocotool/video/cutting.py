@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mocotool.video.pixels import FramesU8
+from mocotool.arrays import FramesU8
 from mocotool.video.reading import VideoEntry, iter_frames
 
 CHUNK_FRAMES = 32

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, atomic_path
 from mocotool.memory import free_memory_bytes
 from mocotool.video.cutting import iter_squares
-from mocotool.video.pixels import FramesU8
 from mocotool.video.reading import VideoEntry
 
 LAYOUT_VERSION = 2  # part of the name of memory-mapped files; raise it when their bytes change

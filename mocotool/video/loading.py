@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.video.clips import ClipDataset, FrameDataset, SampleDataset, read_or_replace
 from mocotool.video.decoded import decode_all
 from mocotool.video.listing import VideoListing
-from mocotool.video.pixels import FramesU8
 
 MAX_WORKERS = 8
 PREFETCH_BATCHES = 2

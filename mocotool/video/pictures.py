@@ -9,13 +9,15 @@ from typing import Any, BinaryIO
 import av
 import av.error
 import numpy as np
+import numpy.typing as npt
 
+from mocotool.arrays import FramesU8
 from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError, MismatchError, UnavailableError
 from mocotool.files import atomic_path, check_input_file
 from mocotool.video.image_sizes import claimed_size
 from mocotool.video.limits import check_frame_size, max_pixels
-from mocotool.video.pixels import BACKGROUND, FramesU8, exif_matrix, orient, to_stored_rgb
+from mocotool.video.pixels import BACKGROUND, exif_matrix, orient, to_stored_rgb
 
 MAX_IMAGE_BYTES = 1 << 28
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
@@ -139,48 +141,20 @@ def tile_videos(videos: Sequence[Iterator[FramesU8]]) -> Iterator[FramesU8]:
         yield tile_frames(chunks)
 
 
-class ContactSheet:
-    """A sheet with a row for each video and its frames from left to right.
-
-    Frames are handed in as they are rendered; only those that will be seen are kept.
+def choose_sheet_frames(
+    num_videos: int, num_frames: int, *, max_rows: int = 32, max_columns: int = 16
+) -> tuple[int, npt.NDArray[np.int64]]:
+    """Choose what a contact sheet shows: a row for each video, its frames from left to right.
 
     Args:
-        num_videos: Videos there will be.
-        num_frames: Frames each will have.
+        num_videos: Videos there are.
+        num_frames: Frames that each has.
         max_rows: Rows at most; of more videos the first are shown.
         max_columns: Columns at most; of more frames evenly spaced ones are shown, first and last
             among them.
+
+    Returns:
+        Number of rows, and the frames of each.
     """
-
-    def __init__(
-        self, *, num_videos: int, num_frames: int, max_rows: int = 32, max_columns: int = 16
-    ) -> None:
-        self.num_rows = min(num_videos, max_rows)
-        spaced = np.linspace(0, num_frames - 1, min(num_frames, max_columns)).round().astype(int)
-        self.frame_indices: tuple[int, ...] = tuple(int(index) for index in spaced)
-        self._frames: dict[tuple[int, int], FramesU8] = {}
-        self._num_seen: dict[int, int] = {}
-
-    def add(self, video_idx: int, frames_u8: FramesU8) -> None:
-        """Hand in the next frames of a video.
-
-        Args:
-            video_idx: Which video, from 0.
-            frames_u8: uint8 [t, h, w, 3], following those handed in before.
-        """
-        start = self._num_seen.get(video_idx, 0)
-        self._num_seen[video_idx] = start + len(frames_u8)
-        if video_idx >= self.num_rows:
-            return
-        for column, index in enumerate(self.frame_indices):
-            if start <= index < start + len(frames_u8):
-                self._frames[video_idx, column] = np.array(frames_u8[index - start])
-
-    def draw(self) -> FramesU8:
-        """Return the sheet, uint8 [rows * h, columns * w, 3]; frames never handed in are white."""
-        if not self._frames:
-            raise MismatchError("a contact sheet without a single frame")
-        blank = np.full_like(next(iter(self._frames.values())), BACKGROUND)
-        places = [(row, c) for row in range(self.num_rows) for c in range(len(self.frame_indices))]
-        tiles = [self._frames.get(place, blank) for place in places]
-        return tile_frames(tiles, columns=len(self.frame_indices))
+    spaced = np.linspace(0, num_frames - 1, min(num_frames, max_columns))
+    return min(num_videos, max_rows), spaced.round().astype(np.int64)

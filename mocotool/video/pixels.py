@@ -7,9 +7,8 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation
-from numpy.typing import NDArray
 
-FramesU8 = NDArray[np.uint8]
+from mocotool.arrays import FramesU8
 
 # Without full chroma interpolation swscale repeats chroma samples, which costs 6 dB on 4:2:0 video.
 SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)

@@ -20,12 +20,13 @@ import av
 import av.error
 import numpy as np
 
+from mocotool.arrays import FramesU8
 from mocotool.boundary import Meter, foreign_data
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.files import check_input_file
 from mocotool.video.limits import MAX_FRAMES, check_clip_size, check_frame_size, max_pixels
 from mocotool.video.pictures import IMAGE_SUFFIXES, decode_image
-from mocotool.video.pixels import FramesU8, to_rgb
+from mocotool.video.pixels import to_rgb
 
 # Containers whose packet times are the times of the decoded frames, and which seek. In all others
 # frames are counted from the start.

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file
 from mocotool.video.alignment import Landmarks, align_frames
 from mocotool.video.cutting import iter_squares
 from mocotool.video.pictures import IMAGE_MAGIC, read_image
-from mocotool.video.pixels import FramesU8
 from mocotool.video.reading import VideoEntry, is_image_name, iter_frames, natural_key, open_video
 
 MIN_SIDE = 8
@@ -125,6 +125,8 @@ def find_stills(
         ConfigError: A video is among images, or frames of images were asked for.
     """
     entries = [entry for path in paths for entry in _list_entries(path)]
+
+    # one video alone, or any number of images
     video = next((entry for entry in entries if entry.num_frames > 1), None)
     if video is not None and len(entries) > 1:
         raise ConfigError(
@@ -134,14 +136,16 @@ def find_stills(
         )
     if video is None and frame_idxs is not None:
         raise ConfigError(f"{paths[0]}: an image has no frames to choose from, got --frames")
+
     for entry in entries:
         if min(entry.width, entry.height) < MIN_SIDE:
             raise FileFormatError(
                 f"{entry.path}: {entry.width}x{entry.height} pixels, "
-                f"expected {MIN_SIDE}x{MIN_SIDE} at least"
+                f"expected at least {MIN_SIDE}x{MIN_SIDE}"
             )
     if video is None:
         return Stills(tuple(entries), (0,) * len(entries), as_video)
+
     chosen = tuple(range(video.num_frames)) if frame_idxs is None else tuple(sorted(frame_idxs))
     if chosen[-1] >= video.num_frames:
         raise ConfigError(

@@ -1,7 +1,7 @@
 """Encode frames as they come: MP4, MOV, WebM, MKV, GIF and APNG, in constant memory."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,11 +13,12 @@ import av.error
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from mocotool.arrays import FramesU8
 from mocotool.configs.render import SOUND_FORMATS
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.files import atomic_path
 from mocotool.video.palette import PaletteMapper
-from mocotool.video.pixels import SCALING, FramesU8
+from mocotool.video.pixels import SCALING
 from mocotool.video.sound import Samples, SoundTrack
 
 AVCOL_BT709 = 1  # matrix, primaries and transfer curve of BT.709 share one number
@@ -344,9 +345,3 @@ class _OneWay:
     def write(self, data: bytes) -> int:
         self._file.write(data)
         return len(data)
-
-
-def chunked(frames: FramesU8, size: int) -> Iterator[FramesU8]:
-    """Cut uint8 [t, h, w, 3] into chunks of at most `size` frames."""
-    for start in range(0, len(frames), size):
-        yield frames[start : start + size]

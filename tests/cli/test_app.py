@@ -57,9 +57,9 @@ def test_an_error_becomes_a_sentence_and_its_exit_code(error, words):
 
 
 def test_an_error_without_a_hint_is_one_line():
-    result = CliRunner().invoke(make_app(ConfigError("factor 0: expected 1 at least")), ["fail"])
+    result = CliRunner().invoke(make_app(ConfigError("factor 0: expected at least 1")), ["fail"])
 
-    assert result.stderr == "moco: error: factor 0: expected 1 at least\n"
+    assert result.stderr == "moco: error: factor 0: expected at least 1\n"
 
 
 def test_shapes_in_a_message_survive():

@@ -215,7 +215,7 @@ def mixed(folder):
     [
         (lambda folder: [folder / "no.png"], 3, "no such file or folder"),
         (text, 3, "neither an image nor a video that can be decoded"),
-        (dot, 3, "1x1 pixels, expected 8x8 at least"),
+        (dot, 3, "1x1 pixels, expected at least 8x8"),
         (lambda folder: [folder], 3, "no images in this folder"),
         (mixed, 2, "clip.mkv: a video of 2 frames, expected an image like the others"),
     ],

@@ -144,7 +144,7 @@ def test_a_preset_sets_the_authors_batch(train):
 
     plan = json.loads(result.stdout)
     assert plan["domain"] == "cross"
-    assert plan["clips_a_step"] == 2  # what is typed wins
+    assert plan["clips_per_step"] == 2  # what is typed wins
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from clip_array import ClipArray
 from toy_videos import ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, VideoProtocol
@@ -14,7 +15,6 @@ from mocotool.metrics.distances import Measuring, compute_fvd, compute_kvd, feat
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid
 from mocotool.metrics.sides import SavedStatistics, find_stride_warnings, save_statistics
-from mocotool.metrics.sources import ClipArray
 from mocotool.metrics.statistics import read_statistics
 
 PROTOCOL = VideoProtocol(num_frames=8, real_clips="first", covariance="unbiased")

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from clip_array import ClipArray
 from toy_videos import draw_videos
 
 from mocotool.errors import MismatchError
 from mocotool.metrics.diversity import compute_diversity, measure_spread, write_pictures
-from mocotool.metrics.sources import ClipArray
 from mocotool.video.pictures import read_image
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from clip_array import ClipArray
 from toy_videos import BrokenDetector, ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.metrics.extraction import extract_statistics
 from mocotool.metrics.sampling import plan_clips
-from mocotool.metrics.sources import ClipArray
 from mocotool.metrics.statistics import FeatureStats
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clip_array import ClipArray
 
 from mocotool.configs.evaluate import FaceProtocol
 from mocotool.errors import ConfigError, FileFormatError, UnavailableError
 from mocotool.metrics.detectors import DetectorRecord
 from mocotool.metrics.face_distance import compute_acd, mean_pairwise_distance
 from mocotool.metrics.faces import FaceVectors, load_face_embedder
-from mocotool.metrics.sources import ClipArray, open_videos
+from mocotool.metrics.sources import open_videos
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

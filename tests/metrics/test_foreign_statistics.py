@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from clip_array import ClipArray
 from toy_videos import ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, VideoProtocol
@@ -13,7 +14,6 @@ from mocotool.metrics.distances import Measuring, compute_fvd
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid, compute_kid
 from mocotool.metrics.sides import open_side
-from mocotool.metrics.sources import ClipArray
 from mocotool.metrics.statistics import FeatureStats
 
 MEASURING = Measuring(config=ExtractionConfig(use_cache=False))

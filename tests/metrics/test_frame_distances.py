@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from clip_array import ClipArray
 from reference.frechet import kernel_distance_by_loops
 from toy_videos import draw_videos
 
@@ -10,7 +11,6 @@ from mocotool.errors import MismatchError
 from mocotool.metrics.distances import Measuring
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_kid
-from mocotool.metrics.sources import ClipArray
 from mocotool.metrics.two_sample import compute_two_sample
 
 MEASURING = Measuring(config=ExtractionConfig(use_cache=False))
@@ -87,7 +87,7 @@ def test_frames_of_one_video_are_warned_of(compute, real, other):
 def test_too_few_frames_are_refused(real):
     pair = ClipArray(draw_videos(2, seed=3, num_frames=6), name="pair")
 
-    with pytest.raises(MismatchError, match="a kernel distance needs 3"):
+    with pytest.raises(MismatchError, match="needs at least 3 of either"):
         compare(compute_kid, real, pair)
 
 

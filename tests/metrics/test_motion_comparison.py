@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from clip_array import ClipArray
 from toy_videos import draw_videos
 
 from mocotool.configs.eval_motion import MotionProtocol
@@ -12,7 +13,6 @@ from mocotool.metrics.motion_baselines import (
     walk_randomly,
 )
 from mocotool.metrics.motion_sample import sample_motion
-from mocotool.metrics.sources import ClipArray
 from mocotool.trajectory import draw_latents
 
 PROTOCOL = MotionProtocol(num_frames=8, real_stride=1, num_seeds=2, max_frames=16)

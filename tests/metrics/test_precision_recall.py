@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from clip_array import ClipArray
 from sklearn.neighbors import NearestNeighbors
 from toy_videos import draw_videos
 
@@ -15,7 +16,6 @@ from mocotool.metrics.detectors import MotionDetector
 from mocotool.metrics.distances import Measuring
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.precision_recall import compute_precision_recall, manifold_scores
-from mocotool.metrics.sources import ClipArray
 from mocotool.metrics.two_sample import compute_two_sample
 
 MEASURING = Measuring(config=ExtractionConfig(use_cache=False))
@@ -92,7 +92,7 @@ def test_equal_distributions_have_a_density_of_one():
 
 
 def test_what_cannot_be_compared_is_a_sentence():
-    with pytest.raises(MismatchError, match="5 neighbours need 6 of either"):
+    with pytest.raises(MismatchError, match="5 neighbours need at least 6 of either"):
         manifold_scores(draw(5), draw(9))
     with pytest.raises(MismatchError, match="cannot be compared"):
         manifold_scores(draw(9), draw(9)[:, :2])

@@ -113,5 +113,5 @@ def test_logistic_regression_cannot_tell_what_is_alike():
 
 
 def test_fewer_samples_than_folds_are_refused():
-    with pytest.raises(MismatchError, match="5 folds need as many"):
+    with pytest.raises(MismatchError, match="5 folds need at least as many"):
         logistic_accuracy(draw(4), draw(4))

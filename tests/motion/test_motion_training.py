@@ -183,6 +183,6 @@ def test_the_plan_tells_sizes_time_and_memory(start):
     plan = plan_training(start().trainer)
 
     assert plan["parameters"].keys() == {"motion", "video", "image"}
-    assert plan["rendered_frames_a_step"] == 2 * 4 * 3
-    assert plan["estimated_seconds_a_step"] > 0
+    assert plan["rendered_frames_per_step"] == 2 * 4 * 3
+    assert plan["estimated_seconds_per_step"] > 0
     assert plan["estimated_memory_mb"] > 0

@@ -124,13 +124,17 @@ def test_a_run_from_before_the_record_of_inputs_goes_on(run):
     kept = {name: record[name] for name in ("version", "command", "config")}
     (run.path / "config.json").write_text(json.dumps(kept))
 
+    warnings = []
+
     RunFolder(run.path).open(
         ToyModelConfig(),
         resume=True,
         inputs={"generator": {"path": "a", "sha256": "b"}},
         machine={"device": "cpu"},
-        warn=nothing_to_say,
+        warn=warnings.append,
     )
+
+    assert warnings == []
 
 
 def test_a_run_of_another_command_is_refused(run):
@@ -158,9 +162,16 @@ def test_the_same_file_elsewhere_is_the_same_file(tmp_path):
     run = RunFolder(tmp_path / "run")
     run.open(ToyModelConfig(), resume=False, inputs={"generator": {"path": "a", "sha256": "1"}})
 
+    warnings = []
+
     RunFolder(run.path).open(
-        ToyModelConfig(), resume=True, inputs={"generator": {"path": "b", "sha256": "1"}}
+        ToyModelConfig(),
+        resume=True,
+        inputs={"generator": {"path": "b", "sha256": "1"}},
+        warn=warnings.append,
     )
+
+    assert warnings == []
 
 
 def test_another_machine_is_warned_of(tmp_path):

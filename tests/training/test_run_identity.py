@@ -59,7 +59,10 @@ def test_a_state_from_before_contents_were_known_goes_on(clips):
     state = load(clips).state_dict()
     del state["contents"]
 
-    load(clips).load_state_dict(state)
+    batches = load(clips)
+    batches.load_state_dict(state)
+
+    assert next(batches).shape == (2, 4, 3, 8, 8)
 
 
 def take_in_child(folder, pause_s=0.3):

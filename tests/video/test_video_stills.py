@@ -107,7 +107,7 @@ def test_a_text_that_is_called_an_image_is_refused(tmp_path):
 def test_a_one_pixel_image_is_refused(tmp_path):
     write_png(tmp_path / "dot.png", picture(1, 1))
 
-    with pytest.raises(FileFormatError, match=r"dot\.png: 1x1 pixels, expected 8x8 at least"):
+    with pytest.raises(FileFormatError, match=r"dot\.png: 1x1 pixels, expected at least 8x8"):
         find_stills([tmp_path / "dot.png"])
 
 

@@ -12,7 +12,6 @@ from mocotool.video.reading import open_video, read_frames
 from mocotool.video.writing import (
     VIDEO_FORMATS,
     VideoWriter,
-    chunked,
     video_format,
     write_video,
 )
@@ -24,6 +23,10 @@ def smooth_frames(num_frames=20, height=48, width=64):
     return np.stack(
         [np.stack([2 * x + i, 3 * y, 255 - x - y - 2 * i], -1) for i in range(num_frames)]
     ).astype(np.uint8)
+
+
+def cut_into_chunks(frames, size):
+    return [frames[start : start + size] for start in range(0, len(frames), size)]
 
 
 def psnr(a, b):
@@ -43,7 +46,7 @@ def test_every_format_comes_back(tmp_path, ending, least_psnr):
     frames = smooth_frames()
     path = tmp_path / f"clip.{ending}"
 
-    num_written = write_video(path, chunked(frames, 7), fps=25)
+    num_written = write_video(path, cut_into_chunks(frames, 7), fps=25)
 
     entry, got = read_all(path)
     assert num_written == entry.num_frames == 20
@@ -116,7 +119,7 @@ def test_gif_faster_than_browsers_play_is_slowed(tmp_path):
 def test_long_gifs_keep_every_frame(tmp_path, monkeypatch):
     monkeypatch.setattr("mocotool.video.palette.MAX_STRETCH_FRAMES", 4)
     path = tmp_path / "clip.gif"
-    write_video(path, chunked(smooth_frames(10), 3), fps=10)
+    write_video(path, cut_into_chunks(smooth_frames(10), 3), fps=10)
 
     _, got = read_all(path)
     assert psnr(got, smooth_frames(10)) > 32

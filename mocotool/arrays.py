@@ -1,0 +1,7 @@
+"""The type of array that pictures outside of tensors are handed around in."""
+
+import numpy as np
+import numpy.typing as npt
+
+FramesU8 = npt.NDArray[np.uint8]
+"""RGB as files and encoders have it: uint8 [h, w, 3], or [t, h, w, 3] for frames."""
