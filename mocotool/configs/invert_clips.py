@@ -37,7 +37,8 @@ class InvertClipsConfig:
         _Clips("Steps of the search that derivatives serve; fewer are slower and nearer.", min=1),
     ] = 3
     num_axes: Annotated[
-        int, _Inner("Axes of the latents that are searched, the widest ones.", min=1)
+        int,
+        _Clips("Axes of the latents that are searched, the widest; fewer are quicker.", min=1),
     ] = 128
     smoothness: Annotated[
         float,

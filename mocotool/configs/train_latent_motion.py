@@ -54,6 +54,12 @@ class TrainLatentMotionConfig:
             "Share of directions of the first latent that are hidden in training.", min=0, below=1
         ),
     ] = 0.3
+    liveliness: Annotated[
+        float,
+        _Setting(
+            "How much pictures shall change, of what those of the real clips' latents do.", above=0
+        ),
+    ] = 1.0
     held_out: Annotated[
         float, _Setting("Share of the clips that training does not see.", min=0, below=1)
     ] = 0.1

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mocotool.generators.base import Generator
 from mocotool.motion.guided import GuidedMotion
+from mocotool.motion.latent_clips import LatentWindows
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.walk_figures import NUM_CONTENTS, find_walk_alarms, measure_walks
 from mocotool.training.loop import Alarms, Say, Training, run_training
@@ -19,7 +20,8 @@ from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
 FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real steps' energy
-NUM_RENDERED = 16  # clips that say how lively motion is
+NUM_RENDERED = 128  # pairs of frames that say how lively motion is
+RENDER_BATCH = 32
 NUM_TRIES = 4
 GAIN_RANGE = (0.2, 5.0)
 
@@ -159,29 +161,39 @@ def find_alarms(figures: dict[str, float]) -> dict[str, str]:
 
 @torch.no_grad()
 def match_liveliness(
-    motion: GuidedMotion, generator: Generator, clips: Tensor, *, seed: int = 0
+    motion: GuidedMotion,
+    generator: Generator,
+    clips: LatentWindows,
+    *,
+    share: float = 1.0,
+    seed: int = 0,
 ) -> float:
     """Set a model's gain so that its pictures change as much as those of real clips' latents.
 
     Args:
         motion: The model; its `gain` is changed.
         generator: What renders.
-        clips: Real clips in coordinates, [n, t, k].
-        seed: Of first latents and noise.
+        clips: The real clips.
+        share: Which multiple of their liveliness is wanted.
+        seed: Of places in clips, first latents and noise.
 
     Returns:
         The gain.
     """
     rng = derive_rng(seed, "liveliness")
-    num_frames = min(motion.num_frames, clips.shape[1])
-    real = motion.from_coords(clips[:NUM_RENDERED, :num_frames])
-    wanted = _measure_change(generator, real)
+    real = motion.from_coords(clips.draw(NUM_RENDERED, 2, rng=rng))
+    wanted = share * _measure_change(generator, real)
+
+    # One step of each of many walks says more than all steps of a few, at the same price.
     z = torch.randn(NUM_RENDERED, generator.z_dim, generator=rng).to(generator.device)
     first = generator.mapping(z).float().to(motion.device)
-    noise = motion.draw_noise(NUM_RENDERED, num_frames, rng=rng)
+    noise = motion.draw_noise(NUM_RENDERED, motion.num_frames, rng=rng)
+    places = torch.randint(motion.num_frames - 1, (NUM_RENDERED,), generator=rng)
+    steps = places[:, None] + torch.arange(2)  # [n, 2]
     motion.gain = 1.0
     for _ in range(NUM_TRIES):
-        found = _measure_change(generator, motion(first, noise))
+        walks = motion(first, noise)
+        found = _measure_change(generator, walks[torch.arange(NUM_RENDERED)[:, None], steps])
         gain = motion.gain * wanted / max(found, 1e-9)
         motion.gain = min(max(gain, GAIN_RANGE[0]), GAIN_RANGE[1])
     return motion.gain
@@ -189,8 +201,9 @@ def match_liveliness(
 
 def _measure_change(generator: Generator, walks: Tensor) -> float:
     """Return the mean absolute difference of neighbouring frames of walks [n, t, latent_dim]."""
-    changes = [
-        generator.synthesis(walk.to(generator.device)).clamp(-1, 1).diff(dim=0).abs().mean()
-        for walk in walks
-    ]
-    return float(torch.stack(changes).mean())
+    n, t, _ = walks.shape
+    latents = walks.flatten(0, 1).to(generator.device)
+    img = torch.cat(
+        [generator.synthesis(part).clamp(-1, 1) for part in latents.split(RENDER_BATCH)]
+    )
+    return float(img.unflatten(0, (n, t)).diff(dim=1).abs().mean())

@@ -106,7 +106,13 @@ def train_latent_motion_run(
 
     def save(motion: GuidedMotion, step: int, *, is_best: bool) -> None:
         lively = copy.deepcopy(motion)
-        match_liveliness(lively, source, trainer.clips.seen.coords, seed=trainer.config.seed)
+        match_liveliness(
+            lively,
+            source,
+            trainer.clips.seen,
+            share=trainer.config.liveliness,
+            seed=trainer.config.seed,
+        )
         for name in (MOTION_NAME, BEST_NAME)[: 1 + is_best]:
             save_motion(
                 lively,
