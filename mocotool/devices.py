@@ -2,10 +2,18 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 
 import torch
 
 from mocotool.errors import ConfigError, UnavailableError
+
+DTYPES = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
 def resolve_device(name: str) -> torch.device:
@@ -61,17 +69,22 @@ def _cpu_flags() -> frozenset[str]:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Turn "auto", "fp32", "bf16" or "fp16" into the dtype heavy layers compute in.
+    """Turn "auto", "fp32", "tf32", "bf16" or "fp16" into the dtype heavy layers compute in.
 
-    "auto" is bf16 where the hardware has it, else fp32.
+    "auto" is bf16 where the hardware has it, else fp32. "tf32" is float32 whose products a GPU may
+    round to 10 bits; torch does so in convolutions unless told otherwise, and from this call on it
+    is told, for the whole process.
 
     Raises:
-        ConfigError: The name is none of these, or fp16 was asked for on the CPU.
+        ConfigError: The name is none of these, or fp16 or tf32 was asked for on the CPU.
 
     Source:
         Official code: float32 throughout.
         Deviation: "auto" takes bf16 where it is quick; docs/precision.md has what that changes.
     """
+    if name == "tf32" and device.type != "cuda":
+        raise ConfigError("--precision tf32: a CUDA device alone has it", hint="--precision fp32")
+    _allow_tf32(name == "tf32")
     if name == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
     if name == "fp16" and device.type == "cpu":
@@ -79,9 +92,26 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
             "--precision fp16: not supported on the CPU", hint="use --precision bf16 or fp32"
         )
     try:
-        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+        return DTYPES[name]
     except KeyError:
-        raise ConfigError(f"--precision {name}: expected auto, fp32, bf16 or fp16") from None
+        raise ConfigError(f"--precision {name}: expected auto, fp32, tf32, bf16 or fp16") from None
+
+
+def _allow_tf32(is_allowed: bool) -> None:
+    torch.backends.cudnn.allow_tf32 = is_allowed
+    torch.set_float32_matmul_precision("high" if is_allowed else "highest")
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute in float32 proper inside the block: no TF32, whatever the program around allows."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def resolve_training_precision(name: str, device: torch.device) -> torch.dtype:

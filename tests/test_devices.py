@@ -30,3 +30,30 @@ def test_a_trainer_refuses_float16_too():
     with pytest.raises(ConfigError):
         check_training_precision(torch.float16)
     check_training_precision(torch.bfloat16)
+
+
+@pytest.fixture
+def torchs_own_settings():
+    """TF32 as torch has it by default, and again after the test."""
+    torch.backends.cudnn.allow_tf32 = True
+    yield
+    torch.backends.cudnn.allow_tf32 = True
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "auto"])
+def test_convolutions_round_to_tf32_only_where_asked(name, torchs_own_settings):
+    gpu = torch.device("cuda")
+
+    assert resolve_precision("tf32", gpu) is torch.float32
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.backends.cuda.matmul.allow_tf32
+
+    resolve_precision(name, torch.device("cpu"))
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_tf32_on_the_cpu_is_a_sentence():
+    with pytest.raises(ConfigError, match="--precision tf32: a CUDA device alone has it"):
+        resolve_precision("tf32", torch.device("cpu"))

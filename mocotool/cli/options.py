@@ -25,7 +25,7 @@ class Computing:
     precision: Annotated[
         str,
         typer.Option(
-            help="auto, fp32, bf16 or fp16; auto is bf16 where the hardware has it.",
+            help="auto, fp32, tf32, bf16 or fp16; auto is bf16 where the hardware has it.",
             rich_help_panel="Computing",
         ),
     ] = "auto"
@@ -51,7 +51,7 @@ class TrainingComputing:
     precision: Annotated[
         str,
         typer.Option(
-            help="auto, fp32 or bf16; auto is bf16 where the hardware has it.",
+            help="auto, fp32, tf32 or bf16; auto is bf16 where the hardware has it.",
             rich_help_panel="Computing",
         ),
     ] = "auto"
@@ -64,7 +64,7 @@ class MeasuringComputing(Computing):
     precision: Annotated[
         str,
         typer.Option(
-            help="What a generator of latents computes in: auto, fp32, bf16 or fp16; "
+            help="What a generator of latents computes in: auto, fp32, tf32, bf16 or fp16; "
             "detectors always take fp32.",
             rich_help_panel="Computing",
         ),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig, SearchSpace
+from mocotool.devices import full_precision
 from mocotool.errors import DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.inversion.descent import (
@@ -237,7 +238,8 @@ class _Search:
             if not len(rows):
                 break
         if self.config.num_polish_steps:
-            polished = self._polish(found, target, target_maps, progress)
+            with full_precision():  # rounded products end these steps far too soon
+                polished = self._polish(found, target, target_maps, progress)
             found = self._choose(found, polished, target, target_maps)
         return (*self._measure(found, target, target_maps), num_steps)
 

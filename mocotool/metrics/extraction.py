@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mocotool.arrays import FramesU8
 from mocotool.configs.evaluate import ExtractionConfig
+from mocotool.devices import full_precision
 from mocotool.downloads import cache_folder
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.metrics.detectors import Detector
@@ -144,18 +145,6 @@ def extract_features(
 def choose_batch_size(detector: Detector, device: torch.device) -> int:
     """Return how many samples suit a device."""
     return detector.batch_size * (1 if device.type == "cpu" else GPU_BATCH_FACTOR)
-
-
-@contextlib.contextmanager
-def full_precision() -> Iterator[None]:
-    """Compute in float32 proper inside the block: no TF32, whatever the program around allows."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def gather_statistics(

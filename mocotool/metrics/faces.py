@@ -11,11 +11,11 @@ import torch
 
 from mocotool.arrays import FramesU8
 from mocotool.configs.evaluate import CropChoice
+from mocotool.devices import full_precision
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.metrics.detectors import DetectorRecord, load_weights, record_weights
-from mocotool.metrics.extraction import full_precision
 from mocotool.metrics.resizing import resize_frames
 from mocotool.networks.dlib_faces import FaceFinder, find_dlib_models, import_dlib
 from mocotool.networks.facenet import INPUT_SIZE, FaceNet
