@@ -72,10 +72,10 @@ def test_the_bundled_generator_learns_from_the_bundled_clips(tmp_path):
         progress=told.append,
     )
 
-    motion = moco.load_motion(trained.motion)
-    trajectory = moco.sample_trajectory(motion, moco.load_generator())
+    generator = moco.load_generator()
+    trajectory = moco.sample_trajectory(moco.load_motion(trained.motion), generator)
     assert trained == moco.TrainedMotion(motion=tmp_path / "run" / "motion.safetensors", steps=4)
-    assert trajectory.latents.shape == (1, 4, 512)
+    assert trajectory.latents.shape == (1, 4, generator.latent_dim)
     assert any("computing one of 100000 latents" in note for note in notes)
     assert [*dict.fromkeys(step.stage for step in told)] == ["latents", "frames decoded", "steps"]
 
