@@ -102,6 +102,7 @@ _PUBLIC = {
     "compute_two_sample": "mocotool.metrics.two_sample",
     "TwoSampleProtocol": "mocotool.configs.eval_features",
     "compute_precision_recall": "mocotool.metrics.precision_recall",
+    "FeatureProtocol": "mocotool.configs.eval_features",
     "ManifoldProtocol": "mocotool.configs.eval_features",
     "manifold_scores": "mocotool.metrics.precision_recall",
     "compute_lpips": "mocotool.metrics.pairs",

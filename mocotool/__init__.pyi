@@ -83,6 +83,7 @@ from mocotool.metrics.frame_distances import compute_kid as compute_kid
 from mocotool.metrics.two_sample import compute_two_sample as compute_two_sample
 from mocotool.configs.eval_features import TwoSampleProtocol as TwoSampleProtocol
 from mocotool.metrics.precision_recall import compute_precision_recall as compute_precision_recall
+from mocotool.configs.eval_features import FeatureProtocol as FeatureProtocol
 from mocotool.configs.eval_features import ManifoldProtocol as ManifoldProtocol
 from mocotool.metrics.precision_recall import manifold_scores as manifold_scores
 from mocotool.metrics.pairs import compute_lpips as compute_lpips

@@ -84,11 +84,9 @@ def test_a_trajectory_holds_numbers(toy_trajectory):
 @pytest.mark.parametrize(
     "words",
     [
-        ("sample", "--fps"),
         ("sample", "--step-size"),
         ("sample", "--truncation-psi"),
         ("traverse", "--reach"),
-        ("render", "--fps"),
         ("train-motion", "--learning-rate"),
     ],
     ids=" ".join,
@@ -98,6 +96,15 @@ def test_options_take_numbers(words, value, run_moco):
 
     assert result.exit_code == 2
     assert f"{words[-1]} {float(value)}: expected a finite number" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_frame_rates_are_in_their_range(value, run_moco):
+    result = run_moco("sample", "--fps", value)
+
+    assert result.exit_code == 2
+    assert "--fps" in result.stderr
+    assert "100000" in result.stderr
 
 
 def test_components_without_variance_are_warned_of(toy_pca_path, tmp_path):

@@ -82,7 +82,7 @@ def test_the_passes_are_those_of_the_authors_script(name):
 def test_each_table_has_its_commands_and_what_it_lacks(number):
     (section,) = re.findall(rf"\n### Table {number}: .*?(?=\n##|\Z)", TEXT, re.DOTALL)
 
-    assert re.search(r"```sh needs [^\n]+\n(moco .*\n)+```", section)
+    assert re.search(r"```sh needs [^\n]+\n((moco|mkdir) .*\n)+```", section)
     assert "Not to be had here: " in section
 
 

@@ -45,7 +45,7 @@ def test_one_side_is_too_few(run_moco, sides, tmp_path):
     result = run_moco("compare", sides[0], "-o", tmp_path / "p")
 
     assert result.exit_code == 2
-    assert "expected two sides" in result.stderr
+    assert "expected at least 2 sides" in result.stderr
 
 
 def test_votes_become_a_table(run_moco, tmp_path):

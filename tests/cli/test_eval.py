@@ -296,7 +296,7 @@ BAD_INPUTS = {
     "different lengths": ("psnr", "real", "long", 4, "8 and 9 frames"),
     "bad shard": ("stats", "real", *MOTION, "--shard", "3/3", "-o", "s.npz", 2, "shard 3/3"),
     "no shard": ("stats", "real", *MOTION, "--shard", "x", "-o", "s.npz", 2, "expected I/N"),
-    "one part": ("merge", "other.npz", "-o", "s.npz", 2, "two files of statistics"),
+    "one part": ("merge", "other.npz", "-o", "s.npz", 2, "at least 2 files of statistics"),
     "parts of something else": ("merge", *["other.npz"] * 2, "-o", "s.npz", 3, "no statistics"),
     "small frames": ("lpips", "tiny", "tiny", 4, "at least 32 pixels"),
     "even window": ("ssim", "real", "real", "--window-size", "8", 2, "odd number"),

@@ -86,7 +86,7 @@ def test_what_cannot_be_compared_is_a_sentence(make_sides, tmp_path):
     a, b = make_sides("a", "b", num_videos=3)
     (tmp_path / "notes").mkdir()
 
-    with pytest.raises(ConfigError, match="expected two sides"):
+    with pytest.raises(ConfigError, match="expected at least 2 sides"):
         plan([a])
     with pytest.raises(ConfigError, match="3 videos, a square of 2 by 2 needs 4"):
         plan([a, b], grid=2)
