@@ -154,21 +154,31 @@ def learnt_loops():
     return generator, sample_trajectory(motion, generator, config=config)
 
 
-def test_sixteen_learnt_loops_have_exact_ends_and_hidden_seams(learnt_loops, toy_motion):
+def test_learnt_loops_begin_as_open_walks_do_and_lose_the_jump_at_the_end(learnt_loops):
     generator, loops = learnt_loops
-    motion = load_motion(None)
-    open_walks = sample_trajectory(
-        motion, generator, config=SampleConfig(num_videos=16, num_frames=24)
-    )
+    config = SampleConfig(num_videos=16, num_frames=24)
+    open_walks = sample_trajectory(load_motion(None), generator, config=config)
 
     steps = closed_steps(loops.latents)
 
     assert loops.num_frames == 24
     np.testing.assert_array_equal(loops.latents[:, 0], open_walks.latents[:, 0])
-    assert (steps[:, -1] <= 1.05 * steps[:, :-1].max(axis=1)).all()
-    assert (steps[:, -1] >= 0.5 * steps[:, :-1].min(axis=1)).all()
     jumps = closed_steps(open_walks.latents)[:, -1]
-    assert np.median(jumps) > 1.5 * np.median(steps[:, -1])  # what --loop takes away
+    assert (jumps > 1.5 * steps[:, :-1].max(axis=1)).sum() >= 14  # what --loop takes away
+
+
+def test_the_seam_of_learnt_loops_is_a_step_like_any_other(learnt_loops):
+    generator, _ = learnt_loops
+    config = SampleConfig(num_videos=64, num_frames=24, loop=True)
+    loops = sample_trajectory(load_motion(None), generator, config=config)
+
+    steps = closed_steps(loops.latents)
+
+    # Of 24 steps that are alike, each place in their order is as likely as any other: the seam is
+    # in the middle on average, and the smallest or the largest of all once in twelve loops.
+    place = (steps[:, :-1] < steps[:, -1:]).sum(axis=1)  # 0 to 23
+    assert abs(place.mean() - 11.5) < 3 * np.sqrt((24**2 - 1) / 12 / 64)
+    assert np.isin(place, [0, 23]).mean() < 1 / 12 + 3 * np.sqrt(1 / 12 * 11 / 12 / 64)
 
 
 @pytest.mark.slow
