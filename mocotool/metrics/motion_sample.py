@@ -67,7 +67,7 @@ def sample_motion(
     Args:
         videos: Where clips come from.
         num_frames: Frames of a clip.
-        stride: Every which frame is taken.
+        stride: Take every n-th frame.
         lengths: Clip lengths after which identity is looked at, `num_frames` among them; those that
             one of the videos does not have are left out.
         count: Videos at most, a random choice if there are more.

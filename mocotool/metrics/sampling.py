@@ -47,7 +47,7 @@ class ClipPlan:
     Args:
         clips: Video and first frame of each, [m, 2].
         num_frames: Frames in a clip.
-        frame_stride: Every which frame is taken.
+        frame_stride: Take every n-th frame.
         num_short: Videos that were too short.
     """
 
@@ -147,7 +147,7 @@ def plan_clips(
         name: What the videos are called, for the message.
         choice: Which clips of a video.
         num_frames: Frames in a clip.
-        frame_stride: Every which frame is taken.
+        frame_stride: Take every n-th frame.
         count: Clips at most, a random choice if there are more; `None` is all.
         seed: Of the random choices.
 

@@ -286,7 +286,7 @@ def find_stride_warnings(
 
     Args:
         reports: What is known of each side; `recorded_stride` of latents says what they stand for.
-        protocol: Every which frame of each side is taken.
+        protocol: Says to take every n-th frame of each side.
     """
     recorded = reports["fake"].get("recorded_stride")
     if recorded is None:

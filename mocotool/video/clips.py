@@ -61,7 +61,7 @@ class ClipDataset:
     Args:
         listing: Videos of at least `clip_span` frames (`list_videos(min_frames=...)`).
         num_frames: Frames in a clip.
-        frame_stride: Every which frame is taken.
+        frame_stride: Take every n-th frame.
         size: Height and width of a clip in pixels, after a centre square crop.
         seed: Orders the videos and draws the starts.
         decoded: The same videos decoded already, or `None` to decode on demand.

@@ -162,7 +162,7 @@ def load_clips(
     Args:
         listing: Videos of at least `clip_span(num_frames, frame_stride)` frames.
         num_frames: Frames in a clip.
-        frame_stride: Every which frame is taken.
+        frame_stride: Take every n-th frame.
         size: Height and width of a clip.
         batch_size: Clips in a batch over all processes.
         seed: Orders the videos and draws the starts.

@@ -176,7 +176,11 @@ def test_time_spent_by_those_who_take_the_frames_does_not_count(tmp_path, monkey
     monkeypatch.setattr(boundary, "SPARE_SECONDS", 0.05)
     write_clip(tmp_path / "clip.mkv", codec="ffv1", pix_fmt="bgr0", num_frames=4)
 
+    num_frames = 0
     for _ in iter_frames(open_video(tmp_path / "clip.mkv")):
+        num_frames += 1
         start = time.thread_time()
         while time.thread_time() < start + 0.06:
             pass
+
+    assert num_frames == 4
