@@ -59,6 +59,8 @@ def sample_trajectory(
     config = SampleConfig() if config is None else config
     check_motion_fits(motion, generator)
     num_frames = config.num_frames or motion.num_frames
+
+    # First latents: drawn, or those of a file
     if start is None:
         plan = config.plan_videos()
         check_room(plan.num_videos, num_frames, generator.latent_dim)
@@ -71,6 +73,7 @@ def sample_trajectory(
         plan = config.plan_videos(num_starts=start.num_videos)
         check_room(plan.num_videos, num_frames, *start.latents.shape[2:])
         first, labels, seeds = _choose_starts(start, config)
+
     latents = _unroll_videos(
         motion,
         first,
@@ -81,6 +84,7 @@ def sample_trajectory(
     )
     latents = pull_back(latents, config.pull)
     latents = remove_drift(latents) if config.loop else latents
+
     meta = LatentsMeta(
         space=start.meta.space if start else generator.space,
         fps=config.fps,

@@ -209,6 +209,8 @@ class _Search:
         with torch.no_grad():
             target_maps = self.features(target)
             coords = self.survey.to_units(self.survey.propose(target))  # [n, tries, d]
+
+        # One row a try; all tries of all images are searched side by side.
         n, num_tries, _ = coords.shape
         if self.space == "w+":
             coords = coords.unsqueeze(2).repeat(1, 1, self.generator.num_ws, 1)
@@ -218,6 +220,7 @@ class _Search:
         rows = SearchRows.begin(
             coords.flatten(0, 1), num_steps=self.config.num_steps, image_idx=image_idx
         )
+
         rng = derive_rng(self.config.seed, "latent noise")
         num_trials = math.ceil(TRIAL_SHARE * self.config.num_steps)
         for step in range(self.config.num_steps):
@@ -225,6 +228,7 @@ class _Search:
             if step + 1 < num_trials:
                 progress(len(rows) // num_tries)
                 continue
+            # After the trial, the best try of each image goes on alone.
             if step + 1 == num_trials:
                 is_lead = rows.leads()
                 rows, done = rows.select(is_lead), done[is_lead]

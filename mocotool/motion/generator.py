@@ -77,16 +77,20 @@ class MotionGenerator(nn.Module):
                 "the paper's form takes the LSTM output as coefficients: got hidden size "
                 f"{hidden_dim} and {num_components} components, expected the same number"
             )
+
         self.latent_dim, self.noise_dim, self.hidden_dim = latent_dim, noise_dim, hidden_dim
         self.head_dim = noise_dim if head_dim is None else head_dim
         self.step_size = step_size
         self.form: MotionForm = form
         self.basis_rows: BasisRows = basis_rows
         self.residual = residual
+
+        # What a file says of its training
         self.num_frames = 16
         self.frame_stride: int | None = None  # of the clips it learnt from, where its file says
         self.origin: FileRecord | None = None
         self.generator_record: FileRecord | None = None
+
         self.register_buffer("components", components.detach().to(torch.float32).clone())
         self.register_buffer("stdev", stdev.detach().to(torch.float32).clone())
         self.encoder = nn.LSTMCell(latent_dim, hidden_dim)

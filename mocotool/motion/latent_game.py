@@ -56,9 +56,11 @@ class LatentMotionTrainer:
         steps = clips.seen.coords.diff(dim=1)
         shown = steps @ metric
         self.metric = metric / shown.square().mean().sqrt()  # real steps have unit energy
+
         self.step_idx = 0
         longest = config.long_frames if clips.seen.is_loop.any() else clips.seen.coords.shape[1]
         self.long_frames = min(config.long_frames, longest)
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(config.seed, "weights"))
             self.motion = GuidedMotion(
@@ -74,6 +76,7 @@ class LatentMotionTrainer:
         self.motion.num_frames = config.num_frames
         self.motion.generator_record = generator.origin.file if generator.origin else None
         self.averaged = copy.deepcopy(self.motion).requires_grad_(False).eval()
+
         with torch.no_grad():
             z = torch.randn(POOL, generator.z_dim, generator=derive_rng(config.seed, "pool"))
             pool = generator.mapping(z.to(generator.device)).float().cpu()

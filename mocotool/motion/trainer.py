@@ -94,6 +94,7 @@ class MotionTrainer:
             precision=generator.synthesis.compute_dtype,
             processes=self.processes,
         )
+
         self.step_idx = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(config.seed, "weights"))
@@ -101,6 +102,7 @@ class MotionTrainer:
             self.games: dict[str, Game] = build_games(self.setting)
         if initial is not None:
             motion = adopt_initial(motion, initial)
+
         self.motion = motion.to(self.device).train()
         self.averaged = copy.deepcopy(self.motion).requires_grad_(False).eval()
         self.optimizer = self.setting.adam(self.motion)

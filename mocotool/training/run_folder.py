@@ -107,6 +107,7 @@ class RunFolder:
             "machine": dict(machine or {}),
         }
         record = json.loads(json.dumps(record))  # as it will be read again
+
         try:
             self.check_place(resume=resume)
             if self.writes:

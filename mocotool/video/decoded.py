@@ -78,11 +78,15 @@ def decode_all(
     """
     num_frames = sum(entry.num_frames for entry in entries)
     shape = (num_frames, 3, size, size)
+
+    # In memory, if there is room
     if memory_bytes is None:
         memory_bytes = free_memory_bytes() // MEMORY_SHARE
     if num_frames * 3 * size * size <= memory_bytes:
         array = np.empty(shape, np.uint8)
         return DecodedFrames(array, _starts(entries), _fill(array, entries, advance))
+
+    # Else in a file, which the next run finds again
     if folder is None:
         return None
     path = folder / f"frames-{_identify(entries, size)}.npy"

@@ -203,6 +203,8 @@ class VideoWriter:
         self._size = (height, width)
         self._pad = (height % 2, width % 2) if self._encoding.pix_fmt == "yuv420p" else (0, 0)
         coded = (height + self._pad[0], width + self._pad[1])
+
+        # The container
         options = dict(self._encoding.container_options)
         if "movflags" in options and self._rate > MILLISECONDS:
             options["movie_timescale"] = FINE_TIMESCALE
@@ -213,6 +215,8 @@ class VideoWriter:
         self._container = av.open(
             file, "w", format=self._encoding.container, container_options=options
         )
+
+        # The pictures
         codec_options = dict(self._encoding.codec_options)
         if self._crf is not None and "crf" in codec_options:
             codec_options["crf"] = str(self._crf)
@@ -231,6 +235,7 @@ class VideoWriter:
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = AVCOL_BT709
             context.color_range = AVCOL_RANGE_LIMITED
+
         self._stream = stream
         if self._sound is not None:
             self._track = SoundTrack(self._container, self._sound, self._format)

@@ -143,10 +143,13 @@ def read_settings(network: Record) -> dict[str, Any]:
     given = network.state.get("static_kwargs")
     if not isinstance(given, dict):
         raise FileFormatError("a TensorFlow network without its settings")
+
+    # What is left over at the end is unknown to us.
     left = {name: value for name, value in given.items() if value is not None}
     for name, expected in FIXED_SETTINGS.items():
         if (value := left.pop(name, expected)) != expected or type(value) is not type(expected):
             raise FileFormatError(f"the network's setting {name} is not {expected}")
+
     clamp = left.pop("conv_clamp", None)
     limits = (
         ("z_dim", "latent_size", 512, 1, 1 << 16),

@@ -68,6 +68,7 @@ def read_stylegan2(
             "conv_clamp": None if clamp is None else read_float(clamp, "conv_clamp"),
         }
     )
+
     values = tensors.read_all(records)
     arch |= infer_mapping_widths(values, w_dim=sizes["w_dim"])
     add_missing_noise(network, values, blocks)
