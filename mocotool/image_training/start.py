@@ -85,10 +85,13 @@ def grow_generator(generator: StyleGAN2) -> StyleGAN2:
     return grown
 
 
-def freeze_below(generator: StyleGAN2, resolution: int) -> None:
+def freeze_below(generator: StyleGAN2, resolution: int) -> int:
     """Take the mapping and every block of fewer pixels out of training.
 
     What a trained generator knows of shapes and poses is in them; the blocks above learn details.
+
+    Returns:
+        The pixels of the highest frozen block.
 
     Raises:
         MismatchError: No block is left.
@@ -102,9 +105,10 @@ def freeze_below(generator: StyleGAN2, resolution: int) -> None:
             f"{generator.resolution} px"
         )
     generator.mapping.requires_grad_(False)
-    for size in generator.synthesis.block_resolutions:
-        if size < resolution:
-            getattr(generator.synthesis, f"b{size}").requires_grad_(False)
+    frozen = [size for size in generator.synthesis.block_resolutions if size < resolution]
+    for size in frozen:
+        getattr(generator.synthesis, f"b{size}").requires_grad_(False)
+    return max(frozen)
 
 
 def adopt_network(

@@ -106,13 +106,12 @@ class ImageTrainer:
             discriminator = _build_discriminator(config, generator, precision)
         self.generator = generator.to(device).train().requires_grad_(True)
         if config.freeze_below is not None:
-            freeze_below(self.generator, config.freeze_below)
+            self._structure_size = freeze_below(self.generator, config.freeze_below)
         self.averaged = copy.deepcopy(self.generator).freeze()
         self._start: StyleGAN2 | None = None
         if config.freeze_below is not None and config.structure_weight:
             self._start = copy.deepcopy(self.averaged)
             self._start.set_precision(precision)
-            self._structure_size = config.freeze_below // 2
         self.discriminator = discriminator.to(device)
         self.generator.set_precision(precision)
         self.averaged.set_precision(precision)

@@ -22,7 +22,12 @@ from mocotool.generators.loading import load_generator
 from mocotool.generators.resampling import fir_kernel, upsample_2d
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.plan import plan_training
-from mocotool.image_training.start import adopt_network, grow_generator, load_start
+from mocotool.image_training.start import (
+    adopt_network,
+    freeze_below,
+    grow_generator,
+    load_start,
+)
 from mocotool.image_training.trainer import ImageTrainer, structure_loss
 from mocotool.image_training.training import train_image
 from mocotool.training.distributed import Processes
@@ -621,8 +626,8 @@ def test_frozen_blocks_and_the_mapping_stay_bit_for_bit(toy_generator):
 
 def test_what_may_move_learns_the_same_whether_the_rest_is_frozen_or_not(toy_generator):
     steps = []
-    for freeze_below in (None, 16):
-        config = frozen_config(toy_generator, freeze_below=freeze_below, structure_weight=0.0)
+    for pixels in (None, 16):
+        config = frozen_config(toy_generator, freeze_below=pixels, structure_weight=0.0)
         trainer = ImageTrainer(config, initial=toy_generator)
         trainer.step(next(ToyImages(16)))
         steps.append(trainer.generator.synthesis.b16.conv1.weight.detach())
@@ -668,6 +673,17 @@ def test_a_frozen_run_resumes_bit_for_bit(tmp_path, toy_generator):
     assert_same_state(
         *(torch.load(folder.path / "state.pt", weights_only=True) for folder in (whole, run))
     )
+
+
+@pytest.mark.parametrize(("pixels", "highest"), [(8, 4), (12, 8), (16, 8)])
+def test_what_is_held_is_the_picture_of_the_highest_frozen_block(toy_generator, pixels, highest):
+    generator = copy.deepcopy(toy_generator).requires_grad_(True)
+
+    assert freeze_below(generator, pixels) == highest
+
+    frozen = {n for n, p in generator.named_parameters() if not p.requires_grad}
+    assert f"synthesis.b{highest}.conv1.weight" in frozen
+    assert f"synthesis.b{2 * highest}.conv1.weight" not in frozen
 
 
 def test_random_weights_are_not_kept():
