@@ -108,7 +108,7 @@ def freeze_below(generator: StyleGAN2, resolution: int) -> int:
     frozen = [size for size in generator.synthesis.block_resolutions if size < resolution]
     for size in frozen:
         getattr(generator.synthesis, f"b{size}").requires_grad_(False)
-    return max(frozen)
+    return int(max(frozen))
 
 
 def adopt_network(
