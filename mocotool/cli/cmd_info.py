@@ -30,12 +30,14 @@ def info(
     Example: moco info stylegan2.pkl
     """
     path = Path(file)
-    if file not in STDIN_PATHS and not path.exists():
+    # A named pipe may have nobody at its other end; what the shell opened for us has.
+    is_open_stream = file in STDIN_PATHS or (file.startswith("/dev/fd/") and is_stream(path))
+    if not is_open_stream and not path.exists():
         raise FileFormatError(f"{file}: no such file", hint="check the path")
 
     from mocotool.info import describe_file
 
-    if file not in STDIN_PATHS and not is_stream(path):
+    if not is_open_stream:
         report.result(describe_file(path))
         return
     with saved_stream(file) as (path, name):
