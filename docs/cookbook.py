@@ -4,7 +4,7 @@
     python docs/cookbook.py a-song     one
 
 A recipe is a heading, its first block of shell, and a picture named after the heading. The picture
-shows six frames of the last file that the block writes.
+shows four frames of the last file that the block writes.
 """
 
 import re
@@ -20,8 +20,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "cookbook.md"
 PICTURES = ROOT / "docs" / "pictures" / "cookbook"
-NUM_SHOWN = 6
-MAX_WIDTH, MAX_HEIGHT = 64 * NUM_SHOWN, 264
+NUM_SHOWN = 4
+MAX_WIDTH, MAX_HEIGHT = 1000, 264
 SONG_BEATS_S = (0.5, 1.0, 1.5, 2.0, 2.5)
 
 
@@ -72,7 +72,7 @@ def run_recipe(shell: str, folder: Path) -> Path:
 
 
 def draw_strip(film: Path, target: Path) -> None:
-    """Draw six frames of a film side by side, or one where it shows many people at once."""
+    """Draw four frames of a film side by side, or one where it shows many people at once."""
     from mocotool.export import reduce_frames
     from mocotool.video.pictures import tile_frames, write_png
     from mocotool.video.reading import open_video, read_frames
@@ -81,7 +81,7 @@ def draw_strip(film: Path, target: Path) -> None:
     num_shown = 1 if video.height > 4 * 64 else min(NUM_SHOWN, video.num_frames)
     idxs = [round(i * (video.num_frames - 1) / max(num_shown - 1, 1)) for i in range(num_shown)]
     frames = np.stack(list(read_frames(video, idxs)))
-    factor = max(-(-frames.shape[1] // MAX_HEIGHT), -(-frames.shape[2] * num_shown // 1000))
+    factor = max(-(-frames.shape[1] // MAX_HEIGHT), -(-frames.shape[2] * num_shown // MAX_WIDTH))
     write_png(target, tile_frames(list(reduce_frames(frames, factor)), columns=num_shown))
 
 
