@@ -5,13 +5,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from clip_array import ClipArray
 from toy_videos import ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, ScoreProtocol
 from mocotool.errors import ConfigError
 from mocotool.metrics.distances import Measuring
 from mocotool.metrics.inception_score import compute_is, inception_score
-from mocotool.metrics.sources import ClipArray
 
 
 def test_sure_and_even_classes_score_their_number():
