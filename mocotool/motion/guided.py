@@ -98,8 +98,11 @@ class GuidedMotion(MotionGenerator):
         while True:
             seen = torch.cat([start, came / REACH_UNIT, code, stir], dim=1)
             hidden, cell = self.decoder(seen, (hidden, cell))
-            # The pull is part of the coefficients, so that one function takes every step.
-            coeffs = self.to_coefficients(hidden) - self.pull * came / self.step_size
+            # The pull is part of the coefficients, so that one function takes every step. A walk
+            # of no steps has come nowhere: there is nothing to pull back.
+            coeffs = self.to_coefficients(hidden)
+            if self.step_size:
+                coeffs = coeffs - self.pull * came / self.step_size
             latent = step_latent(latent, self.gain * coeffs, basis=basis, step_size=self.step_size)
             came = came + self.step_size * coeffs
             yield hidden, cell, latent

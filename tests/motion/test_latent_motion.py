@@ -131,6 +131,16 @@ def test_a_pull_keeps_long_walks_near_their_start(basis):
     assert distances[1] < 0.5 * distances[0]
 
 
+def test_no_step_size_stands_still(basis):
+    motion = _guided(basis, step_size=0.0)
+    latent = motion.from_coords(torch.randn(3, 6))
+
+    with torch.no_grad():
+        walk = motion(latent, torch.randn(3, 7, 4))
+
+    assert torch.equal(walk, latent[:, None].expand_as(walk))
+
+
 def test_every_layer_of_w_plus_takes_the_same_steps(basis):
     motion = _guided(basis)
     ws = torch.randn(2, 4, 12)
