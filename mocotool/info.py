@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mocotool.errors import FileFormatError
 from mocotool.files import check_input_file, sha256_file
-from mocotool.npz import Array, from_json_array, read_npz
+from mocotool.npz import NPY_MAGIC, Array, from_json_array, read_npy, read_npz
 from mocotool.training.run_files import CONFIG_NAME, LOG_NAME, parse_row
 from mocotool.weights.inspection import describe_weights
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 10_000_000
 RUN_FILES = ("motion.safetensors", "generator.safetensors")
 ZIP_MAGIC = b"PK\x03\x04"
-NPY_MAGIC = b"\x93NUMPY"
 MEDIA_MAGICS = (b"\x1aE\xdf\xa3", b"GIF8", b"\x89PNG", b"\xff\xd8\xff", b"RIFF")
 
 Facts = dict[str, Any]
@@ -45,10 +44,7 @@ def describe_file(path: Path) -> Facts:
     if head.startswith(ZIP_MAGIC) and is_npz(path):
         return {"file": str(path)} | describe_npz(path) | file_facts(path)
     if head.startswith(NPY_MAGIC):
-        raise FileFormatError(
-            f"{path}: a single numpy array, which says nothing of itself",
-            hint="the authors' PCA files are read by their folder",
-        )
+        return {"file": str(path)} | describe_npy(path) | file_facts(path)
     if is_media(head):
         return describe_media(path)
     weights = describe_weights(path)
@@ -170,6 +166,15 @@ def is_npz(path: Path) -> bool:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return False
     return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def describe_npy(path: Path) -> Facts:
+    """Return what a bare array holds, which says nothing else of itself."""
+    array = read_npy(path)
+    return {
+        "what": "one array: latents, directions, or of a PCA folder",
+        "array": f"{array.dtype} {list(array.shape)}",
+    }
 
 
 def describe_npz(path: Path) -> Facts:

@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.bare_latents import place_axes
 from mocotool.errors import (
     DivergedError,
     FileFormatError,
     MismatchError,
     UnavailableError,
 )
+from mocotool.files import check_input_file
 from mocotool.memory import free_memory_bytes
-from mocotool.npz import Array, from_json_array, read_npz, to_json_array, write_npz
+from mocotool.npz import (
+    Array,
+    from_json_array,
+    is_npy,
+    read_npy,
+    read_npz,
+    to_json_array,
+    write_npz,
+)
 from mocotool.provenance import FileRecord, tool_version
 
 if TYPE_CHECKING:
@@ -111,20 +121,29 @@ class Trajectory:
         return dataclasses.replace(self, meta=meta)
 
 
-def read_latents(source: Path | BinaryIO, name: str | None = None) -> Trajectory:
-    """Read a trajectory from our own `.npz`, or from the `projected_w.npz` of NVlabs' projectors.
+def read_latents(
+    source: Path | BinaryIO, name: str | None = None, *, generator: "Generator | None" = None
+) -> Trajectory:
+    """Read a trajectory from our own `.npz`, NVlabs' `projected_w.npz`, or a bare array, `.npy`.
 
     Args:
         source: A file's path, or a stream that can seek.
         name: What the file is called in messages; `None` is its path.
+        generator: Tells frames from layers in a bare array, which then records it; see
+            `place_axes`. Other files say it themselves.
 
     Raises:
         FileFormatError: The file is not that, or its content contradicts itself.
+        MismatchError: The bare array does not fit the generator.
 
     Source:
         Official code: stylegan2-ada-pytorch writes key `w`, [1, num_ws, w_dim].
     """
     name = str(source) if name is None else name
+    if isinstance(source, Path):
+        check_input_file(source)
+    if is_npy(source):
+        return _from_bare_array(read_npy(source, name), generator, name)
     fields = read_npz(source, name)
     if "latents" not in fields and "w" in fields:
         fields = _from_projected_w(fields["w"], name)
@@ -177,6 +196,15 @@ def _from_projected_w(w: Array, name: str) -> dict[str, Array]:
     if w.ndim != 3:
         raise FileFormatError(f"{name}: w has shape {list(w.shape)}, expected [1, num_ws, w_dim]")
     return {"latents": w[:, None], "meta": to_json_array(LatentsMeta(space="w+").as_json())}
+
+
+def _from_bare_array(array: Array, generator: "Generator | None", name: str) -> Trajectory:
+    latents, space = place_axes(array, generator, name=name)
+    origin = None if generator is None else generator.origin
+    meta = LatentsMeta(
+        space=cast("LatentSpace", space), generator=None if origin is None else origin.file
+    )
+    return Trajectory(latents=_check_latents(latents, name), meta=meta)
 
 
 def _check_latents(latents: Array, name: str) -> npt.NDArray[np.float32]:

@@ -28,6 +28,7 @@ MAX_AXES = 8
 MAX_COUNT = 1 << 40
 HEADER_BYTES = 1 << 10
 READ_CHUNK_BYTES = 1 << 22
+NPY_MAGIC = b"\x93NUMPY"
 NUMBER_KINDS = "biufU"  # booleans, integers, floats, text: nothing that needs a pickle
 
 
@@ -104,15 +105,32 @@ def _read_exactly(file: Any, size_bytes: int, name: str) -> npt.NDArray[np.uint8
     return np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
 
 
-def read_npy(path: Path) -> Array:
+def is_npy(source: Path | BinaryIO) -> bool:
+    """Tell whether a file, or a stream at its beginning, is one bare array."""
+    if isinstance(source, Path):
+        with foreign_data(source, what="a file"), source.open("rb") as file:
+            return is_npy(file)
+    start = source.read(len(NPY_MAGIC))
+    source.seek(0)
+    return start == NPY_MAGIC
+
+
+def read_npy(source: Path | BinaryIO, name: str | None = None) -> Array:
     """Read one `.npy` file of numbers.
+
+    Args:
+        source: A file's path, or a stream.
+        name: What the file is called in messages; `None` is its path.
 
     Raises:
         FileFormatError: The file is missing, not a `.npy`, damaged, or holds pickles.
     """
-    check_input_file(path)
-    with foreign_data(path, what="a readable .npy file"):
-        return parse_npy(np.fromfile(path, np.uint8), str(path))
+    name = str(source) if name is None else name
+    if isinstance(source, Path):
+        check_input_file(source)
+    with foreign_data(name, what="a readable .npy file"):
+        data = bytearray(source.read_bytes() if isinstance(source, Path) else source.read())
+        return parse_npy(np.frombuffer(data, np.uint8), name)
 
 
 def parse_npy(data: npt.NDArray[np.uint8], name: str) -> Array:

@@ -33,6 +33,7 @@ IMPORT_ORDER = (
     "generators",
     "image_training",
     "frames",
+    "bare_latents",
     "latents",
     "interpolation",
     "inversion",

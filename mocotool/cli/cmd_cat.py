@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.cat import CatConfig
 
 
 def cat(
     clips: Annotated[
-        list[str], typer.Argument(metavar="LATENTS...", help="Latents (.npz), or - for stdin.")
+        list[str],
+        typer.Argument(metavar="LATENTS...", help="Latents (.npz, .npy), or - for stdin."),
     ],
     *,
     config: CatConfig,
@@ -30,7 +31,7 @@ def cat(
     from mocotool.steering.agreement import agree
     from mocotool.steering.cutting import join_trajectories
 
-    read = [read_trajectory(source) for source in sources]
+    read = [to.read(source) for source in sources]
     names = [name for _, name in read]
     agreed, warning = agree([trajectory for trajectory, _ in read], names)
     to.report.warn_if(warning)

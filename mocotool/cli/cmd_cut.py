@@ -1,7 +1,7 @@
 """`moco cut`: which videos, which frames, which way, how fast."""
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.cut import CutConfig
 
@@ -24,5 +24,5 @@ def cut(
 
     from mocotool.steering.cutting import cut_trajectory
 
-    trajectory, name = read_trajectory(source)
+    trajectory, name = to.read(source)
     to.write(cut_trajectory(trajectory, config=config), target, name=name)

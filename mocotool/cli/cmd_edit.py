@@ -1,7 +1,7 @@
 """`moco edit`: change where latents are, over time, on some layers."""
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.edit import EditConfig
 
@@ -26,7 +26,7 @@ def edit(
 
     from mocotool.steering.edits import edit_trajectory
 
-    trajectory, name = read_trajectory(source)
+    trajectory, name = to.read(source)
     edited = edit_trajectory(
         trajectory,
         config=config,

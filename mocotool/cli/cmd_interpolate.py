@@ -1,7 +1,7 @@
 """`moco interpolate`: put frames between the frames of a trajectory."""
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.interpolate import InterpolateConfig
 
@@ -24,5 +24,5 @@ def interpolate(
 
     from mocotool.interpolation import interpolate_trajectory
 
-    trajectory, name = read_trajectory(source)
+    trajectory, name = to.read(source)
     to.write(interpolate_trajectory(trajectory, config=config), target, name=name)

@@ -1,7 +1,7 @@
 """`moco loop`: make clips that end where they began."""
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.loop import LoopConfig
 
@@ -26,5 +26,5 @@ def loop(
 
     from mocotool.steering.loops import close_trajectory
 
-    trajectory, name = read_trajectory(source)
+    trajectory, name = to.read(source)
     to.write(close_trajectory(trajectory, config=config), target, name=name)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.mix import MixConfig
 from mocotool.errors import ConfigError
@@ -12,7 +12,7 @@ from mocotool.errors import ConfigError
 
 def mix(
     first: Annotated[
-        str | None, typer.Argument(metavar="[A]", help="Latents (.npz), or - for stdin.")
+        str | None, typer.Argument(metavar="[A]", help="Latents (.npz, .npy), or - for stdin.")
     ] = None,
     second: Annotated[
         str | None, typer.Argument(metavar="[B]", help="What is mixed into them.")
@@ -51,7 +51,7 @@ def mix(
     from mocotool.steering.agreement import agree
     from mocotool.steering.mixing import carry_motion, mix_trajectories
 
-    read = [read_trajectory(source) for source in sources]
+    read = [to.read(source) for source in sources]
     names = [name for _, name in read]
     (one, other), warning = agree([trajectory for trajectory, _ in read], names)
     to.report.warn_if(warning)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.path import PathConfig
 
@@ -58,6 +58,6 @@ def path(
             truncation_psi=config.truncation_psi,
         )
 
-    gathered, warning = gather_keyframes(keyframes, read=read_trajectory, draw=draw)
+    gathered, warning = gather_keyframes(keyframes, read=to.read, draw=draw)
     to.report.warn_if(warning)
     to.write(make_path(gathered, times=times, config=config), target, name=keys[0])

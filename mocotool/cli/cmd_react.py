@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import choose_latents, read_trajectory
+from mocotool.cli.inputs import choose_latents
 from mocotool.cli.latents_filter import LatentsFilter
 from mocotool.configs.react import ReactConfig
 from mocotool.files import check_input_file, check_output_path
@@ -48,7 +48,7 @@ def react(
     from mocotool.video.sound import read_sound
 
     hearing = hear(read_sound(song, rate=RATE, num_channels=1)[0], fps=config.fps)
-    trajectory, name = read_trajectory(source)
+    trajectory, name = to.read(source)
     basis = to.find_basis(trajectory, config, pca, name=name) if config.needs_basis else None
     reacted = react_trajectory(trajectory, hearing, config=config, basis=basis)
     if plot is not None:

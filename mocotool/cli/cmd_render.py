@@ -1,5 +1,8 @@
 """`moco render`: turn latents into video."""
 
+import functools
+from typing import TYPE_CHECKING
+
 from mocotool.cli import options as opt
 from mocotool.cli.inputs import (
     check_optional_file,
@@ -9,6 +12,9 @@ from mocotool.cli.inputs import (
 from mocotool.cli.outputs import OutputOptions, choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
 from mocotool.configs.render import RenderConfig
+
+if TYPE_CHECKING:
+    from mocotool.generators.base import Generator
 
 
 def render(
@@ -33,22 +39,29 @@ def render(
     target = choose_trajectory_output(output, json=report.json, stdout_format="mp4")
 
     from mocotool.devices import resolve_device, resolve_precision
+    from mocotool.generators.loading import load_generator
     from mocotool.generators.recorded import find_generator
     from mocotool.training.distributed import joined_processes
 
     with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
         device = processes.device
-        trajectory, name = read_trajectory(source)
+        precision = resolve_precision(computing.precision, device)
+
+        @functools.cache
+        def load_named() -> "Generator":
+            return load_generator(generator, device=device, precision=precision)
+
+        named = None if generator is None else load_named
+        trajectory, name = read_trajectory(source, find_generator=named)
         write_trajectory(
             trajectory,
             target,
-            find_generator=lambda: find_generator(
-                generator,
-                trajectory.meta.generator,
-                name=name,
-                device=device,
-                precision=resolve_precision(computing.precision, device),
+            find_generator=named
+            or (
+                lambda: find_generator(
+                    None, trajectory.meta.generator, name=name, device=device, precision=precision
+                )
             ),
             config=config,
             report=report,

@@ -73,7 +73,7 @@ def sample(
             precision=resolve_precision(computing.precision, device),
         )
         report.warn_if(check_motion_fits(model, network))
-        begin = None if start is None else read_trajectory(start)[0]
+        begin = None if start is None else read_trajectory(start, find_generator=lambda: network)[0]
         with report.progress("videos") as advance:
             trajectory = sample_trajectory(
                 model, network, config=config, start=begin, progress=advance

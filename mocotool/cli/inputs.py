@@ -8,6 +8,9 @@ from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mocotool.generators.base import Generator
     from mocotool.latents import Trajectory
 
 
@@ -32,10 +35,21 @@ def check_optional_file(path: Path | None) -> Path | None:
     return None if path is None else check_input_file(path)
 
 
-def read_trajectory(source: str) -> "tuple[Trajectory, str]":
-    """Read latents from a file or stdin; return them with the name they have in messages."""
+def read_trajectory(
+    source: str, *, find_generator: "Callable[[], Generator] | None" = None
+) -> "tuple[Trajectory, str]":
+    """Read latents from a file or stdin; return them with the name they have in messages.
+
+    Args:
+        source: A path, or "-" for stdin.
+        find_generator: Gives the generator that was named; called for a bare array alone, which
+            does not say what its axes are.
+    """
     from mocotool.latents import read_latents
+    from mocotool.npz import is_npy
 
     stream, name = open_input(source)
     with stream:
-        return read_latents(stream, name), name
+        is_bare = find_generator is not None and is_npy(stream)
+        generator = find_generator() if find_generator is not None and is_bare else None
+        return read_latents(stream, name, generator=generator), name

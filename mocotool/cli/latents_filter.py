@@ -1,11 +1,12 @@
 """What all commands have that make latents of latents: output, generator, rendering."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.inputs import check_optional_file, read_trajectory
 from mocotool.cli.outputs import (
     Output,
     OutputOptions,
@@ -44,6 +45,20 @@ class LatentsFilter:
         check_optional_file(self.generator)
         return choose_trajectory_output(self.output, json=self.report.json)
 
+    def read(self, source: str) -> "tuple[Trajectory, str]":
+        """Read latents from a file or stdin; return them with the name they have in messages."""
+        find = None if self.generator is None else lambda: self.named_generator
+        return read_trajectory(source, find_generator=find)
+
+    @functools.cached_property
+    def named_generator(self) -> "Generator":
+        """The generator that was named, loaded once."""
+        from mocotool.generators.loading import load_generator
+
+        assert self.generator is not None
+        device, precision = self.computing.resolve()
+        return load_generator(self.generator, device=device, precision=precision)
+
     def load_generator(
         self, record: "FileRecord | None", *, name: str, or_bundled: bool = False
     ) -> "Generator":
@@ -57,14 +72,16 @@ class LatentsFilter:
         Raises:
             ConfigError: Neither is there.
         """
+        if self.generator is not None:
+            return self.named_generator
         device, precision = self.computing.resolve()
-        if or_bundled and record is None and self.generator is None:
+        if or_bundled and record is None:
             from mocotool.generators.loading import load_generator
 
             return load_generator(device=device, precision=precision)
         from mocotool.generators.recorded import find_generator
 
-        return find_generator(self.generator, record, name=name, device=device, precision=precision)
+        return find_generator(None, record, name=name, device=device, precision=precision)
 
     def find_basis(
         self,

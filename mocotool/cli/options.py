@@ -94,7 +94,9 @@ PCAOption = Annotated[
 
 LatentsArgument = Annotated[
     str | None,
-    typer.Argument(metavar="LATENTS", help="Latents (.npz), or - for stdin; a pipe if left out."),
+    typer.Argument(
+        metavar="LATENTS", help="Latents (.npz, .npy), or - for stdin; a pipe if left out."
+    ),
 ]
 RecordedGenerator = Annotated[
     Path | None,

@@ -17,7 +17,7 @@ STDIN_NAME = "<stdin>"
 # What a shell or a script may call the two; opening /dev/stdout anew would cut a file short.
 STDIN_PATHS = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 STDOUT_PATHS = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
-ZIP_MAGIC = b"PK"
+STREAM_MAGICS = (b"PK", b"\x93N")  # .npz and .npy
 READ_CHUNK_BYTES = 1 << 20
 MAX_STREAM_BYTES = 1 << 32
 """The most that is read from a pipe, 4 GiB: latents of 2 million frames of 512 dimensions."""
@@ -56,7 +56,7 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
     """Return a seekable stream and its name for messages.
 
     Raises:
-        FileFormatError: Nothing comes through the pipe, or something that is no `.npz` file.
+        FileFormatError: Nothing comes through the pipe, or something else than an `.npz` or `.npy`.
     """
     if source == "-":
         return _read_whole(sys.stdin.buffer, STDIN_NAME), STDIN_NAME
@@ -89,9 +89,9 @@ def saved_stream(source: str) -> Iterator[tuple[Path, str]]:
 
 
 def _read_whole(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return what a pipe holds, which cannot seek; what is no `.npz` is not waited for."""
-    start = stream.read(len(ZIP_MAGIC))
-    if start and start != ZIP_MAGIC:
+    """Return what a pipe holds, which cannot seek; what is no latents is not waited for."""
+    start = stream.read(len(STREAM_MAGICS[0]))
+    if start and start not in STREAM_MAGICS:
         raise FileFormatError(f"{name}: not a readable .npz file (it begins with {start!r})")
     whole = io.BytesIO()
     _copy(stream, whole, name=name, start=start)

@@ -73,19 +73,23 @@ def open_side(
     """
     if path.is_file() and path.suffix.lower() in foreign_statistics.ENDINGS:
         return SavedStatistics(*foreign_statistics.read_foreign_statistics(path), str(path))
-    if path.is_dir() or path.suffix.lower() != ".npz":
+    if path.is_dir() or path.suffix.lower() not in (".npz", ".npy"):
         return open_videos(path, warn=warn)
-    fields = read_npz(path, str(path))
+    is_bare = path.suffix.lower() == ".npy"
+    fields = {} if is_bare else read_npz(path, str(path))
     if is_statistics(fields):
         return SavedStatistics(*read_statistics(path), str(path))
     if foreign_statistics.is_mean_and_covariance(fields):
         with foreign_data(path, what="statistics", hint=foreign_statistics.HINT):
             found = foreign_statistics.from_mean_and_covariance(fields, program="mu and sigma")
         return SavedStatistics(*found, str(path))
-    trajectory = read_latents(path)
+    named = None
+    if is_bare or generator is not None:
+        named = load_generator(generator, device=device, precision=precision)
+    trajectory = read_latents(path, generator=named)
     record = trajectory.meta.generator
-    if generator is not None or record is None:
-        renderer = load_generator(generator, device=device, precision=precision)
+    if named is not None or record is None:
+        renderer = named or load_generator(device=device, precision=precision)
     else:
         renderer = load_recorded_generator(
             record, name=str(path), beside=(path.parent,), device=device, precision=precision

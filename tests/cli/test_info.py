@@ -133,7 +133,7 @@ def test_an_unknown_state_dict(run_moco, tmp_path):
         ("missing.pkl", None, "no such file"),
         ("empty.npz", b"", "the file is empty"),
         ("page.pkl", b"<html>", "a web page"),
-        ("a.npy", b"\x93NUMPY\x01\x00v\x00", "numpy array"),
+        ("a.npy", b"\x93NUMPY\x01\x00v\x00", "a readable .npy array"),
         ("cut.npz", b"PK\x03\x04" + bytes(40), "zip"),
     ],
 )
