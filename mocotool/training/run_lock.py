@@ -16,6 +16,8 @@ except ImportError:  # Windows: no lock, as before
     fcntl = None  # type: ignore[assignment]
 
 LOCK_NAME = ".lock"
+NAMING_SECONDS = 0.5
+"""How long the name of a process that holds the lock is waited for."""
 
 
 class RunLock:
@@ -41,14 +43,16 @@ class RunLock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = _parse(os.pread(file, 1000, 0))
+            holder = _read_holder(file)
             os.close(file)
             if holder.get("process") == os.getpid() and holder.get("host") == socket.gethostname():
                 return
-            who = f"process {holder.get('process', '?')} on {holder.get('host', '?')}"
-            since = holder.get("since", "?")
+            who, since = "another process", ""
+            if {"process", "host", "since"} <= holder.keys():
+                who = f"process {holder['process']} on {holder['host']}"
+                since = f" since {holder['since']}"
             raise ConfigError(
-                f"{self._path.parent}: {who} has been training here since {since}",
+                f"{self._path.parent}: {who} has been training here{since}",
                 hint="wait for it or stop it, or choose another folder",
             ) from None
         record = {
@@ -65,6 +69,14 @@ class RunLock:
         if self._close is not None:
             self._close()
         self._close = None
+
+
+def _read_holder(file: int) -> dict[str, Any]:
+    """Return who holds the lock; one that took it this moment is given time to say so."""
+    deadline = time.monotonic() + NAMING_SECONDS
+    while not (holder := _parse(os.pread(file, 1000, 0))) and time.monotonic() < deadline:
+        time.sleep(NAMING_SECONDS / 10)
+    return holder
 
 
 def _parse(text: bytes) -> dict[str, Any]:
