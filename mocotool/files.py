@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import secrets
+import shlex
 import socket
 import stat
 from collections.abc import Iterator
@@ -108,7 +109,9 @@ def check_output_path(path: Path, *, force: bool) -> Path:
         raise ConfigError(f"{path}: exists already", hint="choose another name, or add --force")
     folder = path.parent
     if not folder.is_dir():
-        raise ConfigError(f"{path}: there is no folder {folder}", hint=f"mkdir -p {folder}")
+        raise ConfigError(
+            f"{path}: there is no folder {folder}", hint=f"mkdir -p {shlex.quote(str(folder))}"
+        )
     if not os.access(folder, os.W_OK):
         raise ConfigError(f"{path}: no permission to write into {folder}")
     return path

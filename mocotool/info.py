@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 10_000_000
 RUN_FILES = ("motion.safetensors", "generator.safetensors")
 ZIP_MAGIC = b"PK\x03\x04"
-MEDIA_MAGICS = (b"\x1aE\xdf\xa3", b"GIF8", b"\x89PNG", b"\xff\xd8\xff", b"RIFF")
+PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*")
+MEDIA_MAGICS = (*PICTURE_MAGICS, b"\x1aE\xdf\xa3", b"GIF8", b"RIFF")
 
 Facts = dict[str, Any]
 
@@ -63,11 +64,15 @@ def describe_media(path: Path) -> Facts:
     from mocotool.video.reading import open_video
 
     entry = open_video(path)
+    with path.open("rb") as file:
+        head = file.read(12)
+    is_still = head.startswith(PICTURE_MAGICS) or head[8:] == b"WEBP"
+    is_picture = is_still and entry.num_frames == 1  # PNG may be animated
     facts = {
         "file": str(path),
-        "what": "picture" if entry.kind == "image" else "video",
+        "what": "picture" if is_picture else "video",
         "num_frames": entry.num_frames,
-        "fps": entry.fps,
+        "fps": None if is_picture else entry.fps,
         "width": entry.width,
         "height": entry.height,
     }

@@ -306,11 +306,8 @@ def _run_torchscript(data: bytes, path: Path) -> torch.nn.Module:
         # torch 2.13 deprecates TorchScript as a whole; nothing here can be changed about it.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        try:
+        with foreign_data(path, what="a TorchScript file"):
             module: torch.nn.Module = torch.jit.load(io.BytesIO(data), map_location="cpu")
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise FileFormatError(f"{path}: no TorchScript file: {reason}") from None
     with foreign_data(path, what="a TorchScript file"):
-        check_finite(dict(module.named_parameters()))
+        check_finite({**dict(module.named_parameters()), **dict(module.named_buffers())})
     return module

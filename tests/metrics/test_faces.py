@@ -1,6 +1,7 @@
 """Average content distance: one person is nearer to himself than strangers are to each other."""
 
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from clip_array import ClipArray
 
 from mocotool.configs.evaluate import FaceProtocol
 from mocotool.errors import ConfigError, FileFormatError, UnavailableError
+from mocotool.metrics import faces
 from mocotool.metrics.detectors import DetectorRecord
 from mocotool.metrics.face_distance import compute_acd, mean_pairwise_distance
 from mocotool.metrics.faces import FaceVectors, load_face_embedder
@@ -89,6 +91,22 @@ def test_without_dlib_the_message_says_what_to_install(monkeypatch):
         load_face_embedder("dlib")
 
     assert "mocotool[faces]" in caught.value.hint
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_face_network_that_gives_no_numbers_is_refused_by_name(number, monkeypatch, tmp_path):
+    (tmp_path / "dlib_face_recognition_resnet_model_v1.dat").write_bytes(b"weights")
+    network = types.SimpleNamespace(
+        compute_face_descriptor=lambda chips: [[number] * 128 for _ in chips]
+    )
+    dlib = types.SimpleNamespace(face_recognition_model_v1=lambda _: network)
+    monkeypatch.setattr(faces, "import_dlib", lambda _: dlib)
+    monkeypatch.setattr(faces, "find_dlib_models", lambda _: tmp_path)
+    monkeypatch.setattr(faces, "FaceFinder", lambda *_, **__: None)
+    embedder = load_face_embedder("dlib", crop="whole")
+
+    with pytest.raises(FileFormatError, match=r"resnet_model_v1\.dat: gives NaN or infinity"):
+        embedder.embed(np.zeros((2, 16, 16, 3), np.uint8))
 
 
 @pytest.mark.slow

@@ -152,6 +152,14 @@ def test_a_frame_rate_that_a_container_holds_comes_back(ending, fps, tmp_path):
     assert entry.fps == pytest.approx(fps, rel=0.05)
 
 
+@pytest.mark.parametrize("num_frames", [2, 3, 5, 16])
+@pytest.mark.parametrize("ending", ["mkv", "webm", "mov"])
+def test_the_rate_of_a_short_clip_is_read_as_it_was_written(ending, num_frames, tmp_path):
+    write_video(tmp_path / f"a.{ending}", [smooth_frames(num_frames, 16, 16)], fps=240)
+
+    assert open_video(tmp_path / f"a.{ending}").fps == 240
+
+
 @pytest.mark.parametrize(
     ("ending", "fps"),
     [("mp4", 1e-4), ("mov", 2e5), ("mkv", 1001), ("webm", 1e-9), ("apng", 10_001), ("gif", 0.0015)],
