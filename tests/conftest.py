@@ -112,6 +112,16 @@ def toy_latents_path(toy_trajectory, tmp_path):
     return path
 
 
+@pytest.fixture(scope="session")
+def real_clips_folder(tmp_path_factory):
+    """Two copies of a short video of a person."""
+    folder = tmp_path_factory.mktemp("clips")
+    clip = Path(__file__).parent / "golden" / "people-1.mp4"
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(clip.read_bytes())
+    return folder
+
+
 @pytest.fixture
 def run_moco():
     """Run a command in this process: `run_moco("pca", path)` gives exit_code, stdout, stderr."""

@@ -113,6 +113,10 @@ def check_value(field: Field, value: Any, *, said: str) -> Any:
     bare = field.bare_type
     if value is None and field.allows_none:
         return None
+    if field.option.words:
+        if isinstance(value, str) and value in field.option.words:
+            return value
+        bare = float
     if field.choices:
         is_good = value in field.choices
     elif bare is float:
@@ -131,4 +135,6 @@ def describe_type(field: Field) -> str:
     """Return what values a field takes, in words."""
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     words = list_choices(field.choices) if field.choices else names.get(field.bare_type, "a value")
+    if field.option.words:
+        words = list_choices(("a number", *field.option.words))
     return f"{words}, or none" if field.allows_none else words

@@ -9,6 +9,7 @@ From it come the default, the check of the range, `--num-steps` with its help, a
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -30,6 +31,7 @@ class Option:
         shown: What the help shows as the default, where the field's own says too little.
         name: Name on the command line, where it is not the field's.
         parse: Turns what is typed into a value, for types that have no one spelling.
+        words: What may stand in place of a number.
         typed: Whether the command has an option of its own for it; if not, Python has it, and
             `--set` of the training commands.
     """
@@ -45,6 +47,7 @@ class Option:
     shown: str | None = None
     name: str | None = None
     parse: Callable[[str], Any] | None = None
+    words: tuple[str, ...] = ()
     typed: bool = True
 
 
@@ -100,6 +103,11 @@ def check_options(config: Any) -> None:
         value = getattr(config, name)
         if value is None and field.allows_none:
             continue
+        if field.option.words and isinstance(value, str):
+            if value not in field.option.words:
+                expected = list_choices(("a number", *field.option.words))
+                raise ConfigError(f"{name} {value!r}: expected {expected}")
+            continue
         if field.choices and value not in field.choices:
             raise ConfigError(f"{name} {value!r}: expected {list_choices(field.choices)}")
         expected = describe_range(field.option)
@@ -136,6 +144,23 @@ def list_choices(choices: tuple[Any, ...]) -> str:
     """Return choices in words: "a", "a or b", "a, b or c"."""
     *others, last = map(str, choices)
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def parse_number_or(text: str, *, words: tuple[str, ...]) -> float | str:
+    """Turn "0.5" into a number and leave one of `words` as it is.
+
+    Raises:
+        ConfigError: The text is neither, or no finite number.
+    """
+    if text in words:
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"{text!r}: expected {list_choices(('a number', *words))}")
+    return value
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:

@@ -1,15 +1,18 @@
 """Settings of `moco train-motion`, and the two recipes as sets of them."""
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from mocotool.configs.option import Option, Seed, check_options, list_choices
+from mocotool.configs.motion_presets import PRESETS, choose_preset
+from mocotool.configs.option import Option, Seed, check_options, list_choices, parse_number_or
 from mocotool.configs.render import ChunkSize
 from mocotool.errors import ConfigError
 
+__all__ = ["ABLATIONS", "AUTO", "PRESETS", "RECIPES", "TrainMotionConfig", "merge_settings"]
+
+AUTO: Literal["auto"] = "auto"
 RecipeName = Literal["reference", "paper"]
 Ablation = Literal["none", "residual", "image-disc", "video-disc", "contrastive", "mutual-info"]
 
@@ -75,7 +78,17 @@ class TrainMotionConfig:
     )
     residual: Annotated[bool, _Further("Whether each latent is a step from the one before.")] = True
     step_size: Annotated[
-        float, _ByRecipe("How far one frame may move, in units of the basis rows.", min=0)
+        float | Literal["auto"],
+        Option(
+            "How far one frame may move, in units of the basis rows; auto makes untrained clips "
+            "change as much as real ones do.",
+            min=0,
+            panel="Method",
+            metavar="NUMBER|auto",
+            words=(AUTO,),
+            parse=functools.partial(parse_number_or, words=(AUTO,)),
+            shown="auto, or what --recipe, --preset or --motion says",
+        ),
     ] = 0.2
     num_g_steps: Annotated[
         int, _ByRecipe("Steps of the motion generator to one of the discriminators.", min=1)
@@ -186,6 +199,20 @@ class TrainMotionConfig:
             )
         if not self.has_video_disc and not self.has_image_disc:
             raise ConfigError("both discriminators are left out, so there is nothing to learn from")
+
+    @property
+    def known_step_size(self) -> float:
+        """The step size, where it is a number.
+
+        Raises:
+            ConfigError: It is still to be measured.
+        """
+        if isinstance(self.step_size, str):
+            raise ConfigError(
+                "step_size auto: is measured by `train_motion_run`, expected a number here",
+                hint="match_step_size(...) in mocotool.motion.step_size finds one",
+            )
+        return self.step_size
 
     @property
     def has_video_disc(self) -> bool:
@@ -352,7 +379,8 @@ def merge_settings(
     """Return the settings of a command: what is typed, over a preset, over a file, over a recipe.
 
     A file that names its recipe, as that of a run does, counts where it differs from the recipe, so
-    that another recipe can be typed over it.
+    that another recipe can be typed over it. Where nothing says how far a frame may move, neither a
+    recipe nor anything else, that is measured ("auto").
 
     Raises:
         ConfigError: There is no such preset, or a value is out of range.
@@ -363,56 +391,6 @@ def merge_settings(
         own = TrainMotionConfig.from_recipe(**named)
         saved = {name: value for name, value in saved.items() if value != getattr(own, name)}
     given = named | saved | choose_preset(preset) | dict(typed)
+    if preset is None and given.keys().isdisjoint(("step_size", "recipe")):
+        given["step_size"] = AUTO
     return TrainMotionConfig.from_recipe(**given)
-
-
-def choose_preset(name: str | None) -> dict[str, Any]:
-    """Return a preset's settings; none for `None`.
-
-    Raises:
-        ConfigError: There is no such preset.
-    """
-    if name is None:
-        return {}
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        raise ConfigError(
-            f"--preset {name}: expected one of {', '.join(PRESETS)}",
-            hint=f"did you mean {near[0]}?" if near else None,
-        )
-    return dict(PRESETS[name])
-
-
-def _preset(
-    *, cross_domain: bool, batch_size: int, frame_size: int = 128, **settings: Any
-) -> dict[str, Any]:
-    return {
-        "cross_domain": cross_domain,
-        "batch_size": batch_size,
-        "frame_size": frame_size,
-        **settings,
-    }
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "ucf101": _preset(cross_domain=False, batch_size=16),
-    "ucf101-128": _preset(cross_domain=False, batch_size=16),
-    "faceforensics": _preset(cross_domain=False, batch_size=16),
-    "sky": _preset(cross_domain=False, batch_size=32),
-    "ffhq-vox": _preset(cross_domain=True, batch_size=16, feature_weight=5.0),
-    "ffhq1024-vox": _preset(cross_domain=True, batch_size=16, feature_weight=5.0),
-    "afhq-vox": _preset(cross_domain=True, batch_size=8),
-    "anime-vox": _preset(cross_domain=True, batch_size=8),
-    "church-tlvdb": _preset(cross_domain=True, batch_size=16),
-    "biggan-vox": _preset(cross_domain=True, batch_size=16),
-    "bair": _preset(cross_domain=False, batch_size=16, frame_size=64),
-}
-"""What the authors' scripts set for the experiments of the paper.
-
-There is no script for ucf101-128, biggan-vox (FFHQ at 128 pixels by BigGAN) and bair, whose batches
-are the default.
-
-Source:
-    Paper: Sec. 4, Appendix E (ucf101-128, biggan-vox, bair).
-    Official code: script/ (clips of 16 frames, every second one; batch sizes over all GPUs).
-"""

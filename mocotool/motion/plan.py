@@ -33,6 +33,7 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
         "parameters": parameters,
         "frame_size": config.frame_size,
         "components": config.num_components,
+        "step_size": config.known_step_size,
         "clips_per_step": config.batch_size,
         "rendered_frames_per_step": config.batch_size
         * config.num_frames

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mocotool.basis import PCABasis
-from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.configs.train_motion import AUTO, TrainMotionConfig
 from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
 from mocotool.generators.base import Generator
@@ -132,7 +132,7 @@ def adopt(
         asked, spoken = getattr(config, name), name.replace("_", " ")
         if asked == value:
             continue
-        if asked == getattr(plain, name):
+        if asked in (getattr(plain, name), AUTO):
             changes[name] = value
             note(f"{spoken} {value} (not {asked}): that of {source}")
         elif name == "step_size":

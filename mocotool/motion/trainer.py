@@ -364,7 +364,7 @@ def build_motion(
         hidden_dim=config.hidden_dim,
         components=torch.from_numpy(basis.components[: config.num_components]),
         stdev=torch.from_numpy(basis.stdev[: config.num_components]),
-        step_size=config.step_size,
+        step_size=config.known_step_size,
         form=config.form,
         basis_rows=config.basis_rows,
         residual=config.residual,

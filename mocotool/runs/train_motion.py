@@ -3,30 +3,36 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.basis import PCABasis
+from mocotool.configs.train_motion import AUTO, TrainMotionConfig
 from mocotool.devices import resolve_device, resolve_training_precision
+from mocotool.generators.base import Generator
 from mocotool.generators.loading import load_generator
 from mocotool.motion.checkpoint import save_motion
 from mocotool.motion.compilation import compile_failures_named, compile_networks
-from mocotool.motion.generator import MotionGenerator
+from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.official_run import LATEST
 from mocotool.motion.plan import plan_training
 from mocotool.motion.preparation import find_basis, fit_config
 from mocotool.motion.start import find_start
+from mocotool.motion.step_size import match_step_size
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.motion.training import train_motion
 from mocotool.provenance import portable_path
 from mocotool.training.distributed import Processes, joined_processes
 from mocotool.training.listeners import Listeners, RunProgress, ignore
+from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
-from mocotool.video.clips import clip_span
+from mocotool.video.clips import ClipDataset, clip_span, read_or_replace
 from mocotool.video.listing import VideoListing, list_videos
 from mocotool.video.loading import BatchLoader, load_clips
 from mocotool.video.pictures import tile_frames
@@ -34,6 +40,7 @@ from mocotool.video.writing import write_video
 
 MOTION_NAME = "motion.safetensors"
 PREVIEW_FPS = 12
+NUM_PROBED = 32  # real clips that say how much a frame changes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,8 +82,8 @@ def train_motion_run(
         videos: Folder of videos or numbered frames.
         generator: Weights of the image generator; `None` for the bundled one.
         out: Folder of the run; made if it is not there.
-        config: Settings; `None` for the reference recipe's. Sizes beyond what the generator and
-            the basis have are lowered.
+        config: Settings; `None` for the reference recipe's with `step_size="auto"`. Sizes beyond
+            what the generator and the basis have are lowered.
         pca: PCA basis, or the authors' folder of one; `None` makes one of 100,000 latents.
         motion: Motion model to start from.
         init_run: Run of the authors' program to start from.
@@ -119,6 +126,7 @@ def train_motion_run(
             precision=precision,
             processes=processes,
             heard=heard,
+            begun=read_config(run.path)["config"] if resume else None,
         )
         if compile:
             compile_networks(trainer)
@@ -202,9 +210,15 @@ def _prepare(
     precision: str,
     processes: Processes,
     heard: Listeners,
+    begun: Mapping[str, Any] | None = None,
 ) -> tuple[VideoListing, MotionTrainer]:
-    """Find the videos, and build the trainer with settings that fit the files."""
-    config = config or TrainMotionConfig()
+    """Find the videos, and build the trainer with settings that fit the files.
+
+    `begun` holds the settings of the run to go on with, whose measured ones stay.
+    """
+    config = config or TrainMotionConfig(step_size=AUTO)
+    if begun is not None and config.step_size == AUTO:
+        config = dataclasses.replace(config, step_size=begun.get("step_size", AUTO))
     basis_path, motion_path, run_path = (
         None if path is None else Path(path) for path in (pca, motion, init_run)
     )
@@ -219,8 +233,35 @@ def _prepare(
         source, basis_path, start=start.motion, note=heard.note, progress=heard.count("latents")
     )
     config = fit_config(config, source, basis, num_videos=len(listing.entries), note=heard.note)
+    config = _settle_step_size(config, listing, source, basis, heard=heard)
     trainer = start.make_trainer(source, basis, config, processes=processes, note=heard.note)
     return listing, trainer
+
+
+def _settle_step_size(
+    config: TrainMotionConfig,
+    listing: VideoListing,
+    generator: Generator,
+    basis: PCABasis,
+    *,
+    heard: Listeners,
+) -> TrainMotionConfig:
+    """Return settings whose step size is a number, measured on some clips where it is "auto"."""
+    if config.step_size != AUTO:
+        return config
+    if not config.residual:  # every latent is new, so that there are no steps
+        return dataclasses.replace(config, step_size=DEFAULT_STEP_SIZE)
+    clips = ClipDataset(
+        listing,
+        num_frames=config.num_frames,
+        frame_stride=config.frame_stride,
+        size=config.frame_size,
+        seed=config.seed,
+    )
+    real = np.stack([read_or_replace(clips, position)[0] for position in range(NUM_PROBED)])
+    step_size = match_step_size(generator, basis, config, torch.from_numpy(real))
+    heard.note(f"step size {step_size:g}: untrained clips change as much as real ones")
+    return dataclasses.replace(config, step_size=step_size)
 
 
 def _open(
