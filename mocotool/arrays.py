@@ -4,4 +4,5 @@ import numpy as np
 import numpy.typing as npt
 
 FramesU8 = npt.NDArray[np.uint8]
-"""RGB as files and encoders have it: uint8 [h, w, 3], or [t, h, w, 3] for frames."""
+"""RGB in bytes: uint8 [h, w, 3] or [t, h, w, 3], as files and encoders have it; where channels come
+first, [t, 3, h, w], the docstring says so."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.files import open_target, to_path
 from mocotool.latents import parse_record
 from mocotool.npz import Array, from_json_array, read_npy, read_npz, to_json_array, write_npz
 from mocotool.provenance import FileRecord, tool_version
@@ -144,12 +145,12 @@ class PCABasis:
         return dataclasses.replace(self, meta=meta)
 
 
-def write_basis(basis: PCABasis, file: BinaryIO) -> None:
+def write_basis(basis: PCABasis, file: Path | str | BinaryIO) -> None:
     """Write a basis as `.npz`; the same basis gives the same bytes.
 
     Args:
         basis: What to write.
-        file: Where to; it need not seek.
+        file: Where to, a path or a stream, which need not seek; an existing file is replaced.
     """
     optional = {
         "mean": basis.mean,
@@ -162,10 +163,11 @@ def write_basis(basis: PCABasis, file: BinaryIO) -> None:
         **{key: array for key, array in optional.items() if array is not None},
         "meta": to_json_array(basis.meta.as_json()),
     }
-    write_npz(arrays, file)
+    with open_target(file) as stream:
+        write_npz(arrays, stream)
 
 
-def read_basis(source: Path | BinaryIO, name: str | None = None) -> PCABasis:
+def read_basis(source: Path | str | BinaryIO, name: str | None = None) -> PCABasis:
     """Read a basis from our own `.npz`, or from the authors' folder of `.npy` files.
 
     Args:
@@ -175,6 +177,7 @@ def read_basis(source: Path | BinaryIO, name: str | None = None) -> PCABasis:
     Raises:
         FileFormatError: It is neither, or its content contradicts itself.
     """
+    source = to_path(source)
     name = str(source) if name is None else name
     if isinstance(source, Path) and source.is_dir():
         return _build_basis(_read_official(source), BasisMeta(space="w"), name)

@@ -150,7 +150,7 @@ def describe_weights(name: str) -> PublishedWeights:
         ) from None
 
 
-def find_weights(name: str, *, file: Path | None = None) -> Path:
+def find_weights(name: str, *, file: Path | str | None = None) -> Path:
     """Return a file of weights that may be opened.
 
     Args:
@@ -163,7 +163,7 @@ def find_weights(name: str, *, file: Path | None = None) -> Path:
     """
     weights = describe_weights(name)
     if file is not None:
-        return check_input_file(file)
+        return check_input_file(Path(file))
     path = cached_path(name)
     if not path.is_file():
         raise UnavailableError(f"the weights {name!r} are not here", hint=how_to_get(weights))

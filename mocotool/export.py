@@ -9,7 +9,7 @@ import numpy as np
 
 from mocotool.arrays import FramesU8
 from mocotool.configs.render import PictureFormat, RenderConfig
-from mocotool.files import check_output_path
+from mocotool.files import check_output_path, to_path
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
@@ -42,13 +42,13 @@ def name_outputs(out: Path, *, num_videos: int, single: bool) -> list[Path]:
 def export_trajectory(
     generator: Generator,
     trajectory: Trajectory,
-    out: Path | BinaryIO,
+    out: Path | str | BinaryIO,
     *,
     format: PictureFormat,
     config: RenderConfig | None = None,
     grid: bool = False,
     force: bool = False,
-    audio: Path | None = None,
+    audio: Path | str | None = None,
     processes: Processes = ALONE,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -66,8 +66,8 @@ def export_trajectory(
         force: Replace existing files.
         audio: A file whose sound goes with each video, cut or followed by silence so that it is as
             long; MP4, WebM and MKV alone.
-        processes: Those that share the work: each writes every so manieth file, the first one
-            what is a single file.
+        processes: Those that share the work: each writes every n-th file, the first one a single
+            file.
         progress: Called with the number of frames done since the last call.
 
     Returns:
@@ -79,6 +79,7 @@ def export_trajectory(
         UnavailableError: This PyAV was built without the encoder.
     """
     config = RenderConfig() if config is None else config
+    out = to_path(out)
     num_videos = trajectory.num_videos
     single = grid or format == "png" or not isinstance(out, Path)
     paths = name_outputs(out, num_videos=num_videos, single=single) if isinstance(out, Path) else []

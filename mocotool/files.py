@@ -10,12 +10,18 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mocotool.errors import ConfigError, FileFormatError
 
 HASH_CHUNK_BYTES = 1 << 22
 MAX_STEM_BYTES = 100  # of a temporary name; file systems take 255 in all
 SYSTEM_FOLDERS = (("dev",), ("proc",), ("sys",))
+
+
+def to_path(place: Path | str | BinaryIO) -> Path | BinaryIO:
+    """Return the path of a name; a path or a stream as it is."""
+    return Path(place) if isinstance(place, str) else place
 
 
 def check_input_file(path: Path) -> Path:
@@ -157,6 +163,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_target(target: Path | str | BinaryIO) -> Iterator[BinaryIO]:
+    """Open what is to be written: a path whole or not at all, a stream as it is."""
+    place = to_path(target)
+    if not isinstance(place, Path):
+        yield place
+        return
+    with atomic_path(place) as part, part.open("wb") as file:
+        yield file
 
 
 def _cut(name: str, size_bytes: int) -> str:

@@ -24,7 +24,7 @@ MEDIA_MAGICS = (*PICTURE_MAGICS, b"\x1aE\xdf\xa3", b"GIF8", b"RIFF")
 Facts = dict[str, Any]
 
 
-def describe_file(path: Path) -> Facts:
+def describe_file(path: Path | str) -> Facts:
     """Return what an artefact is: kind, sizes, origin.
 
     Args:
@@ -37,6 +37,7 @@ def describe_file(path: Path) -> Facts:
     Raises:
         FileFormatError: It is none of these.
     """
+    path = Path(path)
     if path.is_dir():
         return describe_folder(path)
     check_input_file(path)

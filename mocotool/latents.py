@@ -16,7 +16,7 @@ from mocotool.errors import (
     MismatchError,
     UnavailableError,
 )
-from mocotool.files import check_input_file
+from mocotool.files import check_input_file, open_target, to_path
 from mocotool.memory import free_memory_bytes
 from mocotool.npz import (
     Array,
@@ -122,7 +122,10 @@ class Trajectory:
 
 
 def read_latents(
-    source: Path | BinaryIO, name: str | None = None, *, generator: "Generator | None" = None
+    source: Path | str | BinaryIO,
+    name: str | None = None,
+    *,
+    generator: "Generator | None" = None,
 ) -> Trajectory:
     """Read a trajectory from our own `.npz`, NVlabs' `projected_w.npz`, or a bare array, `.npy`.
 
@@ -139,6 +142,7 @@ def read_latents(
     Source:
         Official code: stylegan2-ada-pytorch writes key `w`, [1, num_ws, w_dim].
     """
+    source = to_path(source)
     name = str(source) if name is None else name
     if isinstance(source, Path):
         check_input_file(source)
@@ -164,17 +168,18 @@ def read_latents(
         raise FileFormatError(f"{name}: {error}") from None
 
 
-def write_latents(trajectory: Trajectory, file: BinaryIO) -> None:
+def write_latents(trajectory: Trajectory, file: Path | str | BinaryIO) -> None:
     """Write a trajectory as `.npz`; the same trajectory gives the same bytes.
 
     Args:
         trajectory: What to write.
-        file: Where to; it need not seek.
+        file: Where to, a path or a stream, which need not seek; an existing file is replaced.
     """
     arrays: dict[str, Array] = {"latents": trajectory.latents.astype(np.float32, copy=False)}
     if trajectory.labels is not None:
         arrays["labels"] = trajectory.labels.astype(np.int64, copy=False)
-    write_npz({**arrays, "meta": to_json_array(trajectory.meta.as_json())}, file)
+    with open_target(file) as stream:
+        write_npz({**arrays, "meta": to_json_array(trajectory.meta.as_json())}, stream)
 
 
 def parse_record(value: Any, name: str) -> FileRecord | None:

@@ -4,12 +4,16 @@ Inside the library an image is float32 [n, c, h, w] in [-1, 1] and a video float
 [n, t, c, h, w] in [-1, 1]. Outside (files, encoders, previews) frames are uint8 [t, h, w, c] RGB.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import MismatchError
+
+Pixels = TypeVar("Pixels", Tensor, FramesU8)
 
 
 def check_shape(name: str, tensor: Tensor, axes: str, **sizes: int) -> None:
@@ -49,7 +53,7 @@ def to_frames_u8(img: Tensor) -> Tensor:
     """
     # uint8 wraps: clamp before the cast.
     scaled = img.float().add(1.0).mul(127.5).round_().clamp_(0, 255)
-    return scaled.to(torch.uint8).movedim(-3, -1).contiguous()
+    return to_channels_last(scaled.to(torch.uint8)).contiguous()
 
 
 def from_frames_u8(frames_u8: Any) -> Tensor:
@@ -61,12 +65,22 @@ def from_frames_u8(frames_u8: Any) -> Tensor:
     Returns:
         float32 [..., c, h, w] in [-1, 1].
     """
-    return to_unit_range(torch.as_tensor(frames_u8).movedim(-1, -3)).contiguous()
+    return to_unit_range(to_channels_first(torch.as_tensor(frames_u8))).contiguous()
 
 
 def to_unit_range(bytes_u8: Tensor) -> Tensor:
-    """Turn bytes 0 to 255 into float32 -1 to 1, in whatever layout they are."""
+    """Turn bytes 0 to 255 into float32 -1 to 1, in whatever layout; float32 is changed in place."""
     return bytes_u8.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def to_channels_first(pixels: Pixels) -> Pixels:
+    """Turn frames [..., h, w, c] into [..., c, h, w], a view."""
+    return pixels.movedim(-1, -3) if isinstance(pixels, Tensor) else np.moveaxis(pixels, -1, -3)
+
+
+def to_channels_last(pixels: Pixels) -> Pixels:
+    """Turn frames [..., c, h, w] into [..., h, w, c], a view."""
+    return pixels.movedim(-3, -1) if isinstance(pixels, Tensor) else np.moveaxis(pixels, -3, -1)
 
 
 def to_ncthw(video: Tensor) -> Tensor:

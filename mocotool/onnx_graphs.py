@@ -82,7 +82,7 @@ class MotionStep(nn.Module):
 
 
 def export_onnx(
-    source: Path | str, folder: Path, *, options: GeneratorOptions | None = None
+    source: Path | str, folder: Path | str, *, options: GeneratorOptions | None = None
 ) -> list[Path]:
     """Write a generator or a motion model of ours as ONNX graphs.
 
@@ -100,6 +100,7 @@ def export_onnx(
         FileFormatError: The file is damaged, unsafe, or neither of the two.
     """
     require_onnx()
+    folder = Path(folder)
     if Path(source).is_file() and read_motion_record(Path(source)) is not None:
         return export_motion(load_motion(source), folder)
     return export_generator(load_generator(source, options=options), folder)

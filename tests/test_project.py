@@ -277,3 +277,18 @@ def test_importing_the_package_is_light():
 def test_an_unknown_public_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         mocotool.no_such_name  # noqa: B018
+
+
+def test_layouts_and_ranges_of_pictures_are_converted_in_one_module():
+    """What turns bytes into model units, or moves the channels of frames, is defined once."""
+    spelled_out = re.compile(
+        r"(div_?\(127\.5\)|mul_?\(127\.5\)|movedim\(-1, 1\)|movedim\(1, -1\)"
+        r"|[a-z]\.transpose\(0, (2, 3, 1|3, 1, 2)\))"
+    )
+    found = [
+        f"{path.relative_to(PACKAGE)}:{number}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if spelled_out.search(line) and path.name != "layouts.py"
+    ]
+    assert found == []

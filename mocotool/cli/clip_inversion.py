@@ -122,7 +122,7 @@ def _read_clips(
     entries: "Sequence[VideoEntry]", size: int, num_frames: int, stride: int
 ) -> "Iterator[tuple[str, Callable[[], torch.Tensor]]]":
     """Yield the name of each clip, and what reads it."""
-    from mocotool.layouts import from_frames_u8
+    from mocotool.layouts import from_frames_u8, to_channels_last
     from mocotool.video.cutting import read_squares
 
     idxs = range(0, num_frames * stride, stride)
@@ -130,7 +130,7 @@ def _read_clips(
 
         def read(entry: "VideoEntry" = entry) -> "torch.Tensor":
             squares = read_squares(entry, idxs, size)  # [t, 3, size, size]
-            return from_frames_u8(squares.transpose(0, 2, 3, 1))
+            return from_frames_u8(to_channels_last(squares))
 
         yield str(entry.path), read
 

@@ -192,7 +192,7 @@ def invert(
 
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.search import invert as invert_images
-    from mocotool.layouts import from_frames_u8, to_frames_u8
+    from mocotool.layouts import from_frames_u8, to_channels_last, to_frames_u8
     from mocotool.networks.dlib_faces import LandmarkFinder
     from mocotool.video.comparison import draw_comparison
     from mocotool.video.pictures import write_png
@@ -208,7 +208,7 @@ def invert(
     squares_u8 = stills.read(
         network.resolution, align=align, landmarks=LandmarkFinder() if align == "face" else None
     )
-    wanted_u8 = squares_u8.transpose(0, 2, 3, 1)  # [n, h, w, 3]
+    wanted_u8 = to_channels_last(squares_u8)  # [n, h, w, 3]
     began = time.perf_counter()
     with report.progress("steps", len(wanted_u8) * config.num_steps_in_all) as advance:
         found = invert_images(

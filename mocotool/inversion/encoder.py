@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mocotool.boundary import foreign_data
 from mocotool.configs.train_encoder import TrainEncoderConfig
 from mocotool.errors import ConfigError, DivergedError, FileFormatError, MismatchError
-from mocotool.files import atomic_path, check_input_file
+from mocotool.files import check_input_file, open_target
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import check_tensors
 from mocotool.networks.shapes_only import shapes_only
@@ -168,7 +168,7 @@ def train_encoder(
 
 
 def save_encoder(
-    encoder: LatentEncoder, path: Path, *, config: TrainEncoderConfig | None = None
+    encoder: LatentEncoder, path: Path | str, *, config: TrainEncoderConfig | None = None
 ) -> None:
     """Write an encoder into one file; the same encoder gives the same bytes."""
     record = {
@@ -179,17 +179,17 @@ def save_encoder(
         "command": current_command(),
         "version": tool_version(),
     }
-    with atomic_path(path) as part, part.open("wb") as file:
+    with open_target(path) as file:
         write_safetensors(encoder.state_dict(), file, record=record)
 
 
-def load_encoder(path: Path, *, device: torch.device | str = "cpu") -> LatentEncoder:
+def load_encoder(path: Path | str, *, device: torch.device | str = "cpu") -> LatentEncoder:
     """Read an encoder.
 
     Raises:
         FileFormatError: The file is missing, damaged, or not an encoder.
     """
-    path = check_input_file(path)
+    path = check_input_file(Path(path))
     hint = "make one with `moco train-encoder -o encoder.safetensors`"
     with foreign_data(path, what="an encoder", hint=hint):
         tensors, metadata = read_safetensors(path)

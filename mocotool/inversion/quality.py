@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mocotool.layouts import to_frames_u8
+from mocotool.layouts import to_channels_first, to_frames_u8
 from mocotool.similarity import EQUAL_PSNR, WINDOW_SIZE, compute_image_psnr, compute_image_ssim
 
 
@@ -18,7 +18,7 @@ def measure_quality(img: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         PSNR in dB, 100 at most, and SSIM, both float64 [n]. SSIM is NaN for images smaller than
         its window of 11 pixels.
     """
-    shown, wanted = to_frames_u8(img).movedim(-1, 1), to_frames_u8(target).movedim(-1, 1)
+    shown, wanted = (to_channels_first(to_frames_u8(x)) for x in (img, target))  # [n, c, h, w]
     psnr = compute_image_psnr(shown, wanted, data_range=255.0).clamp(max=EQUAL_PSNR)
     if min(img.shape[-2:]) < WINDOW_SIZE:
         return psnr, torch.full_like(psnr, torch.nan)

@@ -21,6 +21,7 @@ from mocotool.downloads import PUBLISHED, find_weights, is_published
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.generators.loading import check_tensors
+from mocotool.layouts import to_channels_first, to_unit_range
 from mocotool.metrics.motion_features import FRAME_SIZE, motion_features
 from mocotool.metrics.motion_features import MIN_FRAMES as MIN_MOTION_FRAMES
 from mocotool.metrics.resizing import resize_frames
@@ -118,7 +119,7 @@ class I3DDetector(ModuleDetector):
             resize=self.protocol.resize,
             interpolation=self.protocol.interpolation,
         )
-        return resized.div_(127.5).sub_(1.0)[None]
+        return to_unit_range(resized)[None]
 
     def extract(self, batch: Tensor) -> Tensor:
         """Return logits averaged over time, [n, 400]."""
@@ -148,7 +149,7 @@ class MotionDetector:
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
         """Turn a clip, uint8 [t, h, w, 3], into float32 [1, t, 3, 64, 64] in [0, 1]."""
-        video = frames_u8.movedim(-1, 1).float().div_(255.0)
+        video = to_channels_first(frames_u8).float().div_(255.0)
         return resize_frames(video, FRAME_SIZE, interpolation="bilinear-antialias")[None]
 
     def extract(self, batch: Tensor) -> Tensor:

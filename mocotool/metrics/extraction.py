@@ -18,6 +18,7 @@ from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.devices import full_precision
 from mocotool.downloads import cache_folder
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.layouts import to_channels_last
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.sampling import WorkPlan
 from mocotool.metrics.sources import VideoSource
@@ -203,7 +204,7 @@ def _read_ahead(
 
 def _cut_square(frames_u8: FramesU8, size: int) -> FramesU8:
     squares = square_frames(frames_u8, size)  # [t, 3, size, size]
-    return np.ascontiguousarray(squares.transpose(0, 2, 3, 1))
+    return np.ascontiguousarray(to_channels_last(squares))
 
 
 def _run(

@@ -15,6 +15,7 @@ from mocotool.devices import full_precision
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file, sha256_file
+from mocotool.layouts import to_channels_first, to_channels_last
 from mocotool.metrics.detectors import DetectorRecord, load_weights, record_weights
 from mocotool.metrics.resizing import resize_frames
 from mocotool.networks.dlib_faces import FaceFinder, find_dlib_models, import_dlib
@@ -135,7 +136,7 @@ class FaceNetEmbedder:
         found = [chip for chip in chips if chip is not None]
         if not found:
             return FaceVectors(np.zeros((0, 512), np.float32), is_found)
-        faces = torch.from_numpy(np.stack(found)).movedim(-1, 1).float().to(self._device)
+        faces = to_channels_first(torch.from_numpy(np.stack(found))).float().to(self._device)
         resized = resize_frames(faces, INPUT_SIZE, interpolation="bilinear-antialias")
         with torch.inference_mode(), full_precision():
             vectors = self.network(resized.sub_(127.5).div_(128.0))
@@ -181,7 +182,8 @@ def load_face_embedder(
 
 
 def _resize_square(frame_u8: FramesU8, size: int) -> FramesU8:
-    frame = torch.from_numpy(frame_u8).movedim(-1, 0).float()
+    frame = to_channels_first(torch.from_numpy(frame_u8)).float()
     resized = resize_frames(frame, size, interpolation="bilinear-antialias")
-    pixels: FramesU8 = resized.round_().clamp_(0, 255).byte().movedim(0, -1).contiguous().numpy()
+    rounded = resized.round_().clamp_(0, 255).byte()
+    pixels: FramesU8 = to_channels_last(rounded).contiguous().numpy()
     return pixels

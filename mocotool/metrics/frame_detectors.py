@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mocotool.downloads import find_weights
 from mocotool.files import sha256_file
+from mocotool.layouts import to_channels_first, to_unit_range
 from mocotool.metrics.detectors import (
     TORCHSCRIPT_PREFIX,
     Detector,
@@ -47,7 +48,7 @@ class InceptionDetector(ModuleDetector):
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
         """Turn uint8 [t, h, w, 3] into float32 [t, 3, 299, 299], bytes b as (b - 128) / 128."""
-        frames = frames_u8.movedim(-1, 1).float()
+        frames = to_channels_first(frames_u8).float()
         # The graph's own resize: TensorFlow 1, without half-pixel centres, and never antialiased.
         resized = resize_frames(frames, INPUT_SIZE, interpolation="bilinear-tf1")
         return resized.sub_(128.0).div_(128.0)
@@ -79,9 +80,9 @@ class SqueezeNetDetector(ModuleDetector):
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
         """Turn uint8 [t, h, w, 3] into float32 [t, 3, 224, 224] in [-1, 1]."""
-        frames = frames_u8.movedim(-1, 1).float()
+        frames = to_channels_first(frames_u8).float()
         resized = resize_frames(frames, SQUEEZENET_SIZE, interpolation="bilinear-antialias")
-        return resized.div_(127.5).sub_(1.0)
+        return to_unit_range(resized)
 
     def extract(self, batch: Tensor) -> Tensor:
         """Return a quarter of the features after fire9, averaged over space, [n, 512]."""
@@ -101,7 +102,7 @@ class PixelDetector:
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
         """Turn uint8 [t, h, w, 3] into float32 [t, 3, 64, 64] in [0, 1]."""
-        frames = frames_u8.movedim(-1, 1).float().div_(255.0)
+        frames = to_channels_first(frames_u8).float().div_(255.0)
         return resize_frames(frames, FRAME_SIZE, interpolation="bilinear-antialias")
 
     def extract(self, batch: Tensor) -> Tensor:

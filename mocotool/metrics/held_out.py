@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mocotool.generators.stylegan2 import StyleGAN2
-from mocotool.layouts import to_frames_u8
+from mocotool.layouts import to_channels_last, to_frames_u8
 from mocotool.metrics.frame_detectors import load_frame_detector
 from mocotool.metrics.kernel_distance import kernel_distance
 from mocotool.training.randomness import derive_rng
@@ -44,7 +44,7 @@ class HeldOutDistance:
         num_real = min(num_images, listing.num_frames)
         images = load_images(listing, resolution=resolution, batch_size=1, seed=seed, num_workers=0)
         frames_u8 = torch.cat([next(images) for _ in range(num_real)])  # [n, 3, h, w]
-        self._real = self._features(list(frames_u8.movedim(1, -1).split(CHUNK_SIZE)))
+        self._real = self._features(list(to_channels_last(frames_u8).split(CHUNK_SIZE)))
 
     @torch.inference_mode()
     def __call__(self, generator: StyleGAN2) -> float:

@@ -14,6 +14,7 @@ from torch import Tensor
 from mocotool.configs.evaluate import FEW_SAMPLES, ScoreProtocol
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError
+from mocotool.layouts import to_channels_first, to_unit_range
 from mocotool.metrics.detectors import Detector, DetectorRecord, ModuleDetector, record_weights
 from mocotool.metrics.distances import Measuring, describe_detector, report_input, require_features
 from mocotool.metrics.extraction import extract_statistics
@@ -41,7 +42,7 @@ class C3DDetector(ModuleDetector):
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
         """Turn a clip, uint8 [16, h, w, 3], into float32 [1, 3, 16, 112, 112] in [-1, 1]."""
-        frames = frames_u8.movedim(-1, 1).float().div_(127.5).sub_(1.0)  # [t, 3, h, w]
+        frames = to_unit_range(to_channels_first(frames_u8))  # [t, 3, h, w]
         # Chainer's resize puts the corners on the corners.
         size = (INPUT_SIZE, INPUT_SIZE)
         resized = F.interpolate(frames, size, mode="bilinear", align_corners=True)
@@ -58,9 +59,9 @@ class C3DDetector(ModuleDetector):
 
 
 def load_score_detector(
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     *,
-    mean: Path | None = None,
+    mean: Path | str | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Detector:
     """Load C3D from TGANv2's two files.

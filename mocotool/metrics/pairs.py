@@ -11,7 +11,7 @@ from torch import Tensor
 from mocotool.configs.evaluate import PairProtocol
 from mocotool.errors import MismatchError
 from mocotool.files import sha256_file
-from mocotool.layouts import to_unit_range
+from mocotool.layouts import to_channels_first, to_unit_range
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import name_source
 from mocotool.metrics.sources import VideoSource
@@ -217,4 +217,4 @@ def _iter_pairs(a: VideoSource, b: VideoSource, video_idx: int) -> Iterator[tupl
                 f"{b.describe_clip(video_idx, frame_idx)}: {sizes[1]}",
                 hint="make them one size first: resizing here would change the number",
             )
-        yield frames[0].movedim(-1, 1), frames[1].movedim(-1, 1)
+        yield to_channels_first(frames[0]), to_channels_first(frames[1])

@@ -18,7 +18,7 @@ from mocotool.generators.base import Generator
 from mocotool.interpolation import interpolate_trajectory
 from mocotool.inversion.objective import ImageFeatures
 from mocotool.inversion.search import Inversion, invert
-from mocotool.layouts import from_frames_u8
+from mocotool.layouts import from_frames_u8, to_channels_first, to_channels_last
 from mocotool.metrics.results import MetricResult
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import portable_path
@@ -58,7 +58,7 @@ def compute_prediction(
     *,
     config: PredictionConfig | None = None,
     features: ImageFeatures | None = None,
-    frames_folder: Path | None = None,
+    frames_folder: Path | str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> MetricResult:
     """Predict each video from its first frame, and compare with what really follows.
@@ -95,7 +95,7 @@ def compute_prediction(
     # the first frame as a latent, and the walk from there
     found = invert(
         generator,
-        from_frames_u8(first.transpose(0, 2, 3, 1)),
+        from_frames_u8(to_channels_last(first)),
         config=config.invert,
         features=features,
         progress=progress,
@@ -117,11 +117,11 @@ def compute_prediction(
         real = read_squares(entry, range(config.num_frames), generator.resolution)
         frames = np.concatenate(list(render_video(generator, walks, video_idx, config=rendering)))
         if frames_folder is not None:
-            write_frames(frames, frames_folder / f"{video_idx + 1:04d}-{entry.path.stem}")
+            write_frames(frames, Path(frames_folder) / f"{video_idx + 1:04d}-{entry.path.stem}")
         videos.append(
             PredictedVideo(
                 path=str(entry.path),
-                predicted=compare_frames(real[1:], frames.transpose(0, 3, 1, 2)[1:]),
+                predicted=compare_frames(real[1:], to_channels_first(frames[1:])),
                 up_b=Similarity(float(found.psnr[video_idx]), float(found.ssim[video_idx])),
                 still_frame=compare_frames(real[1:], np.repeat(real[:1], len(real) - 1, axis=0)),
             )

@@ -48,9 +48,9 @@ class MeasuredSide:
 
 
 def open_side(
-    path: Path,
+    path: Path | str,
     *,
-    generator: Path | None = None,
+    generator: Path | str | None = None,
     render: RenderConfig | None = None,
     device: torch.device | str = "cpu",
     precision: torch.dtype = torch.float32,
@@ -71,6 +71,7 @@ def open_side(
         FileFormatError: The file is missing or none of these.
         MismatchError: The latents do not fit the generator.
     """
+    path = Path(path)
     if path.is_file() and path.suffix.lower() in foreign_statistics.ENDINGS:
         return SavedStatistics(*foreign_statistics.read_foreign_statistics(path), str(path))
     if path.is_dir() or path.suffix.lower() not in (".npz", ".npy"):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
-from mocotool.files import atomic_path, check_input_file, sha256_file
+from mocotool.files import atomic_path, check_input_file, open_target, sha256_file
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.official import official_motion_names
@@ -27,7 +27,7 @@ BUNDLED_NAME = "motion.safetensors"
 
 def save_motion(
     motion: MotionGenerator,
-    path: Path,
+    path: Path | str,
     *,
     config: Mapping[str, Any] | None = None,
     notes: Mapping[str, Any] | None = None,
@@ -51,7 +51,7 @@ def save_motion(
         "notes": dict(notes or {}),
         "version": tool_version(),
     }
-    with atomic_path(path) as part, part.open("wb") as file:
+    with open_target(path) as file:
         write_safetensors(motion.state_dict(), file, record=record)
 
 

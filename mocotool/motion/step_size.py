@@ -13,6 +13,7 @@ from torch import Tensor
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.generators.base import Generator
+from mocotool.layouts import to_unit_range
 from mocotool.motion.rendering import ClipRenderer
 from mocotool.motion.trainer import build_motion
 from mocotool.training.randomness import derive_rng, derive_seed
@@ -42,7 +43,7 @@ def match_step_size(
     Returns:
         The step size, to three digits, so that rounding elsewhere does not change it.
     """
-    wanted = measure_change(real.to(torch.float32).div(127.5).sub(1) if _is_bytes(real) else real)
+    wanted = measure_change(to_unit_range(real) if _is_bytes(real) else real)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "weights"))
         motion = build_motion(generator, basis, dataclasses.replace(config, step_size=FIRST_TRY))

@@ -18,7 +18,7 @@ from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.devices import check_training_precision
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.base import Generator
-from mocotool.layouts import to_frames_u8
+from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.motion.frame_game import FrameGame
 from mocotool.motion.games import Game, Metrics, PairGame, Setting, VideoGame
 from mocotool.motion.generator import MotionGenerator, MotionRollout
@@ -154,7 +154,7 @@ class MotionTrainer:
         if tuple(real.shape) != expected:
             raise MismatchError(f"clips have shape {list(real.shape)}, expected {list(expected)}")
         real = real.to(self.device)
-        return real.to(torch.float32).div(127.5).sub(1) if real.dtype == torch.uint8 else real
+        return to_unit_range(real) if real.dtype == torch.uint8 else real
 
     def draw(self, *path: int | str) -> tuple[Tensor, Tensor | None, Tensor]:
         """Draw this process's z [n, z_dim], classes [n] and motion noise for one use."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.arrays import FramesU8
 from mocotool.errors import UnavailableError
 
 INSTALL_HINT = "pip install 'mocotool[faces]'"
@@ -30,7 +31,7 @@ class FaceFinder:
         self._finder = self.dlib.get_frontal_face_detector()
         self._predictor = self.dlib.shape_predictor(str(find_dlib_models(advice) / landmarks))
 
-    def find(self, frame_u8: npt.NDArray[np.uint8]) -> Any | None:
+    def find(self, frame_u8: FramesU8) -> Any | None:
         """Return dlib's landmarks of the largest face of uint8 [h, w, 3], or `None` without one."""
         side = min(frame_u8.shape[:2])
         num_doublings = max(0, min(MAX_ENLARGEMENTS, round(np.log2(DETECTION_SIZE / side))))
@@ -48,7 +49,7 @@ class LandmarkFinder:
             "shape_predictor_68_face_landmarks.dat", advice="or choose --align center"
         )
 
-    def __call__(self, frame_u8: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64] | None:
+    def __call__(self, frame_u8: FramesU8) -> npt.NDArray[np.float64] | None:
         """Return places (x, y) in pixels [68, 2] in a frame uint8 [h, w, 3]; `None` without."""
         shape = self._finder.find(np.ascontiguousarray(frame_u8))
         if shape is None:

@@ -101,7 +101,7 @@ class VGG16Features(nn.Module):
         return [tap * (tap.square().mean(dim=1, keepdim=True) + NORM_EPS).rsqrt() for tap in taps]
 
 
-def load_vgg16(path: Path, *, device: torch.device | str = "cpu") -> VGG16Features:
+def load_vgg16(path: Path | str, *, device: torch.device | str = "cpu") -> VGG16Features:
     """Load torchvision's VGG16 weights, frozen.
 
     Args:
@@ -111,6 +111,7 @@ def load_vgg16(path: Path, *, device: torch.device | str = "cpu") -> VGG16Featur
     Raises:
         FileFormatError: It does not hold the weights of VGG16.
     """
+    path = Path(path)
     try:
         tensors = read_state_dict(path)
     except FileFormatError as error:

@@ -11,7 +11,7 @@ from mocotool.preference.study import SCHEMA, Study
 MEDIA_FOLDER = "media"
 
 
-def write_page(study: Study, folder: Path) -> Path:
+def write_page(study: Study, folder: Path | str) -> Path:
     """Write the page of a study, with copies of what it shows under names that say nothing.
 
     Args:
@@ -21,6 +21,7 @@ def write_page(study: Study, folder: Path) -> Path:
     Returns:
         The page, folder/index.html.
     """
+    folder = Path(folder)
     media = folder / MEDIA_FOLDER
     media.mkdir(parents=True, exist_ok=True)
     addresses: dict[tuple[int, int], str] = {}

@@ -47,7 +47,7 @@ class Study:
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def plan_study(sides: Sequence[Path], *, config: CompareConfig | None = None) -> Study:
+def plan_study(sides: Sequence[Path | str], *, config: CompareConfig | None = None) -> Study:
     """Draw the questions of a blind comparison.
 
     Every pair of sides is asked about equally often, give or take one. Which of the two stands on
@@ -65,7 +65,8 @@ def plan_study(sides: Sequence[Path], *, config: CompareConfig | None = None) ->
     config = CompareConfig() if config is None else config
     if len(sides) < 2:
         raise ConfigError("nothing to compare: expected at least 2 sides")
-    files = tuple(list_shown(side) for side in sides)
+    folders = [Path(side) for side in sides]
+    files = tuple(list_shown(folder) for folder in folders)
     per_side = config.grid**2
     for side, paths in zip(sides, files, strict=True):
         if len(paths) < per_side:
@@ -86,7 +87,7 @@ def plan_study(sides: Sequence[Path], *, config: CompareConfig | None = None) ->
         shown = (decks[left].draw(per_side), decks[right].draw(per_side))
         trials.append(Trial(sides=(left, right), videos=shown))
     return Study(
-        names=name_sides(sides), files=files, trials=tuple(trials), question=config.question
+        names=name_sides(folders), files=files, trials=tuple(trials), question=config.question
     )
 
 

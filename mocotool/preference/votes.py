@@ -96,13 +96,13 @@ class Tally:
         return tuple(found)
 
 
-def read_ballot(path: Path) -> Ballot:
+def read_ballot(path: Path | str) -> Ballot:
     """Read a file of votes.
 
     Raises:
         FileFormatError: It is missing, or not what the page saves.
     """
-    check_input_file(path)
+    path = check_input_file(Path(path))
     if path.stat().st_size > MAX_FILE_BYTES:
         raise FileFormatError(f"{path}: {path.stat().st_size:,} bytes, more than votes take")
     with foreign_data(path, what="a file of votes", hint="save it on the page of `moco compare`"):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from mocotool.arrays import FramesU8
 from mocotool.basis import PCABasis
 from mocotool.configs.react import ReactConfig
 from mocotool.errors import ConfigError
@@ -101,7 +102,7 @@ def _arrive(onsets: npt.NDArray[np.int64], num_frames: int) -> Curve:
     return before + ease_share(share, "in-out")
 
 
-def draw_reaction(hearing: Hearing, num_given: int, config: ReactConfig) -> npt.NDArray[np.uint8]:
+def draw_reaction(hearing: Hearing, num_given: int, config: ReactConfig) -> FramesU8:
     """Draw what was heard, and how far the latents have come, over time.
 
     Returns:

@@ -54,8 +54,8 @@ class RunFolder:
         processes: This process among those that train together; the first one writes.
     """
 
-    def __init__(self, path: Path, *, processes: Processes | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, *, processes: Processes | None = None) -> None:
+        self.path = path = Path(path)
         self.processes = processes or Processes()
         self.command = current_command()
         """The command that began the run."""

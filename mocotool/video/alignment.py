@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mocotool.arrays import FramesU8
 from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
 from mocotool.errors import FileFormatError
+from mocotool.layouts import to_channels_first
 from mocotool.video.cutting import square_frames
 
 Points = npt.NDArray[np.float64]
@@ -49,7 +50,7 @@ def align_frames(
     if align == "center":
         return square_frames(frames_u8, size)
     if align == "none":
-        video = torch.from_numpy(frames_u8).movedim(-1, 1)  # [t, 3, h, w]
+        video = to_channels_first(torch.from_numpy(frames_u8))  # [t, 3, h, w]
         resized = F.interpolate(video, (size, size), mode="bicubic", antialias=True)
         whole: FramesU8 = resized.contiguous().numpy()
         return whole
@@ -95,7 +96,7 @@ def cut_square(frames_u8: FramesU8, center: Points, right: Points, size: int) ->
     Returns:
         uint8 [t, 3, size, size].
     """
-    video = torch.from_numpy(frames_u8).movedim(-1, 1).float()  # [t, 3, h, w]
+    video = to_channels_first(torch.from_numpy(frames_u8)).float()  # [t, 3, h, w]
     # Large pictures are averaged first, to about as fine as they are read.
     factor = max(1, int(2.0 * np.hypot(*right) / (OVERSAMPLING * size)))
     factor = min(factor, *video.shape[2:])

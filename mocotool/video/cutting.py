@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mocotool.arrays import FramesU8
+from mocotool.layouts import to_channels_first
 from mocotool.video.reading import VideoEntry, iter_frames
 
 CHUNK_FRAMES = 32
@@ -30,7 +31,9 @@ def square_frames(frames_u8: FramesU8, size: int) -> FramesU8:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = frames_u8[:, top : top + side, left : left + side]
-    video = torch.from_numpy(square).movedim(-1, 1)  # [t, 3, side, side], channels last in memory
+    video = to_channels_first(
+        torch.from_numpy(square)
+    )  # [t, 3, side, side], channels last in memory
     if side != size:
         video = F.interpolate(video, (size, size), mode="bicubic", antialias=True)
     array: FramesU8 = video.contiguous().numpy()

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mocotool.arrays import FramesU8
 from mocotool.errors import FileFormatError
@@ -59,7 +58,7 @@ def decode_all(
     *,
     size: int,
     memory_bytes: int | None = None,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> DecodedFrames | None:
     """Decode all frames of some videos to centre squares, if there is room for them.
@@ -89,6 +88,7 @@ def decode_all(
     # Else in a file, which the next run finds again
     if folder is None:
         return None
+    folder = Path(folder)
     path = folder / f"frames-{_identify(entries, size)}.npy"
     notes = path.with_suffix(".json")
     saved = _read_notes(notes, path, shape)
@@ -140,7 +140,7 @@ def _starts(entries: Sequence[VideoEntry]) -> list[int]:
 
 
 def _fill(
-    array: NDArray[np.uint8],
+    array: FramesU8,
     entries: Sequence[VideoEntry],
     advance: Callable[[int], None] | None,
 ) -> dict[int, tuple[int, str]]:

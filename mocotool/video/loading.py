@@ -153,7 +153,7 @@ def load_clips(
     world_size: int = 1,
     num_workers: int | None = None,
     memory_bytes: int | None = None,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     warn: Callable[[str], None] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> BatchLoader:
@@ -208,7 +208,7 @@ def load_images(
     world_size: int = 1,
     num_workers: int | None = None,
     memory_bytes: int | None = None,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     warn: Callable[[str], None] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> BatchLoader:

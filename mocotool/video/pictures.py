@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mocotool.arrays import FramesU8
 from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError, MismatchError, UnavailableError
-from mocotool.files import atomic_path, check_input_file
+from mocotool.files import check_input_file, open_target
 from mocotool.video.image_sizes import claimed_size
 from mocotool.video.limits import check_frame_size, max_pixels
 from mocotool.video.pixels import BACKGROUND, exif_matrix, orient, to_stored_rgb
@@ -86,14 +86,11 @@ def encode_png(rgb_u8: FramesU8) -> bytes:
     return b"".join(bytes(packet) for packet in packets)
 
 
-def write_png(target: Path | BinaryIO, rgb_u8: FramesU8) -> None:
+def write_png(target: Path | str | BinaryIO, rgb_u8: FramesU8) -> None:
     """Write uint8 [h, w, 3] RGB as a PNG file, whole or not at all, or into an open stream."""
     data = encode_png(rgb_u8)
-    if isinstance(target, Path):
-        with atomic_path(target) as part:
-            part.write_bytes(data)
-    else:
-        target.write(data)
+    with open_target(target) as stream:
+        stream.write(data)
 
 
 def tile_shape(num_tiles: int) -> tuple[int, int]:

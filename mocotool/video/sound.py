@@ -23,7 +23,7 @@ MAX_SAMPLES = 1 << 29
 """Of all channels together: 93 minutes of stereo at 48 kHz, 2 GiB."""
 
 
-def read_sound(path: Path, *, rate: int, num_channels: int) -> Samples:
+def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
     """Decode the sound of any audio or video file.
 
     Args:
@@ -37,7 +37,7 @@ def read_sound(path: Path, *, rate: int, num_channels: int) -> Samples:
     Raises:
         FileFormatError: The file is missing, damaged, has no sound or too much of it.
     """
-    check_input_file(path)
+    path = check_input_file(Path(path))
     pieces: list[Samples] = []
     num_values = 0
     with (

@@ -16,7 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from mocotool.arrays import FramesU8
 from mocotool.configs.render import SOUND_FORMATS
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
-from mocotool.files import atomic_path
+from mocotool.files import atomic_path, to_path
 from mocotool.video.palette import PaletteMapper
 from mocotool.video.pixels import SCALING
 from mocotool.video.sound import Samples, SoundTrack
@@ -277,7 +277,7 @@ class VideoWriter:
 
 
 def write_video(
-    target: Path | BinaryIO,
+    target: Path | str | BinaryIO,
     frames: Iterable[FramesU8],
     *,
     fps: float,
@@ -303,6 +303,7 @@ def write_video(
         ConfigError: Unknown format, no frames, or the file cannot be written.
         UnavailableError: This PyAV was built without the encoder.
     """
+    target = to_path(target)
     if isinstance(target, Path):
         format = format or video_format(target) or target.suffix
         with atomic_path(target) as part:
