@@ -18,7 +18,10 @@ SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p")
 def train_image_command(
     *,
     videos: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of videos, numbered frames or images.")
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder, zip or tar of videos, numbered frames or images."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")],
     generator: Annotated[

@@ -21,7 +21,8 @@ SHOWN_LOSSES = ("g_loss", "motion_generated", "motion_real")
 def train_motion_command(
     *,
     videos: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of videos or numbered frames.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder, zip or tar of videos or numbered frames."),
     ] = None,
     latents: Annotated[
         Path | None,

@@ -18,10 +18,11 @@ import numpy.typing as npt
 from mocotool.arrays import FramesU8
 from mocotool.configs.render import RenderConfig
 from mocotool.errors import FileFormatError
-from mocotool.files import sha256_file
+from mocotool.files import HASH_CHUNK_BYTES
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
+from mocotool.video.archives import open_source
 from mocotool.video.listing import VideoListing, list_videos
 from mocotool.video.reading import VideoEntry, read_frames
 
@@ -215,7 +216,9 @@ def is_lossy(entry: VideoEntry) -> bool:
     if entry.kind == "frames":
         return any(Path(name).suffix.lower() not in LOSSLESS_IMAGES for name in entry.names)
     try:
-        with av.open(str(entry.path)) as container:
+        source = entry.sources[0]
+        file: Any = str(source) if isinstance(source, Path) else open_source(source)
+        with av.open(file) as container:
             return container.streams.video[0].codec_context.name not in LOSSLESS_CODECS
     except (av.error.FFmpegError, IndexError) as error:
         raise FileFormatError(f"{entry.path}: cannot be read as a video: {error}") from None
@@ -223,8 +226,12 @@ def is_lossy(entry: VideoEntry) -> bool:
 
 def _hash_entry(entry: VideoEntry) -> bytes:
     digest = hashlib.sha256(entry.num_frames.to_bytes(8, "little"))
-    for file in [entry.path / name for name in entry.names] or [entry.path]:
-        digest.update(bytes.fromhex(sha256_file(file)))
+    for source in entry.sources:
+        one = hashlib.sha256()
+        with open_source(source) as file:
+            while chunk := file.read(HASH_CHUNK_BYTES):
+                one.update(chunk)
+        digest.update(one.digest())
     return digest.digest()
 
 

@@ -3,9 +3,9 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from mocotool.boundary import foreign_data
+from mocotool.video.archives import Source, open_source, source_size
 from mocotool.video.reading import VideoEntry
 
 SAMPLE_BYTES = 1 << 14
@@ -22,20 +22,20 @@ def digest_contents(entries: Sequence[VideoEntry]) -> list[str]:
 
 
 def _digest(entry: VideoEntry) -> str:
-    files = [entry.path / name for name in entry.names] or [entry.path]
+    files = entry.sources
     step = -(-len(files) // MAX_SAMPLED)
     digest = hashlib.sha256()
     with foreign_data(entry.path, what="a video"):
         for index, file in enumerate(files):
-            size = file.stat().st_size
+            size = source_size(file)
             digest.update(f"{size} ".encode())
             if index % step == 0:
                 digest.update(_sample(file, size))
     return digest.hexdigest()[:16]
 
 
-def _sample(file: Path, size: int) -> bytes:
-    with file.open("rb") as stream:
+def _sample(file: Source, size: int) -> bytes:
+    with open_source(file) as stream:
         pieces = [stream.read(SAMPLE_BYTES)]
         for place in (size // 2, size - SAMPLE_BYTES):
             stream.seek(max(0, place), os.SEEK_SET)

@@ -18,6 +18,7 @@ from mocotool.arrays import FramesU8
 from mocotool.errors import FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, atomic_path
 from mocotool.memory import free_memory_bytes
+from mocotool.video.archives import identify_source
 from mocotool.video.cutting import iter_squares
 from mocotool.video.reading import VideoEntry
 
@@ -171,9 +172,7 @@ def _identify(entries: Sequence[VideoEntry], size: int) -> str:
     """Return 16 digits that change when a file does."""
     digest = hashlib.sha256(f"{LAYOUT_VERSION} {size}".encode())
     for entry in entries:
-        files = [entry.path / name for name in entry.names] or [entry.path]
-        for file in files:
-            status = file.stat()
-            digest.update(repr((str(file.absolute()), status.st_size, status.st_mtime_ns)).encode())
+        for source in entry.sources:
+            digest.update(repr(identify_source(source)).encode())
         digest.update(str(entry.num_frames).encode())
     return digest.hexdigest()[:16]

@@ -2,43 +2,14 @@
 
 import dataclasses
 import os
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mocotool.errors import FileFormatError
-from mocotool.video.reading import (
-    VideoEntry,
-    is_image_name,
-    natural_key,
-    open_frames,
-    open_video,
-)
-
-VIDEO_SUFFIXES = frozenset(
-    f".{ending}"
-    for ending in (
-        *("mp4", "m4v", "mov", "qt", "webm", "mkv", "avi", "divx", "gif", "apng", "mpg", "mpeg"),
-        *(
-            "m2v",
-            "vob",
-            "ts",
-            "mts",
-            "m2ts",
-            "wmv",
-            "asf",
-            "flv",
-            "f4v",
-            "ogv",
-            "ogg",
-            "3gp",
-            "3g2",
-        ),
-        *("mxf", "y4m", "mjpeg", "mjpg", "h264", "264", "hevc", "265", "ivf", "nut", "dv", "rmvb"),
-    )
-)
+from mocotool.video.candidates import find_candidates
+from mocotool.video.reading import VideoEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +62,12 @@ def list_videos(
 
     A video is a file of a kind PyAV reads, or a folder's images that are named alike but for their
     numbers ("img_0001.png", "img_2.png"), in numerical order. Other images count as videos of one
-    frame. Hidden files and folders are passed over.
+    frame. Hidden files and folders are passed over. Zips and tars are looked into like folders,
+    except that images of a tar with a text beside them ("key.jpg", "key.cls") are samples of
+    WebDataset, each by itself.
 
     Args:
-        folder: Searched to any depth; a single video file will do as well.
+        folder: Searched to any depth; a single video or archive will do as well.
         min_frames: Videos with fewer frames are counted and left out.
         warn: Told once of each video that cannot be read, and of how many are too short.
         advance: Called with 1 after each video looked at.
@@ -123,9 +96,10 @@ def list_videos(
         if warn is not None:
             warn(f"{reason}; skipped")
 
-    for path, names in _candidates(folder, ignored, refuse):
+    for found in find_candidates(folder, ignored, refuse):
+        path = found.path
         try:
-            entry = open_frames(path, names) if names else open_video(path)
+            entry = found.open()
         except FileFormatError as error:
             refuse(path, str(error))
         else:
@@ -140,49 +114,6 @@ def list_videos(
     if num_short and warn is not None:
         warn(f"{folder}: {_count(num_short, 'video')} shorter than {min_frames} frames skipped")
     return listing
-
-
-def _candidates(
-    folder: Path, ignored: Counter[str], refuse: Callable[[Path, str], None]
-) -> Iterator[tuple[Path, list[str]]]:
-    """Yield (file, []) or (folder, names of its frames); count the endings of everything else.
-
-    Whatever links lead to is taken once, by the first name that leads there.
-    """
-    if folder.is_file():
-        yield folder, []
-        return
-    seen: set[str] = set()
-
-    def is_new(path: str) -> bool:
-        real = os.path.realpath(path)
-        is_first = real not in seen
-        seen.add(real)
-        return is_first
-
-    def complain(error: OSError) -> None:
-        refuse(Path(error.filename), f"{error.filename}: cannot be read: {error.strerror}")
-
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=complain):
-        if not is_new(place):
-            folders.clear()
-            continue
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
-        images: defaultdict[str, list[str]] = defaultdict(list)
-        for name in sorted(files, key=natural_key):
-            suffix = Path(name).suffix.lower()
-            is_image = is_image_name(name)
-            if name.startswith("."):
-                continue
-            if not is_image and suffix not in VIDEO_SUFFIXES:
-                ignored[suffix or "no ending"] += 1
-            elif is_new(os.path.join(place, name)):
-                if is_image:
-                    images[re.sub(r"\d+", "#", Path(name).stem)].append(name)
-                else:
-                    yield Path(place, name), []
-        for names in images.values():
-            yield (Path(place), names) if len(names) > 1 else (Path(place, names[0]), [])
 
 
 def _why_none(listing: VideoListing, min_frames: int, ignored: Counter[str]) -> tuple[str]:

@@ -15,6 +15,7 @@ from mocotool.arrays import FramesU8
 from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError, MismatchError, UnavailableError
 from mocotool.files import check_input_file, open_target
+from mocotool.video.archives import Source, read_source, source_path, source_size
 from mocotool.video.image_sizes import claimed_size
 from mocotool.video.limits import check_frame_size, max_pixels
 from mocotool.video.pixels import BACKGROUND, exif_matrix, orient, to_stored_rgb
@@ -45,12 +46,13 @@ def read_image(path: Path | str) -> FramesU8:
     return decode_image(check_input_file(Path(path)))
 
 
-def decode_image(path: Path) -> FramesU8:
-    """Read an image whose file is known to be there; see `read_image`."""
+def decode_image(source: Source) -> FramesU8:
+    """Read an image that is known to be there, in a file or an archive; see `read_image`."""
+    path = source_path(source)
     with foreign_data(path, what="an image"):
-        if path.stat().st_size > MAX_IMAGE_BYTES:
+        if source_size(source) > MAX_IMAGE_BYTES:
             raise FileFormatError(f"more than {MAX_IMAGE_BYTES:,} bytes, too large for an image")
-        return _decode(path, path.read_bytes())
+        return _decode(path, read_source(source))
 
 
 def _decode(path: Path, data: bytes) -> FramesU8:

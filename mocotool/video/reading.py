@@ -24,6 +24,7 @@ from mocotool.arrays import FramesU8
 from mocotool.boundary import Meter, foreign_data
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.files import check_input_file
+from mocotool.video.archives import Member, Source, open_source, source_path, source_size
 from mocotool.video.limits import MAX_FRAMES, check_clip_size, check_frame_size, max_pixels
 from mocotool.video.pictures import IMAGE_SUFFIXES, decode_image
 from mocotool.video.pixels import to_rgb
@@ -68,6 +69,15 @@ class VideoEntry:
     """Files: numbers of the frames at which decoding can begin."""
     names: tuple[str, ...] = ()
     """Folders: the file of each frame."""
+    members: tuple[Member, ...] = ()
+    """In an archive: where the file, or that of each frame, lies; `path` is what it is called."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where its bytes lie: the file, or that of each frame."""
+        if self.members:
+            return self.members
+        return tuple(self.path / name for name in self.names) or (self.path,)
 
 
 def open_video(path: Path | str) -> VideoEntry:
@@ -91,17 +101,40 @@ def open_video(path: Path | str) -> VideoEntry:
             raise FileFormatError(f"{path}: no images in this folder, expected numbered frames")
         return open_frames(path, names)
     check_input_file(path)
-    if is_image_name(path.name):
-        height, width, _ = decode_image(path).shape
-        return VideoEntry(
-            path=path, kind="image", num_frames=1, fps=None, width=width, height=height
-        )
-    return _open_file(path)
+    return open_source_video(path)
 
 
-def open_frames(folder: Path, names: Sequence[str]) -> VideoEntry:
-    """Take images of one folder, in the order given, as the frames of a video."""
-    height, width, _ = decode_image(folder / names[0]).shape
+def open_source_video(source: Source) -> VideoEntry:
+    """Look at a video or an image, in a file that is there or in an archive; see `open_video`."""
+    path = source_path(source)
+    if not is_image_name(path.name):
+        with foreign_data(path, what="a video"), _explained(f"{path}: cannot be read as a video"):
+            return _index_file(source)
+    height, width, _ = decode_image(source).shape
+    return VideoEntry(
+        path=path,
+        kind="image",
+        num_frames=1,
+        fps=None,
+        width=width,
+        height=height,
+        members=_members(source),
+    )
+
+
+def _members(source: Source) -> tuple[Member, ...]:
+    return () if isinstance(source, Path) else (source,)
+
+
+def open_frames(folder: Path, names: Sequence[str], members: Sequence[Member] = ()) -> VideoEntry:
+    """Take images of one folder, in the order given, as the frames of a video.
+
+    Args:
+        folder: Where they are.
+        names: Their names in it.
+        members: Where they lie, if the folder is one in an archive.
+    """
+    height, width, _ = decode_image(members[0] if members else folder / names[0]).shape
     return VideoEntry(
         path=folder,
         kind="frames",
@@ -110,6 +143,7 @@ def open_frames(folder: Path, names: Sequence[str]) -> VideoEntry:
         width=width,
         height=height,
         names=tuple(names),
+        members=tuple(members),
     )
 
 
@@ -162,9 +196,10 @@ def iter_frames(
             f"the video has {entry.num_frames}"
         )
     if entry.kind == "image":
-        return iter([(index, decode_image(entry.path)) for index in wanted])
+        return iter([(index, decode_image(entry.sources[0])) for index in wanted])
     if entry.kind == "frames":
-        return ((index, decode_image(entry.path / entry.names[index])) for index in wanted)
+        sources = entry.sources
+        return ((index, decode_image(sources[index])) for index in wanted)
     return _iter_file_frames(entry, wanted)
 
 
@@ -177,11 +212,6 @@ def natural_key(name: str) -> tuple[tuple[int, str], ...]:
 def is_image_name(name: str) -> bool:
     """Whether a file name is that of an image; hidden files are not."""
     return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-
-
-def _open_file(path: Path) -> VideoEntry:
-    with foreign_data(path, what="a video"), _explained(f"{path}: cannot be read as a video"):
-        return _index_file(path)
 
 
 @contextlib.contextmanager
@@ -200,9 +230,10 @@ def _reason(error: av.error.FFmpegError) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-def _index_file(path: Path) -> VideoEntry:
-    meter = Meter.for_file(path.stat().st_size)
-    with _open_container(path) as container:
+def _index_file(source: Source) -> VideoEntry:
+    path = source_path(source)
+    meter = Meter.for_file(source_size(source))
+    with _open_container(source) as container:
         stream = _video_stream(container, path)
         packets = _walk_packets(container, stream)
         formats = set(container.format.name.split(","))
@@ -212,7 +243,7 @@ def _index_file(path: Path) -> VideoEntry:
         )
         reorders = codec.reorder_depth > 0
         average_rate, time_base = stream.average_rate, stream.time_base
-    with _open_container(path) as container:
+    with _open_container(source) as container:
         first = next(_decode(container, _video_stream(container, path), meter), None)
     if first is None:
         raise FileFormatError(f"{path}: not one frame can be decoded")
@@ -223,7 +254,7 @@ def _index_file(path: Path) -> VideoEntry:
         not reorders or frames != packets
     )  # some files reorder frames and keep it to themselves
     if not (has_times and is_told and _has_index(frames) and frames[0].time == first.pts):
-        frames = _decode_index(path, meter)
+        frames = _decode_index(source, meter)
     times, keys = [], []
     if has_times and _has_index(frames):
         times = [frame.time for frame in frames if frame.time is not None]
@@ -239,6 +270,7 @@ def _index_file(path: Path) -> VideoEntry:
         height=height,
         times=tuple(times),
         keys=tuple(keys),
+        members=_members(source),
     )
 
 
@@ -269,9 +301,9 @@ def _walk_packets(container: av.container.InputContainer, stream: av.VideoStream
     return packets
 
 
-def _decode_index(path: Path, meter: Meter) -> list[_Mark]:
-    with _open_container(path) as container:
-        frames = _decode(container, _video_stream(container, path), meter)
+def _decode_index(source: Source, meter: Meter) -> list[_Mark]:
+    with _open_container(source) as container:
+        frames = _decode(container, _video_stream(container, source_path(source)), meter)
         return [_Mark(frame.pts, bool(frame.key_frame)) for frame in frames]
 
 
@@ -288,9 +320,11 @@ def _mean_rate(
     return stated if stated and abs(measured / stated - 1) * seconds <= allowed else measured
 
 
-def _open_container(path: Path) -> av.container.InputContainer:
+def _open_container(source: Source) -> av.container.InputContainer:
     # Titles may be in any encoding, and nobody asks for them.
-    return av.open(str(path.absolute()), options=OPEN_OPTIONS, metadata_errors="replace")
+    if isinstance(source, Path):
+        return av.open(str(source.absolute()), options=OPEN_OPTIONS, metadata_errors="replace")
+    return av.open(open_source(source), options=OPEN_OPTIONS, metadata_errors="replace")
 
 
 def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
@@ -352,7 +386,8 @@ class _Decoder:
 
     def __init__(self, entry: VideoEntry) -> None:
         self._entry = entry
-        self._meter = Meter.for_file(entry.path.stat().st_size)
+        self._source = entry.sources[0]
+        self._meter = Meter.for_file(source_size(self._source))
         self._next_index = 0  # the frame that comes next, if nothing is lost
         self._open()
 
@@ -372,7 +407,7 @@ class _Decoder:
         return frame
 
     def _open(self) -> None:
-        self._container = _open_container(self._entry.path)
+        self._container = _open_container(self._source)
         self._stream = _video_stream(self._container, self._entry.path)
         self._frames = _decode(self._container, self._stream, self._meter)
 

@@ -1,0 +1,193 @@
+"""What in a folder or an archive may be a video: files, and images that are named alike."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocotool.errors import FileFormatError
+from mocotool.files import is_plain_file
+from mocotool.video.archives import ARCHIVE_SUFFIXES, Member, is_archive, list_members
+from mocotool.video.pictures import IMAGE_SUFFIXES
+from mocotool.video.reading import (
+    VideoEntry,
+    is_image_name,
+    natural_key,
+    open_frames,
+    open_source_video,
+    open_video,
+)
+
+VIDEO_SUFFIXES = frozenset(
+    f".{ending}"
+    for ending in (
+        *("mp4", "m4v", "mov", "qt", "webm", "mkv", "avi", "divx", "gif", "apng", "mpg", "mpeg"),
+        *(
+            "m2v",
+            "vob",
+            "ts",
+            "mts",
+            "m2ts",
+            "wmv",
+            "asf",
+            "flv",
+            "f4v",
+            "ogv",
+            "ogg",
+            "3gp",
+            "3g2",
+        ),
+        *("mxf", "y4m", "mjpeg", "mjpg", "h264", "264", "hevc", "265", "ivf", "nut", "dv", "rmvb"),
+    )
+)
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | IMAGE_SUFFIXES
+SAMPLE_SUFFIXES = frozenset({".cls", ".txt", ".json", ".csv"})
+"""Texts that stand beside a picture or a video of one sample, in WebDataset's tars."""
+
+
+Refuse = Callable[[Path, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be a video: a file, or images of one folder."""
+
+    path: Path
+    """The file, or the folder of the images."""
+    names: tuple[str, ...] = ()
+    """The images, in order."""
+    members: tuple[Member, ...] = ()
+    """Where they lie, if that is in an archive."""
+
+    def open(self) -> VideoEntry:
+        """Look at it.
+
+        Raises:
+            FileFormatError: It is no video, or cannot be decoded.
+        """
+        if self.names:
+            return open_frames(self.path, self.names, self.members)
+        return open_source_video(self.members[0]) if self.members else open_video(self.path)
+
+
+def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iterator[Candidate]:
+    """Yield what may be a video, wherever under a folder or in an archive.
+
+    Whatever links lead to is taken once, by the first name that leads there.
+
+    Args:
+        folder: The folder, the archive, or a video.
+        ignored: Counts the endings of everything else.
+        refuse: Told of what cannot be read, and why.
+
+    Raises:
+        FileFormatError: `folder` is an archive that is damaged or hostile.
+    """
+    if folder.is_file():
+        if is_plain_file(folder) and is_archive(folder):
+            yield from _in_archive(folder, ignored)
+        else:
+            yield Candidate(folder)
+        return
+    seen: set[str] = set()
+
+    def is_new(path: str) -> bool:
+        real = os.path.realpath(path)
+        is_first = real not in seen
+        seen.add(real)
+        return is_first
+
+    def complain(error: OSError) -> None:
+        refuse(Path(error.filename), f"{error.filename}: cannot be read: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=complain):
+        if not is_new(place):
+            folders.clear()
+            continue
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
+        known = _drop_others(files, MEDIA_SUFFIXES | ARCHIVE_SUFFIXES, ignored)
+        new = [name for name in known if is_new(os.path.join(place, name))]
+        for name in new:
+            path = Path(place, name)
+            if path.suffix.lower() in ARCHIVE_SUFFIXES:
+                yield from _in_archive_or_refused(path, ignored, refuse)
+            elif not is_image_name(name):
+                yield Candidate(path)
+        for names in _group_alike(filter(is_image_name, new)):
+            single = len(names) == 1
+            yield Candidate(Path(place, names[0])) if single else Candidate(Path(place), names)
+
+
+def _in_archive_or_refused(
+    archive: Path, ignored: Counter[str], refuse: Refuse
+) -> Iterator[Candidate]:
+    """Yield what is in one archive of a folder, which may hold others that are sound."""
+    try:
+        yield from _in_archive(archive, ignored)
+    except FileFormatError as error:
+        refuse(archive, str(error))
+
+
+def _in_archive(archive: Path, ignored: Counter[str]) -> Iterator[Candidate]:
+    """Yield what may be a video in a zip or a tar, folder by folder.
+
+    Raises:
+        FileFormatError: The archive is damaged or hostile; see `list_members`.
+    """
+    places: defaultdict[str, dict[str, Member]] = defaultdict(dict)
+    for member in list_members(archive):
+        place, _, name = member.name.rpartition("/")
+        places[place][name] = member
+
+    for place in sorted(places, key=natural_key):
+        members = places[place]
+        texts = {_key(name) for name in members if Path(name).suffix.lower() in SAMPLE_SUFFIXES}
+        names = _drop_others(
+            (name for name in members if Path(name).suffix.lower() not in SAMPLE_SUFFIXES),
+            MEDIA_SUFFIXES,
+            ignored,
+        )
+        alone = {
+            name
+            for name in names
+            if not is_image_name(name) or (members[name].method == "tar" and _key(name) in texts)
+        }
+        groups: list[tuple[str, ...]] = [(name,) for name in names if name in alone]
+        groups += _group_alike(name for name in names if name not in alone)
+        for group in groups:
+            found = tuple(members[name] for name in group)
+            if len(group) == 1:
+                yield Candidate(found[0].path, members=found)
+            else:
+                yield Candidate(archive / place, group, found)
+
+
+def _drop_others(
+    names: Iterable[str], suffixes: frozenset[str], ignored: Counter[str]
+) -> list[str]:
+    """Return the names of some endings in natural order; count the endings of the others."""
+    kept = []
+    for name in sorted(names, key=natural_key):
+        suffix = Path(name).suffix.lower()
+        if name.startswith("."):
+            continue
+        if suffix in suffixes:
+            kept.append(name)
+        else:
+            ignored[suffix or "no ending"] += 1
+    return kept
+
+
+def _group_alike(images: Iterable[str]) -> list[tuple[str, ...]]:
+    """Group names that differ in their numbers only, keeping their order."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in images:
+        groups[re.sub(r"\d+", "#", Path(name).stem)].append(name)
+    return [tuple(names) for names in groups.values()]
+
+
+def _key(name: str) -> str:
+    """Return what WebDataset calls the files of one sample: all before the first dot."""
+    return name.partition(".")[0]
