@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from mocotool.errors import ConfigError, UnavailableError
 
+STAGED_BYTES = 2**16  # the CUDA driver takes so much over at once
 DTYPES = {
     "fp32": torch.float32,
     "tf32": torch.float32,
@@ -43,6 +45,19 @@ def resolve_device(name: str) -> torch.device:
             f"--device {name}: not available on this machine", hint="use --device auto"
         )
     return device
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Bring a tensor of the host to a device, without waiting for what the device still does.
+
+    A copy from memory that may be paged out waits for the device unless it is small, so what is
+    large is pinned first.
+    """
+    if device.type in ("cpu", "mps") or tensor.device.type != "cpu":  # MPS reads while we go on
+        return tensor.to(device)
+    if tensor.nbytes > STAGED_BYTES:
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mocotool.arrays import FramesU8
 from mocotool.configs.render import RenderConfig
+from mocotool.devices import to_device
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8
 from mocotool.training.randomness import derive_rng
@@ -92,8 +93,8 @@ def render_video(
         chunk = torch.from_numpy(latents[idxs[start : start + config.chunk_size]])
         with torch.inference_mode():
             img = generator.synthesis(
-                chunk.to(generator.device),
-                labels=None if label is None else _repeat_label(label, len(chunk), generator),
+                to_device(chunk, generator.device),
+                labels=None if label is None else torch.full((len(chunk),), label),
                 noise_mode=config.noise,
                 noise=noise,
             )
@@ -115,7 +116,3 @@ def draw_video_noise(
         return None
     rng = derive_rng(config.seed, "pixel noise", video_idx, device=generator.device)
     return generator.draw_noise(1, rng=rng) or None
-
-
-def _repeat_label(label: int, n: int, generator: Generator) -> Tensor:
-    return torch.full((n,), label, dtype=torch.int64, device=generator.device)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mocotool.basis import BasisMeta, PCABasis
 from mocotool.configs.pca import PCAConfig
+from mocotool.devices import to_device
 from mocotool.errors import FileFormatError
 from mocotool.generators.base import Generator
 from mocotool.training.randomness import derive_rng
@@ -81,8 +82,8 @@ def iter_latents(generator: Generator, *, config: PCAConfig) -> Iterator[Tensor]
         labels = torch.randint(generator.c_dim, (rows,), generator=rng) if generator.c_dim else None
         for first in range(0, rows, config.batch_size):
             part = slice(first, first + config.batch_size)
-            chosen = None if labels is None else labels[part].to(generator.device)
-            batch = z[part].to(generator.device)
+            chosen = None if labels is None else labels[part]
+            batch = to_device(z[part], generator.device)
             yield generator.mapping(batch, generator.one_hot(chosen, len(batch)))
 
 

@@ -126,7 +126,7 @@ def draw_latents(
     """
     rows = [np.random.RandomState(seed).randn(generator.z_dim) for seed in seeds]
     z = torch.from_numpy(np.stack(rows).astype(np.float32)).to(generator.device)
-    chosen = None if labels is None else torch.from_numpy(labels).to(generator.device)
+    chosen = None if labels is None else torch.from_numpy(labels)
     with torch.inference_mode():
         c = generator.one_hot(chosen, len(z))
         return generator.mapping(z, c, truncation_psi=truncation_psi)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from mocotool.devices import to_device
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.provenance import FileRecord
 
@@ -59,7 +60,8 @@ class Synthesis(Protocol):
 
         Args:
             latent: [n, latent_dim], or [n, num_ws, latent_dim] for one latent a layer.
-            labels: Class indices int64 [n], only where classes enter here (BigGAN).
+            labels: Class indices int64 [n], only where classes enter here (BigGAN); best on the
+                CPU, where they can be checked without waiting for the device.
             noise_mode: "const" is the file's own per-pixel noise, "random" is fresh, "none" none.
             noise: Per-layer maps from `Generator.draw_noise`, in place of what `noise_mode` says.
 
@@ -117,6 +119,8 @@ class Generator(nn.Module):
     def one_hot(self, labels: Tensor | None, n: int) -> Tensor | None:
         """Return one-hot classes [n, c_dim] for `mapping`, or `None` if there are no classes.
 
+        Labels best come from the CPU, where they can be checked without waiting for the device.
+
         Raises:
             ConfigError: The generator has classes and none was named, or a class is out of range.
             MismatchError: Classes were named for a generator without any.
@@ -126,7 +130,7 @@ class Generator(nn.Module):
                 raise MismatchError("class labels were given, but the generator has no classes")
             return None
         if labels is None and self.c_dim == 1:
-            labels = torch.zeros(n, dtype=torch.int64, device=self.device)
+            labels = torch.zeros(n, dtype=torch.int64)
         if labels is None:
             last = self.c_dim - 1
             raise ConfigError(
@@ -139,7 +143,7 @@ class Generator(nn.Module):
             raise ConfigError(
                 f"class labels must be from 0 to {self.c_dim - 1}, got {labels.tolist()}"
             )
-        return nn.functional.one_hot(labels, self.c_dim).to(torch.float32)
+        return to_device(nn.functional.one_hot(labels, self.c_dim).to(torch.float32), self.device)
 
     def freeze(self) -> Self:
         """Switch training off for good: no parameter asks for a gradient."""

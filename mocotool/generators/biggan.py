@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mocotool.devices import to_device
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator, NoiseMode, Space
 from mocotool.generators.dcgan import IdentityMapping
@@ -210,7 +211,7 @@ class BigGANSynthesis(nn.Module):
             raise MismatchError(f"{list(labels.shape)} class labels for {len(latent)} latents")
         if len(labels) and (labels.min() < 0 or labels.max() > last):
             raise ConfigError(f"class labels must be from 0 to {last}, got {labels.tolist()}")
-        return labels.to(latent.device)
+        return to_device(labels, latent.device)
 
 
 class BigGAN(Generator):

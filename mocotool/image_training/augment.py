@@ -8,6 +8,8 @@ as far as the discriminator's overfitting asks for (their Sec. 3).
 import torch
 from torch import Tensor
 
+from mocotool.devices import to_device
+
 TRANSLATION = 0.125  # of the side; operations and ranges as in Zhao et al. 2020 (DiffAugment)
 CUTOUT = 0.5  # side of the square, of the image's side
 MAX_PROBABILITY = 0.8
@@ -30,7 +32,9 @@ def augment_images(
     """
     if p <= 0.0:
         return img
-    draws = torch.rand(rows.stop, 2, 8, generator=rng)[rows].to(img.device)  # [n, 2, 8]
+    draws = torch.rand(rows.stop, 2, 8, generator=rng)[rows]  # [n, 2, 8]
+    moves = bool((draws[:, 0, 3] < p).any())
+    draws = to_device(draws, img.device)
     active = (draws[:, 0] < p).to(img.dtype)[:, :, None, None, None]  # [n, 8, 1, 1, 1]
     amount = draws[:, 1, :, None, None, None]  # [n, 8, 1, 1, 1] in [0, 1)
     if colour:
@@ -39,19 +43,20 @@ def augment_images(
         img = grey + (img - grey) * (1 + active[:, 1] * (amount[:, 1] * 2 - 1))  # saturation
         mean = img.mean(dim=(1, 2, 3), keepdim=True)
         img = mean + (img - mean) * (1 + active[:, 2] * (amount[:, 2] - 0.5))  # contrast
-    img = _translate(img, active[:, 3, 0, 0, 0] > 0, draws[:, 1, 3:5])
+    if moves:
+        img = _translate(img, active[:, 3, 0, 0, 0], draws[:, 1, 3:5])
     return _cut_out(img, active[:, 4], draws[:, 1, 5:7])
 
 
 def _translate(img: Tensor, active: Tensor, amount: Tensor) -> Tensor:
     """Shift whole pixels; what comes in from outside repeats the border."""
-    if not bool(active.any()):
-        return img
     n, _, height, width = img.shape
-    reach = torch.tensor([height, width], device=img.device) * TRANSLATION
-    shift = ((amount * 2 - 1) * reach).round() * active[:, None]  # [n, 2]
-    row = (torch.arange(height, device=img.device) - shift[:, :1]).clamp(0, height - 1).long()
-    col = (torch.arange(width, device=img.device) - shift[:, 1:]).clamp(0, width - 1).long()
+    down, right = (
+        ((amount[:, i : i + 1] * 2 - 1) * (side * TRANSLATION)).round() * active[:, None]
+        for i, side in enumerate((height, width))
+    )  # [n, 1]
+    row = (torch.arange(height, device=img.device) - down).clamp(0, height - 1).long()
+    col = (torch.arange(width, device=img.device) - right).clamp(0, width - 1).long()
     image_idx = torch.arange(n, device=img.device)[:, None, None]
     picked = img.permute(0, 2, 3, 1)[image_idx, row[:, :, None], col[:, None, :]]  # [n, h, w, c]
     return picked.permute(0, 3, 1, 2)
@@ -90,5 +95,5 @@ class AdaptiveProbability:
 
 def flip_half(img: Tensor, *, rng: torch.Generator, rows: slice) -> Tensor:
     """Mirror each image [n, c, h, w] left to right with probability one half."""
-    flipped = (torch.rand(rows.stop, generator=rng)[rows] < 0.5).to(img.device)
+    flipped = to_device(torch.rand(rows.stop, generator=rng)[rows] < 0.5, img.device)
     return torch.where(flipped[:, None, None, None], img.flip(3), img)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.devices import check_training_precision
+from mocotool.devices import check_training_precision, to_device
 from mocotool.errors import ConfigError, DivergedError
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.image_training.augment import (
@@ -28,7 +28,7 @@ from mocotool.image_training.start import build_generator, check_start, freeze_b
 from mocotool.image_training.stylegan2_discriminator import StyleGAN2Discriminator
 from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.training.distributed import Processes
-from mocotool.training.networks import input_gradients_only
+from mocotool.training.networks import has_finite_weights, input_gradients_only
 from mocotool.training.randomness import derive_rng
 from mocotool.training.run_folder import RunFolder
 
@@ -136,16 +136,19 @@ class ImageTrainer:
         Raises:
             DivergedError: A loss is NaN or infinite.
         """
-        real = to_unit_range(real_u8.to(self.device))
+        real = to_unit_range(to_device(real_u8, self.device))
         if self.config.flip:
             real = flip_half(real, rng=self._rng("flip"), rows=self.rows)
-        values = self._discriminator_step(real)
+        found = self._discriminator_step(real)
         has_penalty = self.discriminator.has_penalty and self.config.r1_gamma != 0
         if has_penalty and self.step_idx % self.config.r1_interval == 0:
-            values["r1"] = self._penalty_step(real)
+            found["r1"] = self._penalty_step(real)
         if self.images_seen >= self._head_start:
-            values |= self._generator_step()
+            found |= self._generator_step()
             self._update_average()
+        # The device is asked once a step, for everything.
+        means = self.processes.average(torch.stack(list(found.values()))).tolist()
+        values = dict(zip(found, means, strict=True))
         if self.config.effective_augment == "adaptive":
             self.augment.update(values["real_sign"], batch_size=self.config.batch_size)
         values["augment_p"] = self.augment.p
@@ -164,12 +167,14 @@ class ImageTrainer:
             DivergedError: One is NaN or infinite.
         """
         for network in (self.generator, self.averaged, self.discriminator):
-            for name, parameter in network.named_parameters():
-                if not bool(torch.isfinite(parameter).all()):
-                    raise DivergedError(
-                        f"training diverged at step {self.step_idx}: {name} is not finite",
-                        hint=DIVERGED_HINT,
-                    )
+            if not has_finite_weights(network):
+                names = (
+                    name for name, x in network.named_parameters() if not bool(x.isfinite().all())
+                )
+                raise DivergedError(
+                    f"training diverged at step {self.step_idx}: {next(names)} is not finite",
+                    hint=DIVERGED_HINT,
+                )
 
     def _rng(self, *use: str) -> torch.Generator:
         return derive_rng(self.config.seed, *use, self.step_idx)
@@ -185,14 +190,16 @@ class ImageTrainer:
         generator, config = self.generator, self.config
         rng = self._rng(use)
         z = torch.randn(2, config.batch_size, generator.z_dim, generator=rng)[:, self.rows]
-        w, other_w = generator.mapping(z.to(self.device).flatten(0, 1)).chunk(2)
+        z = to_device(z.flatten(0, 1), self.device)
+        w, other_w = generator.mapping(z).chunk(2)
         if use == "g":
             with torch.no_grad():
                 mean = self.processes.average(w.detach().mean(dim=0))
                 generator.mapping.w_avg.lerp_(mean, 1 - W_AVG_BETA)
         mixed = torch.rand(config.batch_size, generator=rng) < config.style_mixing
         cutoff = torch.randint(1, generator.num_ws, (config.batch_size,), generator=rng)
-        cutoff = torch.where(mixed, cutoff, generator.num_ws)[self.rows].to(self.device)
+        cutoff = torch.where(mixed, cutoff, generator.num_ws)[self.rows]
+        cutoff = to_device(cutoff, self.device)
         is_first = (
             torch.arange(generator.num_ws, device=self.device) < cutoff[:, None]
         )  # [n, num_ws]
@@ -209,7 +216,7 @@ class ImageTrainer:
         )
         return score
 
-    def _discriminator_step(self, real: Tensor) -> dict[str, float]:
+    def _discriminator_step(self, real: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             fake = self._fake_batch("d")
         real_score = self._score(real, "real")
@@ -217,11 +224,14 @@ class ImageTrainer:
         judge = self.discriminator
         loss = judge.fake_loss(fake_score) + judge.real_loss(real_score)
         self._update(self._d_parameters, self.d_optimizer, loss)
-        means = torch.stack([loss, real_score.mean(), fake_score.mean(), real_score.sign().mean()])
-        names = ("d_loss", "real_score", "fake_score", "real_sign")
-        return dict(zip(names, self.processes.average(means).tolist(), strict=True))
+        return {
+            "d_loss": loss.detach(),
+            "real_score": real_score.detach().mean(),
+            "fake_score": fake_score.detach().mean(),
+            "real_sign": real_score.detach().sign().mean(),
+        }
 
-    def _penalty_step(self, real: Tensor) -> float:
+    def _penalty_step(self, real: Tensor) -> Tensor:
         """Punish the slope of the score at real images (R1, Mescheder et al. 2018)."""
         self.discriminator.compute_dtype = torch.float32
         real = real.detach().requires_grad_(True)
@@ -232,9 +242,9 @@ class ImageTrainer:
         weight = self.config.effective_r1_gamma / 2 * self.config.r1_interval
         self._update(self._d_parameters, self.d_optimizer, penalty * weight)
         self.discriminator.compute_dtype = self.precision
-        return float(self.processes.average(penalty))
+        return penalty.detach()
 
-    def _generator_step(self) -> dict[str, float]:
+    def _generator_step(self) -> dict[str, Tensor]:
         _require_gradients(self._d_parameters, False)
         ws, maps = self._draw_latents("g")
         img = self.generator.synthesis(ws, noise=maps)
@@ -247,7 +257,7 @@ class ImageTrainer:
             loss = loss + self.config.structure_weight * values["structure"]
         self._update(self._g_parameters, self.g_optimizer, loss)
         _require_gradients(self._d_parameters, True)
-        return {name: float(self.processes.average(value)) for name, value in values.items()}
+        return {name: value.detach() for name, value in values.items()}
 
     def _update(
         self, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, loss: Tensor

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mocotool.boundary import foreign_data
 from mocotool.configs.train_encoder import TrainEncoderConfig
+from mocotool.devices import to_device
 from mocotool.errors import ConfigError, DivergedError, FileFormatError, MismatchError
 from mocotool.files import check_input_file, open_target
 from mocotool.generators.base import Generator
@@ -29,6 +30,7 @@ SCHEMA = "moco.encoder/1"
 INPUT_SIZE = 64  # larger pictures are reduced to this
 SMALLEST = 4  # pixels of the last map
 MAX_FACTOR = 8
+CHECK_EVERY = 50  # steps
 NUM_SURVEYED = 10_000  # latents whose mean and spread are taken
 SLOPE = 0.2
 PIXEL_NOISE = 0.1  # at most, in units of [-1, 1]; real pictures are not the generator's own
@@ -155,13 +157,15 @@ def train_encoder(
             img = _disturb(generator.synthesis(latent), rng)
         error = (encoder(img) - latent) / encoder.stdev
         loss = error.square().mean()
-        if not loss.isfinite():
-            raise DivergedError(
-                f"step {step}: the encoder's loss is not finite", hint="lower --learning-rate"
-            )
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+        # Once it is not finite it stays so, and the device need not be asked at every step.
+        is_asked = (step + 1) % CHECK_EVERY == 0 or step + 1 == config.num_steps
+        if is_asked and not loss.isfinite():
+            raise DivergedError(
+                f"step {step}: the encoder's loss is not finite", hint="lower --learning-rate"
+            )
         if progress is not None:
             progress(1)
     return _judge(encoder.eval().requires_grad_(False), generator, config)
@@ -233,16 +237,16 @@ def check_encoder_fits(encoder: LatentEncoder, generator: Generator) -> str | No
 
 
 def _draw(generator: Generator, n: int, rng: torch.Generator) -> Tensor:
-    z = torch.randn(n, generator.z_dim, generator=rng).to(generator.device)
+    z = torch.randn(n, generator.z_dim, generator=rng)
     with torch.no_grad():
-        return generator.mapping(z)
+        return generator.mapping(to_device(z, generator.device))
 
 
 def _disturb(img: Tensor, rng: torch.Generator) -> Tensor:
     """Add noise and brightness, so that pictures from elsewhere do not lead far astray."""
     n = len(img)
-    level, shift = (torch.rand(n, 1, 1, 1, generator=rng).to(img.device) for _ in range(2))
-    noise = torch.randn(img.shape, generator=rng).to(img.device)
+    level, shift = (to_device(torch.rand(n, 1, 1, 1, generator=rng), img.device) for _ in range(2))
+    noise = to_device(torch.randn(img.shape, generator=rng), img.device)
     return img + PIXEL_NOISE * level * noise + BRIGHTNESS * (2 * shift - 1)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig, SearchSpace
-from mocotool.devices import full_precision
+from mocotool.devices import full_precision, to_device
 from mocotool.errors import DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.inversion.descent import (
@@ -224,7 +224,11 @@ class _Search:
         rng = derive_rng(self.config.seed, "latent noise")
         num_trials = math.ceil(TRIAL_SHARE * self.config.num_steps)
         for step in range(self.config.num_steps):
-            done = self._step(rows, step, target, target_maps, rng)
+            done, is_finite = self._step(rows, step, target, target_maps, rng)
+            # One question to the device a step, for both.
+            told_finite, any_done = torch.stack([is_finite, done.any()]).tolist()
+            if not told_finite:
+                raise DivergedError(f"step {step}: the generator renders NaN or infinity")
             if step + 1 < num_trials:
                 progress(len(rows) // num_tries)
                 continue
@@ -232,8 +236,9 @@ class _Search:
             if step + 1 == num_trials:
                 is_lead = rows.leads()
                 rows, done = rows.select(is_lead), done[is_lead]
+                any_done = bool(done.any())
             progress(len(rows))
-            if done.any():
+            if any_done:
                 ended = rows.select(done)
                 found[ended.image_idx] = ended.best_coords
                 num_steps[ended.image_idx] = step + 1
@@ -311,26 +316,26 @@ class _Search:
         target: Tensor,
         target_maps: list[Tensor],
         rng: torch.Generator,
-    ) -> Tensor:
-        """Move every row once; return which rows are done [n]."""
+    ) -> tuple[Tensor, Tensor]:
+        """Move every row once; return which rows are done [n], and whether all is finite."""
         rates = learning_rates(step, rows.lengths, peak=self.config.learning_rate)
         levels = latent_noise_levels(step, rows.lengths, peak=self.config.latent_noise)
         # One draw for all images: what one of them gets depends neither on the others nor on its
         # place among them.
-        noise = torch.randn(rows.coords.shape[1:], generator=rng).to(rows.coords.device)
+        noise = torch.randn(rows.coords.shape[1:], generator=rng)
+        noise = to_device(noise, rows.coords.device)
         coords = (rows.coords + over_rows(levels, rows.coords) * noise).requires_grad_()
         img = self._render(coords)
         wanted = target[rows.image_idx]
         loss = self._judge(img, wanted, [maps[rows.image_idx] for maps in target_maps])
         (grad,) = torch.autograd.grad(loss.sum(), coords)
         loss = loss.detach()
-        if not torch.isfinite(loss).all() or not torch.isfinite(grad).all():
-            raise DivergedError(f"step {step}: the generator renders NaN or infinity")
+        is_finite = loss.isfinite().all() & grad.isfinite().all()
         rows.remember(loss, levels)
         rows.shorten_stalled(step, loss)
         rows.descend(step, grad, rates)
         is_exact = (pixel_distance(img.detach(), wanted) < ROUNDING_MSE) & (levels == 0)
-        return (step + 1 >= rows.lengths) | is_exact
+        return (step + 1 >= rows.lengths) | is_exact, is_finite
 
     def _to_latents(self, coords: Tensor) -> Tensor:
         """Turn coordinates of the search into what the synthesis takes."""

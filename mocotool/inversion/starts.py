@@ -109,7 +109,7 @@ def survey_latents(
 
 def map_latents(generator: Generator, z: Tensor, config: InvertConfig) -> Tensor:
     """Map z [n, z_dim] of the chosen class to latents [n, latent_dim]."""
-    label = _repeat_label(config.label, len(z), z.device)
+    label = _repeat_label(config.label, len(z))
     return generator.mapping(z, generator.one_hot(label, len(z)))
 
 
@@ -117,7 +117,7 @@ def render_latents(generator: Generator, latent: Tensor, config: InvertConfig) -
     """Render latents [n, latent_dim] or [n, num_ws, latent_dim] as the search sees them."""
     return generator.synthesis(
         latent,
-        labels=_repeat_label(config.label, len(latent), latent.device),
+        labels=_repeat_label(config.label, len(latent)),
         noise_mode=config.noise,
     )
 
@@ -144,5 +144,5 @@ def make_thumbnails(img: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(img, THUMBNAIL_SIZE).flatten(1)
 
 
-def _repeat_label(label: int | None, n: int, device: torch.device) -> Tensor | None:
-    return None if label is None else torch.full((n,), label, dtype=torch.int64, device=device)
+def _repeat_label(label: int | None, n: int) -> Tensor | None:
+    return None if label is None else torch.full((n,), label)

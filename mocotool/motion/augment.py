@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mocotool.devices import to_device
+
 AugmentSet = Literal["reference", "paper"]
 
 MAX_TRANSLATION = 0.1  # of the half width, which is one in the sampling grid
@@ -43,9 +45,23 @@ class Augmentation:
         return Augmentation(**parts)
 
     def to(self, device: torch.device) -> "Augmentation":
-        """Return the same changes on another device."""
-        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Augmentation(**{name: value.to(device) for name, value in parts.items()})
+        """Return the same changes on another device, brought there in one copy."""
+        if device == self.theta.device:
+            return self
+        n = len(self.theta)
+        parts = [self.cutout, self.flip, self.shift, self.theta, self.is_affine]
+        # Edges of rectangles are whole numbers far below 2**24, which float32 holds exactly.
+        packed = torch.cat([part.reshape(n, -1).to(torch.float32) for part in parts], dim=1)
+        cutout, flip, shift, theta, is_affine = to_device(packed, device).split(
+            [4, 1, 3, 6, 1], dim=1
+        )
+        return Augmentation(
+            cutout=cutout.long(),
+            flip=flip[:, 0] > 0,
+            shift=shift,
+            theta=theta.unflatten(1, (2, 3)),
+            is_affine=is_affine[:, 0] > 0,
+        )
 
 
 def draw_augmentation(
@@ -101,11 +117,12 @@ def draw_affine(n: int, *, rng: torch.Generator | None = None) -> Tensor:
 
 def augment(img: Tensor, augmentation: Augmentation) -> Tensor:
     """Apply one change a picture to [n, c, h, w] in [-1, 1]; values are not clamped."""
+    has_affine = bool(augmentation.is_affine.any())  # where it was drawn: the device need not tell
     augmentation = augmentation.to(img.device)
     img = _cut_out(img, augmentation.cutout)
     img = torch.where(augmentation.flip[:, None, None, None], img.flip(-1), img)
     img = img + augmentation.shift[:, :, None, None]
-    if not bool(augmentation.is_affine.any()):
+    if not has_affine:
         return img
     grid = F.affine_grid(augmentation.theta, list(img.shape), align_corners=False)
     warped = F.grid_sample(img, grid, padding_mode="reflection", align_corners=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mocotool.configs.train_motion import TrainMotionConfig
+from mocotool.devices import to_device
 from mocotool.motion.augment import Augmentation, draw_augmentation
 from mocotool.motion.losses import (
     AdversarialLoss,
@@ -71,7 +72,8 @@ class Setting:
 
     def mixture(self, *path: int | str) -> Tensor:
         """Draw how much of each generated clip a mixture holds, [n] in [0, 1)."""
-        return torch.rand(self.config.batch_size, generator=self.rng("mix", *path))[self.rows]
+        drawn = torch.rand(self.config.batch_size, generator=self.rng("mix", *path))
+        return to_device(drawn[self.rows], self.device)
 
     def augmentation(self, size: int, *path: int | str) -> Augmentation:
         """Draw a change for each picture of `size` pixels."""
@@ -256,7 +258,7 @@ class VideoGame(PatchGame):
     def _penalise(self, fake: Tensor, *path: int | str) -> Tensor:
         """Add the gradient penalty's gradient; one mixture of real and generated a clip."""
         mix = self.setting.mixture(*path)[:, None, None, None, None]
-        video = self._input(self.real, False).lerp(self._input(fake, False), mix.to(fake.device))
+        video = self._input(self.real, False).lerp(self._input(fake, False), mix)
         video = video.contiguous(memory_format=self.layout).requires_grad_()
         scores = self.score_twice_differentiable(video)
         penalty = gradient_penalty(scores, video, norm=self.config.penalty_norm)

@@ -276,5 +276,6 @@ def copy_frozen(network: nn.Module) -> nn.Module:
 def update_average(average: nn.Module, network: nn.Module, *, decay: float) -> None:
     """Move the parameters of `average` towards those of `network`; buffers stay as they are."""
     targets = dict(network.named_parameters())
-    for name, value in average.named_parameters():
-        value.lerp_(targets[name].to(value.dtype), 1.0 - decay)
+    values = dict(average.named_parameters())
+    wanted = [targets[name].to(value.dtype) for name, value in values.items()]
+    torch._foreach_lerp_(list(values.values()), wanted, 1.0 - decay)

@@ -45,7 +45,6 @@ class MemoryBank(nn.Module):
         """Replace the oldest entries by `embeddings` [n, embed_dim]."""
         size = self.num_negatives
         embeddings = F.normalize(embeddings.to(torch.float32), dim=1)[-size:]
-        start = int(self.next_idx)
-        places = (torch.arange(len(embeddings), device=self.entries.device) + start) % size
+        places = (torch.arange(len(embeddings), device=self.entries.device) + self.next_idx) % size
         self.entries[places] = embeddings
-        self.next_idx.fill_((start + len(embeddings)) % size)
+        self.next_idx.add_(len(embeddings)).remainder_(size)

@@ -6,6 +6,7 @@ gradient pushed to the latents. The sum is the gradient of one graph over the wh
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -57,18 +58,20 @@ class ClipRenderer:
         Args:
             trajectory: [n, t, latent_dim] or [n, t, num_ws, latent_dim].
             noise: Maps from `draw_noise`.
-            labels: Classes int64 [n], where the generator's synthesis takes them.
+            labels: Classes int64 [n] on the CPU, where the generator's synthesis takes them.
 
         Returns:
             float32 [n, t, c, frame_size, frame_size]; not clamped.
         """
         n, t = trajectory.shape[:2]
+        video_idxs = torch.arange(n, device=trajectory.device)
         with torch.no_grad():
-            first = self.render_chunk(trajectory[:, 0], torch.arange(n), noise, labels)
+            first = self.render_chunk(trajectory[:, 0], video_idxs, noise, labels)
         if t == 1:
             return first.unsqueeze(1)
         latents = trajectory[:, 1:].flatten(0, 1)  # [n*(t-1), ...]
-        video_idxs = torch.arange(n).repeat_interleave(t - 1)
+        video_idxs = video_idxs.repeat_interleave(t - 1)
+        labels = None if labels is None else labels.repeat_interleave(t - 1)
         if self.keep_graph or not (torch.is_grad_enabled() and latents.requires_grad):
             later = self.render_all(latents, video_idxs, noise, labels)
         else:
@@ -84,13 +87,16 @@ class ClipRenderer:
         labels: Tensor | None,
     ) -> Tensor:
         """Render latents [m, ...] of the videos `video_idxs` [m], one chunk after the other."""
-        chunks = [
-            self.render_chunk(part, idxs, noise, labels)
-            for part, idxs in zip(
-                latents.split(self.chunk_size), video_idxs.split(self.chunk_size), strict=True
-            )
-        ]
-        return torch.cat(chunks)
+        parts = self.split(latents, video_idxs, labels)
+        return torch.cat([self.render_chunk(part, idxs, noise, own) for part, idxs, own in parts])
+
+    def split(
+        self, latents: Tensor, video_idxs: Tensor, labels: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Yield the rows of each chunk."""
+        for start in range(0, len(latents), self.chunk_size):
+            rows = slice(start, start + self.chunk_size)
+            yield latents[rows], video_idxs[rows], None if labels is None else labels[rows]
 
     def render_chunk(
         self,
@@ -99,13 +105,22 @@ class ClipRenderer:
         noise: list[Tensor] | None,
         labels: Tensor | None,
     ) -> Tensor:
-        """Render latents [m, ...] at once and shrink them, [m, c, frame_size, frame_size]."""
-        idxs = video_idxs.to(latents.device)
+        """Render latents at once and shrink them.
+
+        Args:
+            latents: [m, ...].
+            video_idxs: Which video's noise each takes [m], on their device.
+            noise: Maps from `draw_noise`.
+            labels: Class of each [m].
+
+        Returns:
+            [m, c, frame_size, frame_size].
+        """
         img = self.generator.synthesis(
             latents,
-            labels=None if labels is None else labels[idxs],
+            labels=labels,
             noise_mode=self.noise_mode,
-            noise=None if noise is None else [maps[idxs] for maps in noise],
+            noise=None if noise is None else [maps[video_idxs] for maps in noise],
         )
         if img.shape[1] == 1:  # grey
             img = img.expand(-1, 3, -1, -1)
@@ -132,15 +147,13 @@ class _RenderAgain(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (latents,) = ctx.saved_tensors
         renderer, video_idxs, noise, labels = ctx.rest
-        grad, size = grads[0], renderer.chunk_size
+        parts = renderer.split(latents, video_idxs, labels)
         latent_grads = []
-        for part, idxs, part_grad in zip(
-            latents.split(size), video_idxs.split(size), grad.split(size), strict=True
-        ):
+        for (part, idxs, own), grad in zip(parts, grads[0].split(renderer.chunk_size), strict=True):
             leaf = part.detach().requires_grad_()
             with torch.enable_grad():
-                frames = renderer.render_chunk(leaf, idxs, noise, labels)
-            latent_grads += torch.autograd.grad(frames, leaf, part_grad)
+                frames = renderer.render_chunk(leaf, idxs, noise, own)
+            latent_grads += torch.autograd.grad(frames, leaf, grad)
         return torch.cat(latent_grads), None, None, None, None
 
 
@@ -178,8 +191,8 @@ def _weigh_graph(renderer: ClipRenderer, num_frames: int, latent_dim: int) -> in
 
     device = renderer.generator.device
     latents = torch.zeros(num_frames, latent_dim, device=device, requires_grad=True)
-    labels = torch.zeros(1, dtype=torch.int64, device=device)
-    video_idxs = torch.zeros(num_frames, dtype=torch.int64)
+    labels = torch.zeros(num_frames, dtype=torch.int64)
+    video_idxs = torch.zeros(num_frames, dtype=torch.int64, device=device)
     noise = renderer.draw_noise([0])
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         frames = renderer.render_chunk(latents, video_idxs, noise, labels)

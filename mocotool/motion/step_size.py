@@ -60,7 +60,7 @@ def match_step_size(
     z = torch.randn(NUM_WALKS, generator.z_dim, generator=rng).to(generator.device)
     labels = None
     if generator.c_dim:
-        labels = (torch.arange(NUM_WALKS) % generator.c_dim).to(generator.device)
+        labels = torch.arange(NUM_WALKS) % generator.c_dim
     first = generator.mapping(z, generator.one_hot(labels, NUM_WALKS))
     noise = motion.draw_noise(NUM_WALKS, config.num_frames, rng=rng)
     places = torch.randint(config.num_frames - 1, (NUM_WALKS,), generator=rng)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.devices import check_training_precision
+from mocotool.devices import check_training_precision, to_device
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8, to_unit_range
@@ -153,22 +153,22 @@ class MotionTrainer:
         expected = (self._num_rows(), self.config.num_frames, 3, size, size)
         if tuple(real.shape) != expected:
             raise MismatchError(f"clips have shape {list(real.shape)}, expected {list(expected)}")
-        real = real.to(self.device)
+        real = to_device(real, self.device)
         return to_unit_range(real) if real.dtype == torch.uint8 else real
 
     def draw(self, *path: int | str) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Draw this process's z [n, z_dim], classes [n] and motion noise for one use."""
+        """Draw this process's z [n, z_dim], classes [n] on the CPU and motion noise for one use."""
         config, rows = self.config, self.setting.rows
         rng = self.setting.rng("clips", *path)
         z = torch.randn(config.batch_size, self.generator.z_dim, generator=rng)[rows]
         labels = None
         if self.generator.c_dim:
             classes = torch.randint(self.generator.c_dim, (config.batch_size,), generator=rng)
-            labels = classes[rows].to(self.device)
+            labels = classes[rows]
         noise = torch.randn(
             config.batch_size, config.num_frames - 1, config.noise_dim, generator=rng
         )[rows]
-        return z.to(self.device), labels, noise.to(self.device)
+        return to_device(z, self.device), labels, to_device(noise, self.device)
 
     def generate(self, *path: int | str) -> GeneratedClips:
         """Draw latents and noise for one use, move and render them."""
@@ -268,7 +268,7 @@ class MotionTrainer:
         z = torch.randn(NUM_CONTENTS, self.generator.z_dim, generator=rng).to(self.device)
         labels = None
         if self.generator.c_dim:
-            labels = (torch.arange(len(z)) % self.generator.c_dim).to(self.device)
+            labels = torch.arange(len(z)) % self.generator.c_dim
         first = self.generator.mapping(z, self.generator.one_hot(labels, len(z)))
         return measure_walks(self.averaged, first, num_frames=self.config.num_frames, rng=rng)
 
@@ -288,7 +288,7 @@ class MotionTrainer:
         ).repeat(PREVIEW_CONTENTS, 1, 1)
         labels = None
         if self.generator.c_dim:
-            labels = (torch.arange(PREVIEW_CONTENTS) % self.generator.c_dim).to(self.device)
+            labels = torch.arange(PREVIEW_CONTENTS) % self.generator.c_dim
         c = self.generator.one_hot(labels, len(z))
         latent = self.generator.mapping(z.to(self.device), c)
         latent = latent.repeat_interleave(PREVIEW_MOTIONS, dim=0)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from torch import nn
 
 _inputs_only = False
@@ -15,7 +16,8 @@ def count_parameters(network: nn.Module) -> int:
 
 def has_finite_weights(network: nn.Module) -> bool:
     """Tell whether no trained number of a network is NaN or infinite."""
-    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+    found = [parameter.isfinite().all() for parameter in network.parameters()]
+    return not found or bool(torch.stack(found).all())
 
 
 @contextlib.contextmanager

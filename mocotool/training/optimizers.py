@@ -1,11 +1,13 @@
 """An Adam that remembers less, for networks whose weights are most of a run's memory."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+
+PART_BYTES = 2**26  # of weights that one kernel moves
 
 
 class SecondMomentAdam(torch.optim.Optimizer):
@@ -29,19 +31,47 @@ class SecondMomentAdam(torch.optim.Optimizer):
         """Move every weight that has a gradient."""
         assert closure is None
         for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    self._move(param, group)
+            moving = [param for param in group["params"] if param.grad is not None]
+            for steps, params in self._count_steps(moving).items():
+                for part in _split(params):
+                    self._move(part, steps, group)
 
-    def _move(self, param: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[param]
-        if not state:
-            state["step"] = torch.zeros([])  # a tensor, as torch's own keep it
-            state["exp_avg_sq"] = torch.zeros_like(param)
-        state["step"] += 1
-        (_, beta2), grad, mean_square = group["betas"], param.grad, state["exp_avg_sq"]
-        assert grad is not None
-        mean_square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        correction = 1 - beta2 ** float(state["step"])
-        scale = mean_square.sqrt().div_(math.sqrt(correction)).add_(group["eps"])
-        param.addcdiv_(grad, scale, value=-group["lr"])
+    def _count_steps(self, params: list[Tensor]) -> dict[float, list[Tensor]]:
+        """Count one step more for each weight; return the weights by the number of their steps."""
+        by_steps: dict[float, list[Tensor]] = {}
+        for param in params:
+            state = self.state[param]
+            if not state:
+                state["step"] = torch.zeros([])  # a tensor, as torch's own keep it
+                state["exp_avg_sq"] = torch.zeros_like(param)
+            state["step"] += 1
+            by_steps.setdefault(float(state["step"]), []).append(param)
+        return by_steps
+
+    def _move(self, params: list[Tensor], steps: float, group: dict[str, Any]) -> None:
+        """Move weights that have all taken as many steps, in one kernel each line."""
+        beta2 = group["betas"][1]
+        grads = [param.grad for param in params if param.grad is not None]
+        mean_squares = [self.state[param]["exp_avg_sq"] for param in params]
+        torch._foreach_mul_(mean_squares, beta2)
+        torch._foreach_addcmul_(mean_squares, grads, grads, value=1 - beta2)
+        scales = torch._foreach_sqrt(mean_squares)
+        torch._foreach_div_(scales, math.sqrt(1 - beta2**steps))
+        torch._foreach_add_(scales, group["eps"])
+        torch._foreach_addcdiv_(params, grads, scales, value=-group["lr"])
+
+
+def _split(params: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Yield weights in parts: one by one on the CPU, which gains nothing from more at once.
+
+    The roots of a part's mean squares are extra memory while it moves.
+    """
+    part: list[Tensor] = []
+    for param in params:
+        is_full = sum(x.nbytes for x in part) + param.nbytes > PART_BYTES
+        if part and (is_full or param.device.type == "cpu"):
+            yield part
+            part = []
+        part.append(param)
+    if part:
+        yield part
