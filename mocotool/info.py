@@ -11,6 +11,7 @@ from mocotool.files import check_input_file, sha256_file
 from mocotool.npz import NPY_MAGIC, Array, from_json_array, read_npy, read_npz
 from mocotool.training.run_files import CONFIG_NAME, LOG_NAME, parse_row
 from mocotool.weights.inspection import describe_weights
+from mocotool.weights.sniffing import identify_container
 
 if TYPE_CHECKING:
     from mocotool.generators.base import Generator
@@ -53,6 +54,17 @@ def describe_file(path: Path | str) -> Facts:
     if weights is not None:
         return {"file": str(path)} | weights | file_facts(path)
     return _load_and_describe(path)
+
+
+def check_beginning(head: bytes) -> None:
+    """Check that something which is described may begin so, before more of a pipe is read.
+
+    Raises:
+        FileFormatError: Nothing does; the message says what it looks like.
+    """
+    is_safetensors = head[8:9] == b"{"
+    if not (is_media(head) or is_safetensors or head.startswith((ZIP_MAGIC, NPY_MAGIC))):
+        identify_container(memoryview(head + b"."))  # which ends the oldest pickles
 
 
 def is_media(head: bytes) -> bool:

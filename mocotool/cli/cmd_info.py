@@ -35,10 +35,10 @@ def info(
     if not is_open_stream and not path.exists():
         raise FileFormatError(f"{file}: no such file", hint="check the path")
 
-    from mocotool.info import describe_file
+    from mocotool.info import check_beginning, describe_file
 
     if not is_open_stream:
         report.result(describe_file(path))
         return
-    with saved_stream(file) as (path, name):
+    with saved_stream(file, check=check_beginning) as (path, name):
         report.result(describe_file(path) | {"file": name})

@@ -5,7 +5,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
@@ -19,6 +19,8 @@ STDIN_PATHS = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 STDOUT_PATHS = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 STREAM_MAGICS = (b"PK", b"\x93N")  # .npz and .npy
 READ_CHUNK_BYTES = 1 << 20
+MAX_SPOOLED_BYTES = 1 << 27
+"""More than this of a pipe goes to a temporary file."""
 MAX_STREAM_BYTES = 1 << 32
 """The most that is read from a pipe, 4 GiB: latents of 2 million frames of 512 dimensions."""
 
@@ -67,11 +69,17 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
 
 
 @contextlib.contextmanager
-def saved_stream(source: str) -> Iterator[tuple[Path, str]]:
+def saved_stream(source: str, *, check: Callable[[bytes], None]) -> Iterator[tuple[Path, str]]:
     """Give what comes through stdin or a pipe as a file, and what to call it in messages.
 
+    Args:
+        source: "-" or a pipe.
+        check: Told the first megabyte, before more is read; raises `FileFormatError` where what
+            begins so is of no use.
+
     Raises:
-        FileFormatError: Nothing comes, or too much; or the block finds fault with the file.
+        FileFormatError: Nothing comes, or too much; `check` refused it; or the block finds fault
+            with the file.
         ConfigError: stdin is a terminal.
     """
     is_stdin = choose_input(source, what="a file") == "-"
@@ -80,7 +88,11 @@ def saved_stream(source: str) -> Iterator[tuple[Path, str]]:
         path = Path(folder) / "stream"
         with contextlib.ExitStack() as stack:
             stream = sys.stdin.buffer if is_stdin else stack.enter_context(Path(source).open("rb"))
-            _copy(stream, stack.enter_context(path.open("wb")), name=name)
+            start = stream.read(READ_CHUNK_BYTES)
+            if start:
+                with foreign_data(name, what="a file"):
+                    check(start)
+            _copy(stream, stack.enter_context(path.open("wb")), name=name, start=start)
         try:
             yield path, name
         except FileFormatError as error:

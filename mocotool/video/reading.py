@@ -108,7 +108,7 @@ def open_source_video(source: Source) -> VideoEntry:
     """Look at a video or an image, in a file that is there or in an archive; see `open_video`."""
     path = source_path(source)
     if not is_image_name(path.name):
-        with foreign_data(path, what="a video"), _explained(f"{path}: cannot be read as a video"):
+        with foreign_data(path, what="a video"), explained(f"{path}: cannot be read as a video"):
             return _index_file(source)
     height, width, _ = decode_image(source).shape
     return VideoEntry(
@@ -215,18 +215,18 @@ def is_image_name(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _explained(lead: str) -> Iterator[None]:
-    """Say what FFmpeg's errors mean."""
+def explained(lead: str, *, what: str = "a video") -> Iterator[None]:
+    """Say what FFmpeg's errors mean, where `what` was expected."""
     try:
         yield
     except av.error.FFmpegError as error:
-        raise FileFormatError(f"{lead}: {_reason(error)}") from None
+        raise FileFormatError(f"{lead}: {_reason(error, what)}") from None
 
 
-def _reason(error: av.error.FFmpegError) -> str:
+def _reason(error: av.error.FFmpegError, what: str) -> str:
     reason = (error.strerror or str(error)).strip()
     if isinstance(error, av.error.InvalidDataError):
-        return "damaged, cut short, or not a video"
+        return f"damaged, cut short, or not {what}"
     return reason[:1].lower() + reason[1:]
 
 
@@ -370,7 +370,7 @@ def _decode(
 def _iter_file_frames(entry: VideoEntry, wanted: Sequence[int]) -> Iterator[tuple[int, FramesU8]]:
     with (
         foreign_data(entry.path, what="a video"),
-        _explained(f"{entry.path}: cannot be read"),
+        explained(f"{entry.path}: cannot be read"),
         contextlib.closing(_Decoder(entry)) as decoder,
     ):
         for index in wanted:

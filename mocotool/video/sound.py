@@ -1,5 +1,6 @@
 """Sound: read it from any file, and write it beside the frames of a video."""
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError
 from mocotool.files import check_input_file
-from mocotool.video.reading import OPEN_OPTIONS
+from mocotool.video.reading import OPEN_OPTIONS, explained
 
 Samples = npt.NDArray[np.float32]
 
@@ -21,6 +23,12 @@ TRACK_RATE = 48_000  # Hz; the only one that Opus has
 SOUND_CODECS = {"mp4": "aac", "mkv": "aac", "webm": "libopus"}
 MAX_SAMPLES = 1 << 29
 """Of all channels together: 93 minutes of stereo at 48 kHz, 2 GiB."""
+SPARE_SOUND_SECONDS = 600
+"""What any file may hold, however small it is."""
+MIN_SOUND_BYTES = 100
+"""A second of sound takes at least as much of longer files; lossless silence takes 130."""
+MIN_RATE, MAX_RATE = 1_000, 1_000_000
+"""Samples a second that a file may have: telephones have 8,000, studios 192,000."""
 
 
 def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
@@ -38,28 +46,54 @@ def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
         FileFormatError: The file is missing, damaged, has no sound or too much of it.
     """
     path = check_input_file(Path(path))
+    allowed_s = SPARE_SOUND_SECONDS + path.stat().st_size / MIN_SOUND_BYTES
     pieces: list[Samples] = []
     num_values = 0
     with (
         foreign_data(path, what="a file with sound"),
+        explained(f"{path}: its sound cannot be read", what="sound"),
         av.open(str(path.absolute()), options=OPEN_OPTIONS, metadata_errors="replace") as container,
     ):
         if not container.streams.audio:
             raise FileFormatError("has no sound")
         stream = container.streams.audio[0]
         layout = "mono" if num_channels == 1 else "stereo"
-        resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-        for decoded in container.decode(stream):
-            for frame in resampler.resample(decoded):
-                pieces.append(np.asarray(frame.to_ndarray(), np.float32))
-                num_values += pieces[-1].size
+        for piece in _resample(container.decode(stream), layout=layout, rate=rate):
+            pieces.append(piece)
+            num_values += piece.size
             if num_values > MAX_SAMPLES:
                 raise FileFormatError(f"more than {MAX_SAMPLES:,} samples of sound")
-        last = resampler.resample(None)
-        pieces += [np.asarray(frame.to_ndarray(), np.float32) for frame in last]
+            if num_values > allowed_s * rate * num_channels:
+                raise FileFormatError(
+                    f"holds more than {allowed_s / 60:.0f} minutes of sound, far more than a file "
+                    "of its size should"
+                )
     if not pieces:
         raise FileFormatError(f"{path}: has no sound")
     return np.nan_to_num(np.concatenate(pieces, axis=1))
+
+
+def _resample(decoded: Iterable[AudioFrame], *, layout: str, rate: int) -> Iterator[Samples]:
+    """Bring decoded sound to one layout and rate, also where both change on the way."""
+    resampler, before = None, None
+    for frame in decoded:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
+            raise FileFormatError(
+                f"{frame.sample_rate:,} samples a second, expected {MIN_RATE:,} to {MAX_RATE:,}"
+            )
+        if kind != before:
+            if resampler is not None:
+                yield from _to_arrays(resampler.resample(None))
+            resampler, before = AudioResampler(format="fltp", layout=layout, rate=rate), kind
+        assert resampler is not None
+        yield from _to_arrays(resampler.resample(frame))
+    if resampler is not None:
+        yield from _to_arrays(resampler.resample(None))
+
+
+def _to_arrays(frames: Iterable[AudioFrame]) -> Iterator[Samples]:
+    return (np.asarray(frame.to_ndarray(), np.float32) for frame in frames)
 
 
 class SoundTrack:

@@ -1,5 +1,6 @@
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -7,7 +8,10 @@ import torch
 from reference.golden_files import find_golden
 from reference.picture_files import PICTURE_CODECS, encode_picture
 
+from mocotool.cli.streams import saved_stream
+from mocotool.errors import FileFormatError
 from mocotool.files import sha256_file
+from mocotool.info import check_beginning
 
 
 def info(run_moco, path):
@@ -165,6 +169,24 @@ def test_stdin_is_described_as_a_file_would_be(run_moco, toy_pca_path):
     piped = run_moco("info", "-", "--json", input=toy_pca_path.read_bytes())
 
     assert json.loads(piped.stdout) == told | {"file": "<stdin>"}
+
+
+def test_what_nothing_begins_with_is_not_read_to_its_end(monkeypatch):
+    class Endless:
+        num_read = 0
+
+        def read(self, size):
+            self.num_read += 1
+            assert self.num_read == 1, "reads on"
+            return bytes(size)
+
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=Endless(), isatty=lambda: False))
+
+    with (
+        pytest.raises(FileFormatError, match="<stdin>: nothing but zero bytes"),
+        saved_stream("-", check=check_beginning),
+    ):
+        pytest.fail("it was read")
 
 
 @pytest.mark.parametrize("data", [b"", b"no", b"PK\x03\x04torn", b"\x89PNG\r\n\x1a\n"])

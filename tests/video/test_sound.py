@@ -1,6 +1,7 @@
 """Sound beside pictures: read from any file, as long as the frames to one of them."""
 
 import io
+import struct
 import wave
 
 import av
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from mocotool.errors import ConfigError, FileFormatError
+from mocotool.video import sound
 from mocotool.video.sound import read_sound
 from mocotool.video.writing import write_video
 
@@ -100,3 +102,55 @@ def test_files_without_sound_are_refused(tmp_path):
 def test_formats_without_sound_say_so(tmp_path):
     with pytest.raises(ConfigError, match="gif: has no sound"):
         write_video(tmp_path / "clip.gif", moving(2), fps=5, sound=np.zeros((2, 100), np.float32))
+
+
+def rewrite(path, place, layout, value):
+    data = bytearray(path.read_bytes())
+    struct.pack_into(layout, data, place, value)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("rate", "said"), [(1, "1"), (1_761_623_680, "1,761,623,680")])
+def test_a_rate_that_no_sound_has_is_refused_before_it_is_resampled(rate, said, tmp_path):
+    path = write_tone(tmp_path / "tone.wav", 1.0)
+    rewrite(path, 24, "<I", rate)  # at one a second it would last for twelve hours
+
+    with pytest.raises(FileFormatError, match=rf"tone\.wav: {said} samples a second"):
+        read_sound(path, rate=16_000, num_channels=1)
+
+
+def test_a_small_file_of_endless_sound_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sound, "SPARE_SOUND_SECONDS", 0.5)
+    monkeypatch.setattr(sound, "MIN_SOUND_BYTES", 1 << 20)
+
+    with pytest.raises(FileFormatError, match="far more than a file of its size should"):
+        read_sound(write_tone(tmp_path / "tone.wav", 1.0), rate=16_000, num_channels=1)
+
+
+def test_sound_whose_channels_change_on_the_way_is_read_whole(tmp_path):
+    parts, bare = [], {"write_xing": "0", "id3v2_version": "0"}
+    for layout in ("mono", "stereo", "mono"):
+        path = tmp_path / f"{layout}.mp3"
+        with av.open(str(path), "w", options=bare) as container:
+            stream = container.add_stream("libmp3lame", rate=RATE)
+            stream.codec_context.layout = layout
+            tone = np.zeros((1 if layout == "mono" else 2, RATE), np.float32)
+            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts = RATE, 0
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+        parts.append(path.read_bytes())
+    (tmp_path / "all.mp3").write_bytes(b"".join(parts))
+
+    found = read_sound(tmp_path / "all.mp3", rate=RATE, num_channels=1)
+
+    assert found.shape[0] == 1
+    assert found.shape[1] == pytest.approx(3 * RATE, rel=0.1)
+
+
+def test_memory_that_only_damaged_bytes_ask_for_is_a_sentence(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(sound.av, "open", fail)
+    with pytest.raises(FileFormatError, match="cannot be read: cannot allocate memory"):
+        read_sound(write_tone(tmp_path / "tone.wav", 0.1), rate=16_000, num_channels=1)
