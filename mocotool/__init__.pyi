@@ -60,6 +60,11 @@ from mocotool.frames import render_frames as render_frames
 from mocotool.export import export_trajectory as export_trajectory
 from mocotool.plots import draw_line_chart as draw_line_chart
 from mocotool.video.listing import list_videos as list_videos
+from mocotool.explore.opening import load_explorer as load_explorer
+from mocotool.explore.session import Explorer as Explorer
+from mocotool.explore.server import ExploreServer as ExploreServer
+from mocotool.configs.explore import ExploreView as ExploreView
+from mocotool.configs.explore import ExploreConfig as ExploreConfig
 from mocotool.configs.compare import CompareConfig as CompareConfig
 from mocotool.preference.study import plan_study as plan_study
 from mocotool.preference.page import write_page as write_page

@@ -50,6 +50,7 @@ IMPORT_ORDER = (
     "info",
     "gallery",
     "preference",
+    "explore",
     "cli",
     "__main__",
 )

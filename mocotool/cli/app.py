@@ -13,6 +13,7 @@ from mocotool.cli.cmd_cut import cut
 from mocotool.cli.cmd_demo import demo
 from mocotool.cli.cmd_edit import edit
 from mocotool.cli.cmd_eval import eval_app
+from mocotool.cli.cmd_explore import explore
 from mocotool.cli.cmd_fetch import fetch_command
 from mocotool.cli.cmd_gallery import gallery
 from mocotool.cli.cmd_info import info
@@ -87,6 +88,7 @@ app.command("plot-run")(spread_options(plot_run))
 app.command()(spread_options(gallery))
 app.add_typer(compare_app)
 app.command()(spread_options(demo))
+app.command()(spread_options(explore))
 app.command("fetch")(spread_options(fetch_command))
 
 cmd_demo.program = app

@@ -74,8 +74,13 @@ def _decode(path: Path, data: bytes) -> FramesU8:
     return orient(to_stored_rgb(frames[0]), exif_matrix(data))
 
 
-def encode_png(rgb_u8: FramesU8) -> bytes:
-    """Return uint8 [h, w, 3] RGB as the bytes of a PNG file."""
+def encode_png(rgb_u8: FramesU8, *, level: int | None = None) -> bytes:
+    """Return uint8 [h, w, 3] RGB as the bytes of a PNG file.
+
+    Args:
+        rgb_u8: The picture.
+        level: From 1, quick, to 9, small; `None` is the encoder's own choice.
+    """
     try:
         encoder = av.CodecContext.create("png", "w")
     except av.error.FFmpegError:
@@ -83,6 +88,8 @@ def encode_png(rgb_u8: FramesU8) -> bytes:
     encoder.height, encoder.width, _ = rgb_u8.shape
     encoder.pix_fmt = "rgb24"
     encoder.time_base = Fraction(1, 1)
+    if level is not None:
+        encoder.options = {"compression_level": str(level)}
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb_u8), format="rgb24")
     packets = [*encoder.encode(frame), *encoder.encode(None)]
     return b"".join(bytes(packet) for packet in packets)

@@ -1,5 +1,6 @@
 """A headless Chromium, driven by the WebDriver protocol over plain HTTP."""
 
+import base64
 import contextlib
 import json
 import shutil
@@ -10,7 +11,7 @@ import urllib.error
 import urllib.request
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's own name for a reference
-KEYS = {"left": "\ue012", "right": "\ue014", "backspace": "\ue003"}
+KEYS = {"left": "\ue012", "right": "\ue014", "backspace": "\ue003", "space": " "}
 
 
 def find_browser():
@@ -58,7 +59,11 @@ class Browser:
 
     def open(self, page):
         """Open a page from disk."""
-        self.act("POST", "/url", {"url": page.resolve().as_uri()})
+        self.visit(page.resolve().as_uri())
+
+    def visit(self, address):
+        """Open a page by its address."""
+        self.act("POST", "/url", {"url": address})
 
     def reload(self):
         """Load the page again."""
@@ -84,6 +89,18 @@ class Browser:
             "type": "pointer", "id": "f", "parameters": {"pointerType": "touch"}, "actions": touch,
         }  # fmt: skip
         self.act("POST", "/actions", {"actions": [finger]})
+
+    def wait(self, script):
+        """Return what a script of the page returns, as soon as that is true."""
+        for _ in range(300):
+            if found := self.run(script):
+                return found
+            time.sleep(0.1)
+        raise RuntimeError(f"never true: {script}")
+
+    def picture(self):
+        """Return what the window shows, as a PNG file."""
+        return base64.b64decode(self.act("GET", "/screenshot"))
 
     def text(self):
         """Return the text that is to be seen."""

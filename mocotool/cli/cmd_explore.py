@@ -1,0 +1,71 @@
+"""`moco explore`: a page to steer a video by hand."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.report import Report
+from mocotool.configs.explore import ExploreConfig
+
+STOPPED = 130
+
+
+def explore(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[GENERATOR|MOTION]",
+            help="Generator weights or a motion model; the bundled ones if left out.",
+        ),
+    ] = None,
+    *,
+    generator: opt.MotionsGenerator = None,
+    pca: opt.PCAOption = None,
+    config: ExploreConfig,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser.", show_default=False)
+    ] = False,
+    computing: opt.Computing,
+    report: Report,
+) -> None:
+    """Steer a video by hand, on a page of this machine.
+
+    The page has sliders for the first PCA directions, seeds, truncation and
+    step size, plays what they make, shows the command line that makes the
+    same, and saves the latents. Its address works on this machine alone, and
+    holds a secret; Ctrl-C ends it.
+
+    Example: moco explore --open
+    """
+    check_optional_file(source)
+    check_optional_file(generator)
+
+    from mocotool.explore.line import Named
+    from mocotool.explore.opening import load_explorer
+    from mocotool.explore.server import ExploreServer
+
+    device, precision = computing.resolve()
+    with report.progress("latents", config.num_samples) as advance:
+        explorer = load_explorer(
+            source,
+            generator=generator,
+            pca=pca,
+            config=config,
+            device=device,
+            precision=precision,
+            named=Named.of_computing(computing.device, computing.precision),
+            warn=report.warn,
+            progress=advance,
+        )
+    with ExploreServer(explorer, config=config) as server:
+        report.result({"address": server.address})
+        try:
+            if open_page:
+                webbrowser.open(server.address)
+            server.serve_forever()
+        except KeyboardInterrupt:  # how it is meant to end
+            raise typer.Exit(STOPPED) from None
