@@ -44,6 +44,7 @@ _PUBLIC = {
     "train_motion": "mocotool.motion.training",
     "TrainLatentMotionConfig": "mocotool.configs.train_latent_motion",
     "train_latent_motion_run": "mocotool.runs.train_latent_motion",
+    "plan_latent_motion_run": "mocotool.runs.train_latent_motion",
     "TrainedLatentMotion": "mocotool.runs.train_latent_motion",
     "LatentMotionTrainer": "mocotool.motion.latent_game",
     "train_latent_motion": "mocotool.motion.latent_training",

@@ -25,6 +25,7 @@ from mocotool.motion.trainer import MotionTrainer as MotionTrainer
 from mocotool.motion.training import train_motion as train_motion
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig as TrainLatentMotionConfig
 from mocotool.runs.train_latent_motion import train_latent_motion_run as train_latent_motion_run
+from mocotool.runs.train_latent_motion import plan_latent_motion_run as plan_latent_motion_run
 from mocotool.runs.train_latent_motion import TrainedLatentMotion as TrainedLatentMotion
 from mocotool.motion.latent_game import LatentMotionTrainer as LatentMotionTrainer
 from mocotool.motion.latent_training import train_latent_motion as train_latent_motion

@@ -12,7 +12,7 @@ from mocotool.cli.spread import Chosen
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.files import check_input_file, check_input_folder
 
-SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p")
+SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p", "kid")
 
 
 def train_image_command(
@@ -62,6 +62,7 @@ def train_image_command(
         "asked": given,
         "device": computing.device,
         "precision": computing.precision,
+        "note": report.note,
         "warn": report.warn,
     }
     if dry_run:

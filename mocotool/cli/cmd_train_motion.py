@@ -11,11 +11,14 @@ from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.latent_motion import choose_latent_settings, train_on_latents
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Chosen
-from mocotool.configs.train_motion import PRESETS, TrainMotionConfig, merge_settings
+from mocotool.configs.motion_presets import PRESETS, choose_preset
+from mocotool.configs.train_motion import TrainMotionConfig, merge_settings
 from mocotool.errors import ConfigError
 from mocotool.files import check_input_file, check_input_folder
 
-SHOWN_LOSSES = ("g_loss", "motion_generated", "motion_real")
+LENGTHS = ("num_steps", "num_epochs", "budget")
+CPU_BUDGET = 3600.0  # seconds; 5,000 steps would take a processor days
+SHOWN_LOSSES = ("g_loss", "motion_generated", "motion_real", "held_out", "own")
 
 
 def train_motion_command(
@@ -96,15 +99,17 @@ def train_motion_command(
             "motion": motion,
             "init_run": init_run,
             "preset": preset,
-            "dry_run": dry_run,
             "compile": compile,
         }
+        latent_config, asked = choose_latent_settings(settings, others | {"videos": videos})
         train_on_latents(
             check_input_file(latents),
             out=out,
             generator=generator,
             pca=pca,
-            config=choose_latent_settings(settings, others | {"videos": videos}),
+            config=latent_config,
+            asked=asked,
+            dry_run=dry_run,
             resume=resume,
             computing=computing,
             report=report,
@@ -115,11 +120,13 @@ def train_motion_command(
             "nothing to learn from",
             hint="--videos DIR, or --latents FILE.npz from `moco invert DIR -o FILE.npz`",
         )
-    config = merge_settings(
-        settings.typed(TrainMotionConfig),
-        from_file=settings.from_file(TrainMotionConfig, run="train-motion"),
-        preset=preset,
-    )
+    typed = settings.typed(TrainMotionConfig)
+    from_file = settings.from_file(TrainMotionConfig, run="train-motion")
+    config = merge_settings(typed, from_file=from_file, preset=preset)
+    given = typed.keys() | from_file.keys() | choose_preset(preset).keys()
+    if preset is None and given.isdisjoint(LENGTHS) and is_slow_device(computing.device):
+        config = dataclasses.replace(config, budget=CPU_BUDGET)
+        report.note("nothing says how long: an hour; --budget, --num-steps or --num-epochs does")
     check_optional_file(motion)
     check_input_folder(videos)
 
@@ -129,6 +136,7 @@ def train_motion_command(
     report.quiet |= not is_first_process()
     sources: dict[str, Any] = {
         "config": config,
+        "asked": given,
         "pca": pca,
         "motion": motion,
         "init_run": init_run,
@@ -148,3 +156,10 @@ def train_motion_command(
             result = dataclasses.asdict(trained)
     if is_first_process():
         report.result(result, quiet_hides=not dry_run)
+
+
+def is_slow_device(name: str) -> bool:
+    """Tell whether training would be on the processor."""
+    from mocotool.devices import resolve_device
+
+    return resolve_device(name).type == "cpu"

@@ -1,7 +1,7 @@
 """What `moco train-motion --latents` does: learn motion from trajectories, without rendering."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,13 @@ from mocotool.errors import ConfigError
 if TYPE_CHECKING:
     from mocotool.cli.spread import Chosen
 
-SHOWN_LOSSES = ("loss", "paired", "energy")
+SHOWN_LOSSES = ("loss", "paired", "energy", "held_out", "own")
 
 
 def choose_latent_settings(
     settings: "Chosen[Any]", others: Mapping[str, object]
-) -> TrainLatentMotionConfig:
-    """Return the settings for learning from latents.
+) -> tuple[TrainLatentMotionConfig, Collection[str]]:
+    """Return the settings for learning from latents, and the names of those that were asked for.
 
     Args:
         settings: What was said of settings.
@@ -35,12 +35,15 @@ def choose_latent_settings(
         flag = "--" + name.replace("_", "-")
         raise ConfigError(f"{flag} is for learning from videos, got --latents as well")
     given = settings.from_file(TrainLatentMotionConfig, run="train-latent-motion")
-    return TrainLatentMotionConfig(**given | settings.typed(TrainLatentMotionConfig))
+    given |= settings.typed(TrainLatentMotionConfig)
+    return TrainLatentMotionConfig(**given), given.keys()
 
 
 def train_on_latents(
     latents: Path,
     *,
+    asked: Collection[str],
+    dry_run: bool,
     out: Path,
     generator: Path | None,
     pca: Path | None,
@@ -53,6 +56,8 @@ def train_on_latents(
 
     Args:
         latents: From `moco invert`.
+        asked: Names of settings that were asked for.
+        dry_run: Whether only to plan.
         out: Folder of the run.
         generator: What the latents belong to; what they record if left out.
         pca: Basis; made on the spot if left out.
@@ -61,20 +66,22 @@ def train_on_latents(
         computing: Where to render, and in what.
         report: Where things are said.
     """
-    from mocotool.runs.train_latent_motion import train_latent_motion_run
+    from mocotool.runs.train_latent_motion import plan_latent_motion_run, train_latent_motion_run
 
     with report.follow_run(SHOWN_LOSSES) as progress:
-        trained = train_latent_motion_run(
-            latents,
-            generator,
-            out,
-            config=config,
-            pca=pca,
-            resume=resume,
-            device=computing.device,
-            precision=computing.precision,
-            progress=progress,
-            note=report.note,
-            warn=report.warn,
-        )
-    report.result(dataclasses.asdict(trained), quiet_hides=True)
+        sources: dict[str, Any] = {
+            "config": config,
+            "pca": pca,
+            "asked": asked,
+            "device": computing.device,
+            "precision": computing.precision,
+            "progress": progress,
+            "note": report.note,
+            "warn": report.warn,
+        }
+        if dry_run:
+            result = plan_latent_motion_run(latents, generator, **sources)
+        else:
+            trained = train_latent_motion_run(latents, generator, out, **sources, resume=resume)
+            result = dataclasses.asdict(trained)
+    report.result(result, quiet_hides=not dry_run)

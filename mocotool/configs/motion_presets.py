@@ -30,6 +30,7 @@ def _preset(
         "cross_domain": cross_domain,
         "batch_size": batch_size,
         "frame_size": frame_size,
+        "held_out": 0.0,  # the experiments learnt from all videos
         **settings,
     }
 

@@ -115,6 +115,15 @@ def check_options(config: Any) -> None:
             raise ConfigError(f"{name} {value}: expected {expected}")
 
 
+def list_changed(config: Any) -> list[str]:
+    """Return the names of settings that are not their defaults."""
+    return [
+        field.name
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != field.default
+    ]
+
+
 def is_in_range(value: float, option: Option) -> bool:
     """Tell whether a number is where its option wants it; NaN and infinity never are."""
     # NaN fails every comparison, so each says what is good.

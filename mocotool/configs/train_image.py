@@ -5,6 +5,7 @@ import functools
 from typing import Annotated, Literal
 
 from mocotool.configs.option import Option, Seed, check_options
+from mocotool.configs.running import Budget, HeldOut, Keep, Patience
 from mocotool.errors import ConfigError
 
 AugmentChoice = Literal["adaptive", "geometric", "none"]
@@ -113,14 +114,10 @@ class TrainImageConfig:
             typed=False,
         ),
     ] = 100.0
-    held_out: Annotated[
-        float,
-        _Training(
-            "Share of the files to measure against at every save, in place of training.",
-            min=0,
-            max=0.5,
-        ),
-    ] = 0.1
+    held_out: HeldOut = 0.1
+    budget: Budget = None
+    patience: Patience = None
+    keep: Keep = 2
     save_every: Annotated[int, _Training("Steps between saved states.", min=1)] = 500
     preview_every: Annotated[int, _Training("Steps between preview grids; 0 for none.", min=0)] = (
         1000

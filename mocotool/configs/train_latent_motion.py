@@ -5,6 +5,7 @@ import functools
 from typing import Annotated
 
 from mocotool.configs.option import Option, Seed, check_options
+from mocotool.configs.running import Budget, Keep, Patience
 from mocotool.errors import ConfigError
 
 _Setting = functools.partial(Option, typed=False)
@@ -71,13 +72,9 @@ class TrainLatentMotionConfig:
         ),
     ] = False
     seed: Seed = 0
-    patience: Annotated[
-        int | None,
-        _Setting(
-            "Saves without a lower held-out error after which training ends; never if left out.",
-            min=1,
-        ),
-    ] = None
+    budget: Budget = None
+    patience: Patience = None
+    keep: Keep = 2
     save_every: Annotated[int, _Setting("Steps between two saved states.", min=1)] = 500
     log_every: Annotated[int, _Setting("Steps between two lines of metrics.", min=1)] = 50
 

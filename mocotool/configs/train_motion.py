@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from mocotool.configs.motion_presets import PRESETS, choose_preset
 from mocotool.configs.option import Option, Seed, check_options, list_choices, parse_number_or
 from mocotool.configs.render import ChunkSize
+from mocotool.configs.running import Budget, HeldOut, Keep, Patience
 from mocotool.errors import ConfigError
 
 __all__ = ["ABLATIONS", "AUTO", "PRESETS", "RECIPES", "TrainMotionConfig", "merge_settings"]
@@ -53,6 +54,8 @@ class TrainMotionConfig:
             shown="128, or the generator's",
         ),
     ] = 128
+
+    held_out: HeldOut = 0.1
 
     hidden_dim: Annotated[int, _Size("Size of the LSTM state.")] = 384
     noise_dim: Annotated[int, _Size("Size of the noise each frame brings.")] = 512
@@ -174,6 +177,9 @@ class TrainMotionConfig:
         ),
     ] = 0.999
 
+    budget: Budget = None
+    patience: Patience = None
+    keep: Keep = 2
     save_every: Annotated[int, _Running("Steps between saved states.", min=1)] = 250
     preview_every: Annotated[int, _Running("Steps between preview videos; 0 for none.", min=0)] = (
         250

@@ -2,13 +2,36 @@
 
 import dataclasses
 import time
+from collections.abc import Collection
 from typing import Any
 
 import torch
 
+from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import peak_memory_mb
+from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.trainer import ImageTrainer
+from mocotool.training.budget import Deadline, choose_within, spread_saves
+from mocotool.training.distributed import Processes
 from mocotool.training.networks import count_parameters
+
+PLANNED = (
+    "resolution",
+    "channel_base",
+    "batch_size",
+    "num_images",
+    "save_every",
+    "preview_every",
+)
+"""Settings that a span of time answers, where nobody does."""
+ENOUGH_IMAGES = 20_000  # fewer, and pictures of people are blots
+FEW_IMAGES = 4  # of a step that is timed; the discriminator compares groups of four
+SMALLER: tuple[dict[str, int], ...] = (
+    {"batch_size": 16},
+    {"channel_base": 4096},
+    {"resolution": 32, "channel_base": 4096},
+    {"channel_base": 1024},
+)
 
 
 def plan_training(trainer: ImageTrainer) -> dict[str, Any]:
@@ -42,6 +65,63 @@ def plan_training(trainer: ImageTrainer) -> dict[str, Any]:
         "hours": config.num_steps * step_s / 3600,
         "memory_mb": peak_memory_mb(trainer.device),
     }
+
+
+def fit_budget(
+    config: TrainImageConfig,
+    deadline: Deadline,
+    *,
+    asked: Collection[str],
+    start: StyleGAN2 | None,
+    precision: torch.dtype,
+    processes: Processes,
+) -> TrainImageConfig:
+    """Choose what nobody asked for so that a run fits into its time.
+
+    The largest pictures and networks of which `ENOUGH_IMAGES` fit, as steps of a few pictures
+    suggest, and as many images as then fit; saves and previews are spread over them.
+
+    Args:
+        config: Settings that fit the start.
+        deadline: Says how much time is left.
+        asked: Names of settings to leave alone.
+        start: The StyleGAN2 to start from, which says what the network is.
+        precision: What convolutions compute in.
+        processes: This process among those that train together; all choose alike.
+    """
+    few = processes.world_size * FEW_IMAGES
+
+    def measure(choice: TrainImageConfig) -> float:
+        small = dataclasses.replace(choice, batch_size=few, head_start=0)
+        trainer = ImageTrainer(small, precision=precision, processes=processes, initial=start)
+        rate = torch.tensor(plan_training(trainer)["images_per_s"], device=processes.device)
+        return choice.batch_size / float(processes.average(rate))
+
+    choices = [config] if start is not None else _list_smaller(config, asked)
+    chosen, steps = choose_within(
+        choices, deadline, wanted=lambda choice: ENOUGH_IMAGES / choice.batch_size, measure=measure
+    )
+    steps = round(float(processes.average(torch.tensor(float(steps), device=processes.device))))
+    steps = chosen.num_steps if "num_images" in asked else steps
+    apart = spread_saves(steps)
+    planned = {
+        "num_images": steps * chosen.batch_size,
+        "save_every": apart,
+        "preview_every": apart,
+    }
+    changes = {name: value for name, value in planned.items() if name not in asked}
+    return dataclasses.replace(chosen, **changes)
+
+
+def _list_smaller(config: TrainImageConfig, asked: Collection[str]) -> list[TrainImageConfig]:
+    """Return settings from the given ones down to small ones, without what was asked for."""
+    found = [config]
+    for sizes in SMALLER:
+        changes = {name: value for name, value in sizes.items() if name not in asked}
+        smaller = dataclasses.replace(found[-1], **changes)
+        if smaller != found[-1]:
+            found.append(smaller)
+    return found
 
 
 def _time_step(trainer: ImageTrainer, real_u8: torch.Tensor) -> float:

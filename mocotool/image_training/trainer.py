@@ -314,9 +314,10 @@ class ImageTrainer:
         run.restore(load, warn=warn)
         run.drop_log_after(self.step_idx)
 
-    def save(self, run: RunFolder, images: ImageBatches) -> None:
+    def save(self, run: RunFolder, images: ImageBatches, *, is_best: bool = False) -> None:
         """Write what `resume` goes on from."""
-        run.save_state(self.state_dict() | {"images": images.state_dict()})
+        state = self.state_dict() | {"images": images.state_dict()}
+        run.save_state(state, step=self.step_idx, is_best=is_best)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that an exact resume needs."""

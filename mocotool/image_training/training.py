@@ -8,6 +8,8 @@ from torch import Tensor
 from mocotool.generators.loading import save_generator
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.trainer import GENERATOR_NAME, ImageBatches, ImageTrainer
+from mocotool.training.best_step import BestStep
+from mocotool.training.budget import Deadline
 from mocotool.training.loop import Say, Training, run_training
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
@@ -24,6 +26,7 @@ def train_image(
     measure: Callable[[StyleGAN2], float] | None = None,
     on_step: Callable[[dict[str, float]], None] = lambda _: None,
     stop: StopRequest | None = None,
+    deadline: Deadline | None = None,
 ) -> None:
     """Train until the configured number of images has been shown.
 
@@ -36,6 +39,7 @@ def train_image(
             asked where a save is due, and the nearest generator so far is kept beside the newest.
         on_step: Told the losses after each step.
         stop: Asked after each step.
+        deadline: When the run has to end.
 
     Raises:
         StoppedError: The run was asked to stop, and saved.
@@ -43,7 +47,12 @@ def train_image(
     """
     training = ImageTraining(trainer, images, run, save_preview=save_preview, measure=measure)
     run_training(
-        training, run, on_step=lambda _, values: on_step(values), warn=lambda _: None, stop=stop
+        training,
+        run,
+        on_step=lambda _, values: on_step(values),
+        warn=lambda _: None,
+        stop=stop,
+        deadline=deadline,
     )
 
 
@@ -64,7 +73,15 @@ class ImageTraining(Training):
         self.preview_every = trainer.config.preview_every if save_preview is not None else 0
         self._write_preview = save_preview
         self._measure_distance = measure if run.writes else None
+        self._best, self._is_best = BestStep(run, figure="kid"), False
         self._started, self._first = time.monotonic(), trainer.images_seen
+
+    @property
+    def is_over(self) -> bool:
+        """Whether held-out images have not been come nearer to for as long as was allowed."""
+        patience = self.trainer.config.patience
+        # Only the first process measures; all have to end together.
+        return patience is not None and self.run.processes.any(self._best.is_long_ago(patience))
 
     @property
     def progress(self) -> str:
@@ -73,6 +90,7 @@ class ImageTraining(Training):
 
     def step(self) -> dict[str, float]:
         """Show the networks one batch; return losses, and how many images were shown how fast."""
+        self._is_best = False
         values = self.trainer.step(next(self.images))
         images = self.trainer.images_seen
         rate = (images - self._first) / (time.monotonic() - self._started)
@@ -84,6 +102,7 @@ class ImageTraining(Training):
         if self._measure_distance is None:
             return {}
         kid = self._measure_distance(trainer.averaged)
+        self._is_best = self._best.take(trainer.step_idx, kid)
         if kid < trainer.best_kid:
             trainer.best_kid = kid
             self._write_generator(BEST_NAME, kid=f"{kid:.6g}")
@@ -98,7 +117,7 @@ class ImageTraining(Training):
         """Write the averaged generator, then everything an exact resume needs."""
         if self.run.writes:
             self._write_generator(GENERATOR_NAME)
-        self.trainer.save(self.run, self.images)
+        self.trainer.save(self.run, self.images, is_best=self._is_best)
 
     def _write_generator(self, name: str, **notes: str) -> None:
         """Write the averaged generator, with what its file says of its training."""

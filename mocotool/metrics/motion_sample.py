@@ -60,6 +60,7 @@ def sample_motion(
     count: int | None = None,
     seed: int = 0,
     anywhere: bool = False,
+    movement: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> MotionSample:
     """Look at one clip of each video, in memory for one clip.
@@ -73,6 +74,7 @@ def sample_motion(
         count: Videos at most, a random choice if there are more.
         seed: Of that choice, and of places.
         anywhere: Whether clips begin at a random place, or with the video.
+        movement: Whether to ask what movement explains, which takes most of the time; NaN if not.
         progress: Called with the number of clips done since the last call.
 
     Raises:
@@ -95,7 +97,8 @@ def sample_motion(
     rows: list[dict[str, Tensor]] = []
     for video_idx, frame_idxs in (plan[i] for i in range(len(plan))):
         further = [frame_idxs[0] + (n - 1) * stride for n in kept if n > num_frames]
-        rows.append(_describe(videos, video_idx, [*frame_idxs, *further], num_frames, kept))
+        looked_at = [*frame_idxs, *further]
+        rows.append(_describe(videos, video_idx, looked_at, num_frames, kept, movement=movement))
         if progress is not None:
             progress(1)
 
@@ -105,7 +108,13 @@ def sample_motion(
 
 
 def _describe(
-    videos: VideoSource, video_idx: int, frame_idxs: list[int], num_frames: int, lengths: list[int]
+    videos: VideoSource,
+    video_idx: int,
+    frame_idxs: list[int],
+    num_frames: int,
+    lengths: list[int],
+    *,
+    movement: bool,
 ) -> dict[str, Tensor]:
     """Return one row of everything; the frames are a clip and the last ones of longer clips."""
     frames_u8 = square_frames(videos.read_clip(video_idx, frame_idxs), FRAME_SIZE)
@@ -118,7 +127,9 @@ def _describe(
         "looks": F.adaptive_avg_pool2d(frames[:1], LOOK_SIZE).flatten(1),
         "maps": change_maps(video),
         "curves": differences.square().mean(dim=(2, 3, 4)),
-        "changes": torch.stack(explain_changes(video), dim=1),
+        "changes": torch.stack(explain_changes(video), dim=1)
+        if movement
+        else torch.full((1, 3), torch.nan),
         # Pixels are in [0, 1] here, and reported in [-1, 1] as everywhere else.
         "steps": 2 * differences.abs().mean()[None],
         "drifts": 2 * (video[:, -1] - video[:, 0]).abs().mean()[None],

@@ -168,9 +168,10 @@ class LatentMotionTrainer:
         run.restore(lambda state: self.load_state_dict(state["trainer"]), warn=warn)
         run.drop_log_after(self.step_idx)
 
-    def save(self, run: RunFolder) -> None:
+    def save(self, run: RunFolder, *, is_best: bool = False) -> None:
         """Write what `resume` goes on from."""
-        run.save_state({"trainer": self.state_dict()})
+        state = {"trainer": self.state_dict()}
+        run.save_state(state, step=self.step_idx, is_best=is_best)
 
     @torch.no_grad()
     def measure_held_out(self) -> dict[str, float]:

@@ -1,8 +1,7 @@
 """Training on trajectories: `LatentMotionTrainer` in the loop, and what it watches for."""
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -13,9 +12,10 @@ from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_clips import LatentWindows
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.walk_figures import NUM_CONTENTS, find_walk_alarms, measure_walks
+from mocotool.training.best_step import BestStep
+from mocotool.training.budget import Deadline
 from mocotool.training.loop import Alarms, Say, Training, run_training
 from mocotool.training.randomness import derive_rng
-from mocotool.training.run_files import LOG_NAME, read_log
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
@@ -26,40 +26,14 @@ NUM_TRIES = 4
 GAIN_RANGE = (0.2, 5.0)
 
 
+Judge = Callable[[GuidedMotion], Mapping[str, float]]
+
+
 class SaveMotion(Protocol):
     """Writes a motion model."""
 
     def __call__(self, motion: GuidedMotion, step: int, *, is_best: bool) -> None:
         """Write the model of a step."""
-
-
-class BestStep:
-    """Which saved step has the lowest error of held-out clips, those of a resumed run included.
-
-    Args:
-        run: The folder, whose metrics say how earlier steps did.
-    """
-
-    def __init__(self, run: RunFolder) -> None:
-        self.error = math.inf
-        self.num_worse = 0
-        """Saved steps since the best one."""
-        rows = read_log(run.path) if (run.path / LOG_NAME).exists() else ()
-        for step, row, _ in rows:
-            if "held_out" in row:
-                self.take(step, row["held_out"])
-
-    def take(self, step: int, error: float) -> bool:
-        """Take a saved step's error; tell whether it is the lowest so far.
-
-        Without held-out clips the error is NaN, and the newest step counts as the best.
-        """
-        is_best = math.isnan(error) or error < self.error
-        if is_best:
-            self.error, self.num_worse = error if not math.isnan(error) else math.inf, 0
-        else:
-            self.num_worse += 1
-        return is_best
 
 
 def train_latent_motion(
@@ -70,6 +44,8 @@ def train_latent_motion(
     on_step: Callable[[int, dict[str, float]], None],
     warn: Callable[[str], None],
     stop: StopRequest,
+    judge: Judge | None = None,
+    deadline: Deadline | None = None,
 ) -> None:
     """Train until the configured number of steps.
 
@@ -80,32 +56,38 @@ def train_latent_motion(
         on_step: Told the number of steps done and their figures.
         warn: Told at each save of what is wrong with the motion, and what to change.
         stop: Asked after each step.
+        judge: Renders walks of the averaged model at each save and returns figures of them.
+        deadline: When the run has to end.
 
     Raises:
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
-    training = LatentMotionTraining(trainer, run, save_motion=save_motion)
-    run_training(training, run, on_step=on_step, warn=warn, stop=stop)
+    training = LatentMotionTraining(trainer, run, save_motion=save_motion, judge=judge)
+    run_training(training, run, on_step=on_step, warn=warn, stop=stop, deadline=deadline)
 
 
 class LatentMotionTraining(Training):
     """A trainer on latents, as the loop sees it; arguments as in `train_latent_motion`."""
 
     def __init__(
-        self, trainer: LatentMotionTrainer, run: RunFolder, *, save_motion: SaveMotion
+        self,
+        trainer: LatentMotionTrainer,
+        run: RunFolder,
+        *,
+        save_motion: SaveMotion,
+        judge: Judge | None = None,
     ) -> None:
         self.trainer: LatentMotionTrainer = trainer
         self.run = run
-        self._write_motion = save_motion
+        self._write_motion, self._judge = save_motion, judge
         self._best, self._is_best = BestStep(run), False
         self._alarms = Alarms()
 
     @property
     def is_over(self) -> bool:
         """Whether held-out clips have not been scored better for as long as was allowed."""
-        patience = self.trainer.config.patience
-        return patience is not None and self._best.num_worse >= patience
+        return self._best.is_long_ago(self.trainer.config.patience)
 
     def step(self) -> dict[str, float]:
         """Take one step of all networks; return its figures and its time."""
@@ -116,6 +98,11 @@ class LatentMotionTraining(Training):
     def measure(self, warn: Say) -> dict[str, float]:
         """Return the score of held-out clips, and what can be said of walks."""
         figures = measure_progress(self.trainer)
+        if self._judge is not None:
+            # How lively it is here says little: what is saved is made as lively as real clips.
+            unsaid = {"held_out", "liveliness"}
+            seen = self._judge(self.trainer.averaged)
+            figures |= {name: value for name, value in seen.items() if name not in unsaid}
         for alarm in self._alarms.find_new(find_alarms(figures)):
             warn(f"step {self.trainer.step_idx}: {alarm}")
         self._is_best = self._best.take(self.trainer.step_idx, figures["held_out"])
@@ -124,7 +111,7 @@ class LatentMotionTraining(Training):
     def save(self) -> None:
         """Write the averaged motion model, then everything an exact resume needs."""
         self._write_motion(self.trainer.averaged, self.trainer.step_idx, is_best=self._is_best)
-        self.trainer.save(self.run)
+        self.trainer.save(self.run, is_best=self._is_best)
 
 
 @torch.no_grad()

@@ -2,15 +2,27 @@
 
 import dataclasses
 import time
+from collections.abc import Collection
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mocotool.basis import PCABasis
+from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.devices import peak_memory_mb
+from mocotool.generators.base import Generator
 from mocotool.motion.rendering import measure_graph_bytes
 from mocotool.motion.trainer import MotionTrainer
+from mocotool.training.budget import Deadline, choose_within, spread_saves
+from mocotool.training.distributed import Processes
 from mocotool.training.networks import count_parameters
+
+ENOUGH_STEPS = 200  # what the ablations needed to show anything
+PLANNED_SIZES = (128, 64, 32)
+BATCHES = (16, 8, 4)
+PLANNED = ("frame_size", "batch_size", "num_steps", "save_every", "preview_every")
+"""Settings that a span of time answers, where nobody does."""
 
 
 def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
@@ -48,6 +60,62 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
         "estimated_seconds_per_step": step_s,
         "estimated_hours": step_s * config.num_steps / 3600,
     }
+
+
+def fit_budget(
+    config: TrainMotionConfig,
+    deadline: Deadline,
+    generator: Generator,
+    basis: PCABasis,
+    *,
+    asked: Collection[str],
+    processes: Processes,
+) -> TrainMotionConfig:
+    """Choose what nobody asked for so that a run fits into its time.
+
+    The largest frames and batches of which `ENOUGH_STEPS` fit, as a step of one clip suggests,
+    and as many steps as then fit; saves and previews are spread over them.
+
+    Args:
+        config: Settings that fit the generator and the basis.
+        deadline: Says how much time is left.
+        generator: What renders.
+        basis: What steps are made of.
+        asked: Names of settings to leave alone.
+        processes: This process among those that train together; all choose alike.
+    """
+    # How far a frame moves takes no time.
+    step_size = 1.0 if isinstance(config.step_size, str) else config.step_size
+    tried = dataclasses.replace(config, step_size=step_size)
+    sizes = (config.frame_size,) if "frame_size" in asked else _list_below(config.frame_size)
+    batches = (config.batch_size,) if "batch_size" in asked else BATCHES
+    fitting = [n for n in batches if n % processes.world_size == 0] or [processes.world_size]
+    seconds: dict[int, float] = {}  # of one clip, by its size
+
+    def measure(choice: tuple[int, int]) -> float:
+        size, num_clips = choice
+        if size not in seconds:
+            small = dataclasses.replace(tried, frame_size=size, batch_size=1)
+            found = _try_one_clip(MotionTrainer(generator, basis, small))[0]
+            device = processes.device
+            seconds[size] = float(processes.average(torch.tensor(found, device=device)))
+        return seconds[size] * num_clips / processes.world_size
+
+    choices = [(size, num_clips) for size in sizes for num_clips in fitting]
+    (size, num_clips), steps = choose_within(
+        choices, deadline, wanted=lambda _: ENOUGH_STEPS, measure=measure
+    )
+    steps = round(float(processes.average(torch.tensor(float(steps), device=processes.device))))
+    says_steps = "num_steps" in asked or "num_epochs" in asked
+    steps = config.num_steps if says_steps else steps
+    apart = spread_saves(steps)
+    planned = dict(zip(PLANNED, (size, num_clips, steps, apart, apart), strict=True))
+    changes = {name: value for name, value in planned.items() if name not in asked}
+    return dataclasses.replace(config, **changes)
+
+
+def _list_below(frame_size: int) -> tuple[int, ...]:
+    return tuple(size for size in PLANNED_SIZES if size <= frame_size) or (frame_size,)
 
 
 def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:

@@ -320,9 +320,10 @@ class MotionTrainer:
         run.restore(load, warn=warn)
         run.drop_log_after(self.step_idx)
 
-    def save(self, run: RunFolder, clips: Clips) -> None:
+    def save(self, run: RunFolder, clips: Clips, *, is_best: bool = False) -> None:
         """Write what `resume` goes on from."""
-        run.save_state({"trainer": self.state_dict(), "clips": clips.state_dict()})
+        state = {"trainer": self.state_dict(), "clips": clips.state_dict()}
+        run.save_state(state, step=self.step_idx, is_best=is_best)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs, beside the clips' own place."""

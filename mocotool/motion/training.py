@@ -9,6 +9,8 @@ from mocotool.devices import peak_memory_mb
 from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.trainer import Clips, MotionTrainer
 from mocotool.motion.walk_figures import find_walk_alarms
+from mocotool.training.best_step import BestStep
+from mocotool.training.budget import Deadline
 from mocotool.training.loop import Alarms, Say, Training, run_training
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
@@ -16,6 +18,9 @@ from mocotool.training.stopping import StopRequest
 FROZEN_BELOW = 0.02  # of the real clips' motion
 WILD_ABOVE = 10.0
 WATCH_STEPS = 50  # a new model hardly moves; let it begin
+
+
+Judge = Callable[[MotionGenerator], Mapping[str, float]]
 
 
 class MotionWatch:
@@ -34,10 +39,12 @@ class MotionWatch:
         self.told = is_odd and (self.told or is_news)
         if not is_news:
             return None
-        what = "has almost stopped" if self.ratio < FROZEN_BELOW else "is far too strong"
+        is_frozen = self.ratio < FROZEN_BELOW
+        what = "has almost stopped" if is_frozen else "is far too strong"
+        change = "raise --step-size" if is_frozen else "lower --step-size or --learning-rate"
         return (
             f"step {step}: generated motion {what}, {self.ratio:.3g} times that of the real clips "
-            f"({values['motion_generated']:.3g} against {values['motion_real']:.3g})"
+            f"({values['motion_generated']:.3g} against {values['motion_real']:.3g}); {change}"
         )
 
 
@@ -51,6 +58,9 @@ def train_motion(
     on_step: Callable[[int, dict[str, float]], None],
     warn: Callable[[str], None],
     stop: StopRequest,
+    judge: Judge | None = None,
+    save_best: Callable[[MotionGenerator, int], None] | None = None,
+    deadline: Deadline | None = None,
 ) -> None:
     """Train until the configured number of steps.
 
@@ -61,17 +71,27 @@ def train_motion(
         save_motion: Writes the averaged motion model of a step.
         save_preview: Writes preview videos, uint8 [n, t, h, w, 3], of a step.
         on_step: Told the number of steps done and their figures.
-        warn: Told of motion that dies away or explodes.
+        warn: Told of what is wrong with the motion, and what to change.
         stop: Asked after each step.
+        judge: Renders walks of the averaged model at each save and returns figures of them; by
+            "held_out" the best step is chosen, and patience ends.
+        save_best: Writes the averaged motion model of the best step so far.
+        deadline: When the run has to end.
 
     Raises:
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
     training = MotionTraining(
-        trainer, clips, run, save_motion=save_motion, save_preview=save_preview
+        trainer,
+        clips,
+        run,
+        save_motion=save_motion,
+        save_preview=save_preview,
+        judge=judge,
+        save_best=save_best,
     )
-    run_training(training, run, on_step=on_step, warn=warn, stop=stop)
+    run_training(training, run, on_step=on_step, warn=warn, stop=stop, deadline=deadline)
 
 
 class MotionTraining(Training):
@@ -85,15 +105,28 @@ class MotionTraining(Training):
         *,
         save_motion: Callable[[MotionGenerator, int], None],
         save_preview: Callable[[Tensor, int], object],
+        judge: Judge | None = None,
+        save_best: Callable[[MotionGenerator, int], None] | None = None,
     ) -> None:
         self.trainer: MotionTrainer = trainer
         self.clips, self.run = clips, run
         self.preview_every = trainer.config.preview_every
         self._write_motion, self._write_preview = save_motion, save_preview
+        self._judge = judge if run.writes else None
+        self._write_best = save_best
         self._watch, self._alarms = MotionWatch(), Alarms()
+        self._best, self._is_best = BestStep(run), False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether held-out clips have not been come nearer to for as long as was allowed."""
+        patience = self.trainer.config.patience
+        # Only the first process measures; all have to end together.
+        return patience is not None and self.run.processes.any(self._best.is_long_ago(patience))
 
     def step(self) -> dict[str, float]:
         """Take one step of the whole recipe; return its figures, time and memory."""
+        self._is_best = False
         started = time.monotonic()
         values = self.trainer.step(next(self.clips))
         return values | {
@@ -108,8 +141,13 @@ class MotionTraining(Training):
             warn(warning)
 
     def measure(self, warn: Say) -> dict[str, float]:
-        """Return what can be said of walks without rendering."""
+        """Return what can be said of walks, and write the averaged model if none was better."""
         figures = self.trainer.measure_walks()
+        if self._judge is not None:
+            figures |= self._judge(self.trainer.averaged)
+            self._is_best = self._best.take(self.trainer.step_idx, figures["held_out"])
+            if self._is_best and self._write_best is not None:
+                self._write_best(self.trainer.averaged, self.trainer.step_idx)
         for alarm in self._alarms.find_new(find_walk_alarms(figures)):
             warn(f"step {self.trainer.step_idx}: {alarm}")
         return figures
@@ -122,4 +160,4 @@ class MotionTraining(Training):
         """Write the averaged motion model, then everything an exact resume needs."""
         if self.run.writes:
             self._write_motion(self.trainer.averaged, self.trainer.step_idx)
-        self.trainer.save(self.run, self.clips)
+        self.trainer.save(self.run, self.clips, is_best=self._is_best)

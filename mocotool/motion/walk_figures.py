@@ -15,6 +15,8 @@ NUM_CONTENTS, NUM_MOTIONS = 32, 8
 LONG_WALK = 8  # times as many frames as clips have
 LEAST_SHARE = 0.05
 WIDE_ABOVE = 1.5  # times the spread of first latents
+LEAST_OWN = 0.6  # of last frames that are nearest to their own first frame
+FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real clips' liveliness
 
 
 @torch.no_grad()
@@ -47,7 +49,13 @@ def measure_walks(
 
 
 def find_walk_alarms(figures: dict[str, float]) -> dict[str, str]:
-    """Return what is wrong with walks, by name, each with what to change."""
+    """Return what is wrong with walks, by name, each with what to change.
+
+    Args:
+        figures: From `measure_walks`; where walks were rendered, also "own" and "liveliness".
+    """
+    own, liveliness = figures.get("own", 1.0), figures.get("liveliness", 1.0)
+    told = f"generated clips change {liveliness:.2g} times as much as real ones; "
     alarms = {
         "content-blind": (
             figures["content"] < LEAST_SHARE,
@@ -66,6 +74,13 @@ def find_walk_alarms(figures: dict[str, float]) -> dict[str, str]:
             "start, where the generator has learnt little; sample shorter videos, or lower "
             "--step-size",
         ),
+        "identity lost": (
+            own < LEAST_OWN,
+            f"{own:.0%} of last frames are nearest to their own first frame, the others have "
+            "turned into somebody else; lower --step-size, train for longer, or sample with --pull",
+        ),
+        "frozen": (liveliness < FROZEN_BELOW, told + "raise --step-size, or train for longer"),
+        "wild": (liveliness > WILD_ABOVE, told + "lower --step-size or --learning-rate"),
     }
     return {name: text for name, (is_on, text) in alarms.items() if is_on}
 

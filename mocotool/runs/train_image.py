@@ -3,22 +3,25 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from mocotool.configs.option import list_changed
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import resolve_device, resolve_training_precision
-from mocotool.image_training.plan import plan_training
+from mocotool.image_training.plan import PLANNED, fit_budget, plan_training
 from mocotool.image_training.start import adopt_network, load_start
 from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer
 from mocotool.image_training.training import train_image
 from mocotool.metrics.held_out import HeldOutDistance
 from mocotool.provenance import FileRecord, portable_path
+from mocotool.training.budget import GO_ON, Deadline
 from mocotool.training.distributed import Processes, joined_processes
 from mocotool.training.listeners import Listeners, RunProgress, ignore
+from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 from mocotool.video.listing import VideoListing, list_videos
@@ -49,6 +52,7 @@ def train_image_run(
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[[RunProgress], None] = ignore,
+    note: Callable[[str], None] = ignore,
     warn: Callable[[str], None] = ignore,
     stop: Callable[[], bool] | None = None,
 ) -> TrainedGenerator:
@@ -64,12 +68,13 @@ def train_image_run(
         config: Settings; `None` for the defaults.
         generator: StyleGAN2 to start from, in any format; the run takes its size, or twice its
             resolution where that is asked for.
-        asked: Names of settings that the generator must not overrule; `None` for those that differ
-            from their defaults.
+        asked: Names of settings that the generator and `config.budget` must not overrule; `None`
+            for those that differ from their defaults.
         resume: Go on with the run in `out`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What convolutions compute in: "auto", "fp32" or "bf16".
         progress: Told how far each stage is, and every step's values.
+        note: Told what was chosen where nothing was said.
         warn: Told of what may surprise, such as videos that cannot be read.
         stop: Asked after each step whether to stop.
 
@@ -84,7 +89,8 @@ def train_image_run(
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
-    heard = Listeners(progress=progress, note=ignore, warn=warn)
+    heard = Listeners(progress=progress, note=note, warn=warn)
+    deadline = Deadline(None if config is None else config.budget)
     with joined_processes(resolve_device(device)) as processes:
         heard = heard.only_of(processes)
         run = RunFolder(Path(out), processes=processes)
@@ -98,6 +104,8 @@ def train_image_run(
             precision=precision,
             processes=processes,
             heard=heard,
+            deadline=deadline,
+            begun=read_config(run.path)["config"] if resume else None,
         )
         trainer = prepared.trainer
 
@@ -119,6 +127,11 @@ def train_image_run(
                     measure=measure,
                     on_step=lambda values: tell(trainer.images_seen, values),
                     stop=request,
+                    deadline=deadline,
+                )
+            if deadline.has_cut:
+                heard.note(
+                    f"the time is used up: saved after {trainer.images_seen} images, {GO_ON}"
                 )
         return TrainedGenerator(
             generator=run.path / GENERATOR_NAME,
@@ -135,6 +148,7 @@ def plan_image_run(
     asked: Collection[str] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    note: Callable[[str], None] = ignore,
     warn: Callable[[str], None] = ignore,
 ) -> dict[str, Any]:
     """Return what `train_image_run` would do, without writing anything; arguments as there.
@@ -146,7 +160,8 @@ def plan_image_run(
     Raises:
         MocoError: As `train_image_run`.
     """
-    heard = Listeners(progress=ignore, note=ignore, warn=warn)
+    heard = Listeners(progress=ignore, note=note, warn=warn)
+    deadline = Deadline(None if config is None else config.budget)
     with joined_processes(resolve_device(device)) as processes:
         prepared = _prepare(
             videos,
@@ -156,6 +171,7 @@ def plan_image_run(
             precision=precision,
             processes=processes,
             heard=heard.only_of(processes),
+            deadline=deadline,
         )
         listing = prepared.listing
         found = {"videos": len(listing.entries), "images": listing.num_frames}
@@ -182,17 +198,34 @@ def _prepare(
     precision: str,
     processes: Processes,
     heard: Listeners,
+    deadline: Deadline,
+    begun: Mapping[str, Any] | None = None,
 ) -> _Prepared:
-    """Find the videos, and build the trainer with settings that fit the start."""
+    """Find the videos, and build the trainer with settings that fit the start.
+
+    `begun` holds the settings of the run to go on with, whose planned ones stay.
+    """
     config = config or TrainImageConfig()
+    asked = list_changed(config) if asked is None else asked
+    if config.budget is not None and begun is not None:
+        taken = {name: begun[name] for name in PLANNED if name in begun and name not in asked}
+        config = dataclasses.replace(config, **taken)
+        asked = [*asked, *taken]
     dtype = resolve_training_precision(precision, processes.device)
     start = None
     if generator is not None:
-        asked = _list_changed(config) if asked is None else asked
         resolution = config.resolution if "resolution" in asked else None
         start = load_start(Path(generator), resolution=resolution)
         config = adopt_network(config, start, asked=asked)
 
+    if config.budget is not None and begun is None:
+        config = fit_budget(
+            config, deadline, asked=asked, start=start, precision=dtype, processes=processes
+        )
+        heard.note(
+            f"{config.budget / 60:.3g} minutes: {config.num_images} images of {config.resolution} "
+            f"pixels, {config.batch_size} at a time, channels of {config.channel_base}"
+        )
     listing, held_out = list_videos(videos, warn=heard.warn).hold_out(config.held_out)
     return _Prepared(
         listing=listing,
@@ -200,15 +233,6 @@ def _prepare(
         trainer=ImageTrainer(config, precision=dtype, processes=processes, initial=start),
         start=start.origin.file if start and start.origin else None,
     )
-
-
-def _list_changed(config: TrainImageConfig) -> list[str]:
-    """Return the names of settings that are not their defaults."""
-    return [
-        field.name
-        for field in dataclasses.fields(config)
-        if getattr(config, field.name) != field.default
-    ]
 
 
 def _open(

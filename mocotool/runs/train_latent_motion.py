@@ -3,23 +3,32 @@
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+from mocotool.configs.option import list_changed
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
 from mocotool.devices import resolve_device, resolve_training_precision
 from mocotool.files import sha256_file
 from mocotool.generators.base import Generator
 from mocotool.generators.recorded import find_generator
-from mocotool.latents import Trajectory, check_latents_fit, read_latents
+from mocotool.latents import LatentsMeta, Trajectory, check_latents_fit, read_latents
+from mocotool.metrics.held_out_motion import HeldOutMotion
+from mocotool.metrics.motion_features import MIN_FRAMES
+from mocotool.metrics.sources import RenderedLatents
 from mocotool.motion.checkpoint import save_motion
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_clips import LatentClips, cut_basis, measure_metric
 from mocotool.motion.latent_game import LatentMotionTrainer
+from mocotool.motion.latent_plan import PLANNED, fit_budget, time_step
 from mocotool.motion.latent_training import match_liveliness, train_latent_motion
 from mocotool.motion.preparation import find_basis
 from mocotool.provenance import portable_path
+from mocotool.training.budget import GO_ON, Deadline
 from mocotool.training.listeners import Listeners, RunProgress, ignore
+from mocotool.training.networks import count_parameters
+from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 
@@ -48,6 +57,7 @@ def train_latent_motion_run(
     config: TrainLatentMotionConfig | None = None,
     pca: Path | str | None = None,
     resume: bool = False,
+    asked: Collection[str] | None = None,
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[[RunProgress], None] = ignore,
@@ -65,6 +75,8 @@ def train_latent_motion_run(
             basis has.
         pca: PCA basis, or the authors' folder of one; `None` makes one of 100,000 latents.
         resume: Go on with the run in `out`.
+        asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
+            from their defaults.
         device: Where to render: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What to render in: "auto", "fp32" or "bf16".
         progress: Told how far each stage is, and every step's values.
@@ -84,15 +96,22 @@ def train_latent_motion_run(
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
     heard = Listeners(progress=progress, note=note, warn=warn)
+    deadline = Deadline(None if config is None else config.budget)
     latents = Path(latents)
     run = RunFolder(Path(out))
     run.check_place(resume=resume)
-    trajectory = read_latents(latents)
-    source = _find_generator(generator, trajectory, latents, device=device, precision=precision)
-    misfit = check_latents_fit(trajectory, source, name=str(latents))
-    if misfit is not None:
-        warn(misfit)
-    trainer = _make_trainer(trajectory, source, config, pca=pca, heard=heard)
+    source, trainer = _prepare(
+        latents,
+        generator,
+        config=config,
+        pca=pca,
+        device=device,
+        precision=precision,
+        heard=heard,
+        deadline=deadline,
+        asked=asked,
+        begun=read_config(run.path)["config"] if resume else None,
+    )
 
     run.open(
         trainer.config,
@@ -132,13 +151,98 @@ def train_latent_motion_run(
                 on_step=heard.follow("steps", trainer.config.num_steps, begun=trainer.step_idx),
                 warn=warn,
                 stop=request,
+                judge=_load_judge(trainer, source),
+                deadline=deadline,
             )
+        if deadline.has_cut:
+            note(f"the time is used up: saved after {trainer.step_idx} steps, {GO_ON}")
     return TrainedLatentMotion(
         motion=run.path / MOTION_NAME,
         steps=trainer.step_idx,
         clips=len(trainer.clips.seen),
         held_out=len(trainer.clips.held_out),
     )
+
+
+def plan_latent_motion_run(
+    latents: Path | str,
+    generator: Path | str | None = None,
+    *,
+    config: TrainLatentMotionConfig | None = None,
+    pca: Path | str | None = None,
+    asked: Collection[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Callable[[RunProgress], None] = ignore,
+    note: Callable[[str], None] = ignore,
+    warn: Callable[[str], None] = ignore,
+) -> dict[str, Any]:
+    """Return what `train_latent_motion_run` would do, without writing; arguments as there.
+
+    Returns:
+        Name -> value: numbers of clips and parameters, and how long steps take, as a few say.
+
+    Raises:
+        MocoError: As `train_latent_motion_run`.
+    """
+    _, trainer = _prepare(
+        Path(latents),
+        generator,
+        config=config,
+        pca=pca,
+        device=device,
+        precision=precision,
+        heard=Listeners(progress=progress, note=note, warn=warn),
+        deadline=Deadline(None if config is None else config.budget),
+        asked=asked,
+    )
+    seconds = time_step(trainer)
+    clips, num_steps = trainer.clips, trainer.config.num_steps
+    return {
+        "clips": len(clips.seen),
+        "held_out": len(clips.held_out),
+        "frames_per_clip": clips.seen.coords.shape[1],
+        "parameters": count_parameters(trainer.motion),
+        "components": trainer.config.num_components,
+        "clips_per_step": trainer.config.batch_size,
+        "steps": num_steps,
+        "estimated_seconds_per_step": seconds,
+        "estimated_hours": seconds * num_steps / 3600,
+    }
+
+
+def _prepare(
+    latents: Path,
+    generator: Path | str | None,
+    *,
+    config: TrainLatentMotionConfig | None,
+    pca: Path | str | None,
+    device: str,
+    precision: str,
+    heard: Listeners,
+    deadline: Deadline,
+    asked: Collection[str] | None,
+    begun: Mapping[str, Any] | None = None,
+) -> tuple[Generator, LatentMotionTrainer]:
+    """Read the latents, and build the trainer with settings that fit the files and the time.
+
+    `begun` holds the settings of the run to go on with, whose planned ones stay.
+    """
+    trajectory = read_latents(latents)
+    source = _find_generator(generator, trajectory, latents, device=device, precision=precision)
+    misfit = check_latents_fit(trajectory, source, name=str(latents))
+    if misfit is not None:
+        heard.warn(misfit)
+    config = config or TrainLatentMotionConfig()
+    asked = list_changed(config) if asked is None else asked
+    if config.budget is not None and begun is not None:
+        taken = {name: begun[name] for name in PLANNED if name in begun and name not in asked}
+        config = dataclasses.replace(config, **taken)
+    trainer = _make_trainer(trajectory, source, config, pca=pca, heard=heard)
+    if config.budget is not None and begun is None:
+        trainer.config = fit_budget(trainer, deadline, asked=asked)
+        heard.note(f"{config.budget / 60:.3g} minutes: {trainer.config.num_steps} steps")
+    return source, trainer
 
 
 def _find_generator(
@@ -156,6 +260,22 @@ def _find_generator(
         name=str(latents),
         device=place,
         precision=resolve_training_precision(precision, place),
+    )
+
+
+def _load_judge(trainer: LatentMotionTrainer, generator: Generator) -> HeldOutMotion | None:
+    """Return what compares walks with the latents of real clips, both rendered."""
+    config, clips = trainer.config, trainer.clips
+    windows = clips.held_out if len(clips.held_out) > 1 else clips.seen
+    if config.num_frames < MIN_FRAMES or len(windows) < 2:
+        return None
+    latents = trainer.averaged.from_coords(windows.coords).numpy()
+    real = Trajectory(latents=latents, meta=LatentsMeta(space=generator.space))
+    return HeldOutMotion(
+        RenderedLatents(real, generator, name="held-out clips"),
+        generator,
+        num_frames=config.num_frames,
+        seed=config.seed,
     )
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +12,38 @@ import torch
 from torch import Tensor
 
 from mocotool.basis import PCABasis
+from mocotool.configs.option import list_changed
 from mocotool.configs.train_motion import AUTO, TrainMotionConfig
 from mocotool.devices import resolve_device, resolve_training_precision
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import load_generator
+from mocotool.metrics.held_out_motion import HeldOutMotion
+from mocotool.metrics.motion_features import MIN_FRAMES
+from mocotool.metrics.sources import VideoFiles
 from mocotool.motion.checkpoint import save_motion
 from mocotool.motion.compilation import compile_failures_named, compile_networks
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.official_run import LATEST
-from mocotool.motion.plan import plan_training
+from mocotool.motion.plan import PLANNED, fit_budget, plan_training
 from mocotool.motion.preparation import find_basis, fit_config
 from mocotool.motion.start import find_start
 from mocotool.motion.step_size import match_step_size
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.motion.training import train_motion
 from mocotool.provenance import portable_path
+from mocotool.training.budget import GO_ON, Deadline
 from mocotool.training.distributed import Processes, joined_processes
 from mocotool.training.listeners import Listeners, RunProgress, ignore
 from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 from mocotool.video.clips import ClipDataset, clip_span, read_or_replace
-from mocotool.video.listing import VideoListing, list_videos
+from mocotool.video.listing import VideoListing, hold_out_clips, list_videos
 from mocotool.video.loading import BatchLoader, load_clips
 from mocotool.video.pictures import tile_frames
 from mocotool.video.writing import write_video
 
-MOTION_NAME = "motion.safetensors"
+MOTION_NAME, BEST_NAME = "motion.safetensors", "best.safetensors"
 PREVIEW_FPS = 12
 NUM_PROBED = 32  # real clips that say how much a frame changes
 
@@ -64,6 +69,7 @@ def train_motion_run(
     init_run: Path | str | None = None,
     epoch: str = LATEST,
     resume: bool = False,
+    asked: Collection[str] | None = None,
     compile: bool = False,
     device: str = "auto",
     precision: str = "auto",
@@ -89,6 +95,8 @@ def train_motion_run(
         init_run: Run of the authors' program to start from.
         epoch: Which of its epochs.
         resume: Go on with the run in `out`.
+        asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
+            from their defaults.
         compile: Compile networks with `torch.compile`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What convolutions compute in: "auto", "fp32" or "bf16".
@@ -110,12 +118,13 @@ def train_motion_run(
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
     heard = Listeners(progress=progress, note=note, warn=warn)
+    deadline = Deadline(None if config is None else config.budget)
     with joined_processes(resolve_device(device)) as processes:
         heard = heard.only_of(processes)
         run = RunFolder(Path(out), processes=processes)
         resume |= run.is_restarted
         run.check_place(resume=resume)
-        listing, trainer = _prepare(
+        prepared = _prepare(
             videos,
             generator,
             config=config,
@@ -126,8 +135,11 @@ def train_motion_run(
             precision=precision,
             processes=processes,
             heard=heard,
+            deadline=deadline,
+            asked=asked,
             begun=read_config(run.path)["config"] if resume else None,
         )
+        listing, trainer = prepared.listing, prepared.trainer
         if compile:
             compile_networks(trainer)
 
@@ -152,7 +164,12 @@ def train_motion_run(
                     on_step=heard.follow("steps", num_steps, begun=trainer.step_idx),
                     warn=heard.warn,
                     stop=request,
+                    deadline=deadline,
+                    judge=_load_judge(prepared) if run.writes else None,
+                    save_best=functools.partial(_write_motion, run, trainer.config, name=BEST_NAME),
                 )
+            if deadline.has_cut:
+                heard.note(f"the time is used up: saved after {trainer.step_idx} steps, {GO_ON}")
         return TrainedMotion(motion=run.path / MOTION_NAME, steps=trainer.step_idx)
 
 
@@ -165,6 +182,7 @@ def plan_motion_run(
     motion: Path | str | None = None,
     init_run: Path | str | None = None,
     epoch: str = LATEST,
+    asked: Collection[str] | None = None,
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[[RunProgress], None] = ignore,
@@ -181,8 +199,9 @@ def plan_motion_run(
         MocoError: As `train_motion_run`.
     """
     heard = Listeners(progress=progress, note=note, warn=warn)
+    deadline = Deadline(None if config is None else config.budget)
     with joined_processes(resolve_device(device)) as processes:
-        listing, trainer = _prepare(
+        prepared = _prepare(
             videos,
             generator,
             config=config,
@@ -193,9 +212,25 @@ def plan_motion_run(
             precision=precision,
             processes=processes,
             heard=heard.only_of(processes),
+            deadline=deadline,
+            asked=asked,
         )
-        found = {"videos": len(listing.entries), "video_frames": listing.num_frames}
-        return found | plan_training(trainer)
+        listing, held_out = prepared.listing, prepared.held_out
+        found = {
+            "videos": len(listing.entries),
+            "video_frames": listing.num_frames,
+            "held_out": 0 if held_out is None else len(held_out.entries),
+        }
+        return found | plan_training(prepared.trainer)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """What a run needs before its first step."""
+
+    listing: VideoListing
+    held_out: VideoListing | None
+    trainer: MotionTrainer
 
 
 def _prepare(
@@ -210,20 +245,24 @@ def _prepare(
     precision: str,
     processes: Processes,
     heard: Listeners,
+    deadline: Deadline,
+    asked: Collection[str] | None,
     begun: Mapping[str, Any] | None = None,
-) -> tuple[VideoListing, MotionTrainer]:
+) -> _Prepared:
     """Find the videos, and build the trainer with settings that fit the files.
 
     `begun` holds the settings of the run to go on with, whose measured ones stay.
     """
     config = config or TrainMotionConfig(step_size=AUTO)
-    if begun is not None and config.step_size == AUTO:
-        config = dataclasses.replace(config, step_size=begun.get("step_size", AUTO))
+    if begun is not None:
+        config = _take_over(config, begun, asked=asked)
     basis_path, motion_path, run_path = (
         None if path is None else Path(path) for path in (pca, motion, init_run)
     )
     span = clip_span(config.num_frames, config.frame_stride)
-    listing = list_videos(videos, min_frames=span, warn=heard.warn)
+    listing, held_out = hold_out_clips(
+        list_videos(videos, min_frames=span, warn=heard.warn), config.held_out, note=heard.note
+    )
     dtype = resolve_training_precision(precision, processes.device)
     source = load_generator(generator, device=processes.device, precision=dtype)
 
@@ -233,9 +272,31 @@ def _prepare(
         source, basis_path, start=start.motion, note=heard.note, progress=heard.count("latents")
     )
     config = fit_config(config, source, basis, num_videos=len(listing.entries), note=heard.note)
+    if config.budget is not None and begun is None:
+        asked = list_changed(config) if asked is None else asked
+        config = fit_budget(config, deadline, source, basis, asked=asked, processes=processes)
+        heard.note(
+            f"{config.budget / 60:.3g} minutes: {config.num_steps} steps of {config.batch_size} "
+            f"clips at {config.frame_size} pixels"
+        )
     config = _settle_step_size(config, listing, source, basis, heard=heard)
     trainer = start.make_trainer(source, basis, config, processes=processes, note=heard.note)
-    return listing, trainer
+    return _Prepared(listing=listing, held_out=held_out, trainer=trainer)
+
+
+def _take_over(
+    config: TrainMotionConfig, begun: Mapping[str, Any], *, asked: Collection[str] | None
+) -> TrainMotionConfig:
+    """Return settings in which what was measured when the run began is as it was."""
+    changes: dict[str, Any] = {}
+    if config.step_size == AUTO:
+        changes["step_size"] = begun.get("step_size", AUTO)
+    if config.budget is not None:
+        asked = list_changed(config) if asked is None else asked
+        changes |= {name: begun[name] for name in PLANNED if name in begun and name not in asked}
+    if "held_out" not in begun:  # a run from before, which learnt from all files
+        changes["held_out"] = 0.0
+    return dataclasses.replace(config, **changes)
 
 
 def _settle_step_size(
@@ -308,12 +369,32 @@ def _load(
     )
 
 
+def _load_judge(prepared: _Prepared) -> HeldOutMotion | None:
+    """Return what compares walks with real clips: held-out ones where there are any."""
+    trainer, config = prepared.trainer, prepared.trainer.config
+    listing = prepared.held_out or prepared.listing
+    if config.num_frames < MIN_FRAMES or len(listing.entries) < 2:
+        return None
+    return HeldOutMotion(
+        VideoFiles(listing),
+        trainer.generator,
+        num_frames=config.num_frames,
+        stride=config.frame_stride,
+        seed=config.seed,
+    )
+
+
 def _write_motion(
-    run: RunFolder, config: TrainMotionConfig, motion: MotionGenerator, step: int
+    run: RunFolder,
+    config: TrainMotionConfig,
+    motion: MotionGenerator,
+    step: int,
+    *,
+    name: str = MOTION_NAME,
 ) -> None:
     save_motion(
         motion,
-        run.path / MOTION_NAME,
+        run.path / name,
         config=dataclasses.asdict(config),
         notes={"steps": step, "trained_by": run.command},
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from mocotool.errors import StoppedError
+from mocotool.training.budget import Deadline
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
@@ -87,6 +88,7 @@ def run_training(
     on_step: Callable[[int, dict[str, float]], None],
     warn: Say,
     stop: StopRequest | None = None,
+    deadline: Deadline | None = None,
 ) -> None:
     """Train until the configured number of steps.
 
@@ -96,41 +98,49 @@ def run_training(
     Args:
         training: What to train; may have been resumed.
         run: Where results, state and metrics go; opened.
-        on_step: Told the number of steps done and their values.
+        on_step: Told the number of steps done and their values, beside the newest figures.
         warn: Told of what goes wrong.
         stop: Asked after each step.
+        deadline: When the run has to end; it is saved then, and told that it was cut short.
 
     Raises:
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
     trainer, config = training.trainer, training.trainer.config
+    figures: dict[str, float] = {}
     while trainer.step_idx < config.num_steps and not training.is_over:
         values = training.step()
         step = trainer.step_idx
-        on_step(step, values)
+        on_step(step, figures | values)
         training.watch(values, warn)
 
         is_last = step >= config.num_steps
         is_due = is_last or step % config.save_every == 0
         is_asked = run.processes.any(bool(stop))
-        if is_due or is_asked:
+        is_late = deadline is not None and run.processes.any(deadline.is_near())
+        is_saved = is_due or is_asked or is_late
+        if is_saved:
             trainer.check_weights()
         if is_due:
-            values |= training.measure(warn)
+            figures = training.measure(warn)
+            values |= figures
 
         if is_due or step % config.log_every == 0:
             run.log(step, values)
         preview_every = training.preview_every
         if run.writes and preview_every and (is_last or step % preview_every == 0):
             training.save_preview()
-        if is_due or is_asked:
+        if is_saved:
             training.save()
         if is_asked and not is_last:
             raise StoppedError(
                 f"{run.path}: stopped and saved after {training.progress}",
                 hint="the same command with --resume goes on",
             )
+        if is_late and deadline is not None and not is_last:
+            deadline.has_cut = True
+            return
 
 
 class Alarms:

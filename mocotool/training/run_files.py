@@ -12,6 +12,8 @@ from mocotool.errors import FileFormatError
 CONFIG_NAME = "config.json"
 STATE_NAME = "state.pt"
 PREVIOUS_STATE_NAME = "state-previous.pt"
+BEST_STATE_NAME = "state-best.pt"
+STATES_NAME = "states"
 LOG_NAME = "metrics.jsonl"
 MAX_CONFIG_BYTES = 10_000_000
 MAX_ROW_BYTES = 1 << 20

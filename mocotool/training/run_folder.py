@@ -4,6 +4,8 @@
 
     RUN/config.json         what was asked for, from which files, on what machine
     RUN/state.pt            everything an exact resume needs; state-previous.pt is the one before
+    RUN/state-best.pt       that of the best step, where something says which it is
+    RUN/states/             the newest ones by their steps, where more than two are kept
     RUN/metrics.jsonl       one JSON object a logged step
     RUN/samples/            previews of fixed seeds
     RUN/tensorboard/        the same numbers, if the tensorboard package is there
@@ -30,10 +32,12 @@ from mocotool.files import atomic_path
 from mocotool.provenance import current_command, tool_version
 from mocotool.training.distributed import Processes
 from mocotool.training.run_files import (
+    BEST_STATE_NAME,
     CONFIG_NAME,
     LOG_NAME,
     PREVIOUS_STATE_NAME,
     STATE_NAME,
+    STATES_NAME,
     read_config,
     read_log,
 )
@@ -42,8 +46,12 @@ from mocotool.weights.reading import read_checkpoint
 
 # Settings that may change between a run and its continuation: they do not touch the mathematics.
 FREE_ON_RESUME = frozenset(
-    {"num_steps", "num_epochs", "num_images", "save_every", "preview_every", "log_every"}
+    {
+        *("num_steps", "num_epochs", "num_images", "save_every", "preview_every", "log_every"),
+        *("keep", "patience", "budget"),
+    }
 )
+KEPT_STATES = 2
 
 
 class RunFolder:
@@ -59,6 +67,8 @@ class RunFolder:
         self.processes = processes or Processes()
         self.command = current_command()
         """The command that began the run."""
+        self.keep = KEPT_STATES
+        """How many states stay, the newest one among them."""
         self._tensorboard: Any = None
         self._lock = RunLock(path)
 
@@ -107,6 +117,7 @@ class RunFolder:
             "machine": dict(machine or {}),
         }
         record = json.loads(json.dumps(record))  # as it will be read again
+        self.keep = getattr(config, "keep", KEPT_STATES)
 
         try:
             self.check_place(resume=resume)
@@ -191,14 +202,22 @@ class RunFolder:
 
     def _drop_leftovers(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
-        for folder in (self.path, self.path / "samples"):
+        for folder in (self.path, self.path / "samples", self.path / STATES_NAME):
             for leftover in (*folder.glob(".*.part*"), *folder.glob("*.link")):
                 leftover.unlink(missing_ok=True)
 
-    def save_state(self, state: dict[str, Any]) -> None:
-        """Write the state for an exact resume; the one before stays as state-previous.pt.
+    def save_state(
+        self, state: dict[str, Any], *, step: int | None = None, is_best: bool = False
+    ) -> None:
+        """Write the state for an exact resume, and remove those that are older than `keep` says.
 
-        A kill at any moment leaves at least one whole state.
+        The one before stays as state-previous.pt. A kill at any moment leaves at least one whole
+        state.
+
+        Args:
+            state: Everything an exact resume needs.
+            step: Of the state, where older ones are kept by their steps.
+            is_best: Whether to keep it as state-best.pt, however old it gets.
 
         Raises:
             ConfigError: It cannot be written, as on a full disk; the state before stays.
@@ -214,16 +233,28 @@ class RunFolder:
                     f"{newest}: cannot be written: {str(error).splitlines()[0]}",
                     hint=f"free some space; {self._tell_state_before(newest)}",
                 ) from None
-            if newest.exists():
-                # A second name, not a rename: state.pt is never missing.
-                link = previous.with_suffix(".link")
-                link.unlink(missing_ok=True)
-                try:
-                    os.link(newest, link)
-                except OSError:  # a file system without second names
-                    shutil.copyfile(newest, link)
-                link.replace(previous)
-                link.unlink(missing_ok=True)  # renaming onto the same file does nothing
+            if newest.exists() and self.keep > 1:
+                _give_second_name(newest, previous)
+        if self.keep == 1:
+            previous.unlink(missing_ok=True)
+        if is_best:
+            _give_second_name(newest, self.path / BEST_STATE_NAME)
+        self._keep_by_step(newest, step)
+
+    def _keep_by_step(self, newest: Path, step: int | None) -> None:
+        """Give the newest state a name by its step, and remove those that are too old."""
+        folder = self.path / STATES_NAME
+        is_wanted = self.keep > KEPT_STATES and step is not None
+        if is_wanted:
+            folder.mkdir(exist_ok=True)
+            _give_second_name(newest, folder / f"{step:08d}.pt")
+        kept = self.keep if is_wanted else 0
+        for path in self._list_states()[kept:]:
+            path.unlink(missing_ok=True)
+
+    def _list_states(self) -> list[Path]:
+        """Return the states that are kept by their steps, newest first."""
+        return sorted((self.path / STATES_NAME).glob("*.pt"), reverse=True)
 
     def _tell_state_before(self, newest: Path) -> str:
         if newest.exists():
@@ -274,8 +305,8 @@ class RunFolder:
         Raises:
             FileFormatError: None can be read.
         """
-        for name in (STATE_NAME, PREVIOUS_STATE_NAME):
-            path = self.path / name
+        named = [self.path / name for name in (STATE_NAME, PREVIOUS_STATE_NAME)]
+        for path in (*named, *self._list_states()):
             if not path.exists():
                 continue
             state, problem = _read_state(path)
@@ -336,6 +367,18 @@ class RunFolder:
             else:
                 self._tensorboard = SummaryWriter(self.path / "tensorboard")
         return self._tensorboard or None
+
+
+def _give_second_name(path: Path, name: Path) -> None:
+    """Let a file have another name too, in place of what had it; never a rename."""
+    link = name.with_suffix(".link")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:  # a file system without second names
+        shutil.copyfile(path, link)
+    link.replace(name)
+    link.unlink(missing_ok=True)  # renaming onto the same file does nothing
 
 
 def _run_name(config: Any) -> str:

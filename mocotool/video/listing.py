@@ -116,6 +116,30 @@ def list_videos(
     return listing
 
 
+def hold_out_clips(
+    listing: VideoListing, share: float, *, note: Callable[[str], None]
+) -> tuple[VideoListing, VideoListing | None]:
+    """Put a share of the videos aside to compare motion with; two at least, or none.
+
+    Args:
+        listing: All videos.
+        share: Of them, 0 to 0.5.
+        note: Told where there are too few.
+
+    Returns:
+        Videos to train on, and those put aside; all and `None` where those would be too few.
+    """
+    kept, aside = listing.hold_out(share, min_frames=1)
+    if aside is not None and len(aside.entries) > 1:
+        return kept, aside
+    if share > 0:
+        note(
+            f"{share:.0%} of {_count(len(listing.entries), 'video')} is not enough to hold out: "
+            "motion is compared with the clips that it learns from"
+        )
+    return listing, None
+
+
 def _why_none(listing: VideoListing, min_frames: int, ignored: Counter[str]) -> tuple[str]:
     reasons = []
     if listing.num_short:

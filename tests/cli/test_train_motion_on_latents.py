@@ -102,3 +102,16 @@ def test_a_stopped_call_goes_on_to_the_same_files(latents_path, tmp_path):
     train("parts", resume=True)
 
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_dry_run_plans_within_its_time(run_moco, latents_path, tmp_path, monkeypatch):
+    monkeypatch.setattr("mocotool.training.budget.SHARE", 0.01)
+    words = ("train-motion", "--latents", latents_path, "-o", tmp_path / "run", *QUICK[2:])
+
+    result = run_moco(*words, "--budget", "20s", "--dry-run", "--json")
+
+    plan = json.loads(result.stdout)
+    assert (plan["clips"], plan["held_out"]) == (5, 1)
+    assert plan["steps"] * plan["estimated_seconds_per_step"] < 5
+    assert not (tmp_path / "run").exists()
+    assert f"0.333 minutes: {plan['steps']} steps" in result.stderr

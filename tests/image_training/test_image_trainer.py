@@ -359,7 +359,7 @@ def test_a_run_killed_at_any_step_goes_on_bit_for_bit(tmp_path, last_step):
 
 def test_a_kill_between_generator_and_state_is_made_good(tmp_path, monkeypatch):
     run = open_run(tmp_path / "run")
-    monkeypatch.setattr(RunFolder, "save_state", lambda *_: (_ for _ in ()).throw(Killed))
+    monkeypatch.setattr(RunFolder, "save_state", lambda *_, **__: (_ for _ in ()).throw(Killed))
     with pytest.raises(Killed):
         train_image(ImageTrainer(CONFIG), ToyImages(), run)
     monkeypatch.undo()

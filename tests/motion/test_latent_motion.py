@@ -16,12 +16,12 @@ from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_clips import LatentClips, LatentWindows, cut_basis, measure_metric
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.latent_training import (
-    BestStep,
     find_alarms,
     match_liveliness,
     train_latent_motion,
 )
 from mocotool.pca import fit_pca_basis
+from mocotool.training.best_step import BestStep
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 

@@ -34,7 +34,7 @@ class Session:
     def note(self, kind):
         return lambda *parts: self.told.append((kind, *parts))
 
-    def go(self, on_step=None):
+    def go(self, on_step=None, **judged):
         train_motion(
             self.trainer,
             self.clips,
@@ -44,6 +44,7 @@ class Session:
             on_step=on_step or (lambda step, values: None),
             warn=self.note("warned"),
             stop=self.stop,
+            **judged,
         )
 
     def log(self):
@@ -139,6 +140,37 @@ def test_broken_weights_are_not_saved(start):
 
     assert session.run.load_state(warn=session.note("warned"))["trainer"]["step_idx"] == 2
     assert session.told[-1] == ("saved", 2)
+
+
+def test_the_best_step_is_written_beside_the_newest_and_patience_ends_the_run(start):
+    session = start(num_steps=9, save_every=1, patience=2)
+    found, best = iter([5.0, 3.0, 4.0, 3.5, 1.0]), []
+
+    session.go(
+        judge=lambda motion: {"held_out": next(found), "own": 0.3},
+        save_best=lambda motion, step: best.append(step),
+    )
+
+    assert best == [1, 2]
+    assert [row["held_out"] for row in session.log()] == [5.0, 3.0, 4.0, 3.5]
+    assert torch.load(session.run.path / "state-best.pt")["trainer"]["step_idx"] == 2
+    warned = [note[1] for note in session.told if note[0] == "warned"]
+    assert sum("turned into somebody else" in text for text in warned) == 1
+
+
+def test_a_resumed_run_knows_how_long_ago_the_best_step_was(start):
+    first = start("run", num_steps=3, save_every=1, patience=2)
+    figures = iter([5.0, 6.0, 4.5])
+    first.go(judge=lambda motion: {"held_out": next(figures)})
+
+    resumed = start("run", num_steps=9, save_every=1, patience=2, resume=True)
+    later, best = iter([4.6, 4.7, 1.0]), []
+    resumed.go(
+        judge=lambda motion: {"held_out": next(later)},
+        save_best=lambda motion, step: best.append(step),
+    )
+
+    assert (resumed.trainer.step_idx, best) == (5, [])
 
 
 class _Listed(ToyClips):

@@ -63,3 +63,19 @@ def test_walks_that_never_stop_are_told_from_those_that_stay():
 
 def test_good_walks_raise_no_alarm():
     assert find_walk_alarms(GOOD) == {}
+    assert find_walk_alarms(GOOD | {"own": 0.9, "liveliness": 1.1}) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "alarm"),
+    [
+        ({"own": 0.4}, "identity lost"),
+        ({"liveliness": 0.2}, "frozen"),
+        ({"liveliness": 4.0}, "wild"),
+    ],
+)
+def test_what_rendered_walks_show_is_said_with_what_to_change(changes, alarm):
+    alarms = find_walk_alarms(GOOD | changes)
+
+    assert list(alarms) == [alarm]
+    assert "--step-size" in alarms[alarm]

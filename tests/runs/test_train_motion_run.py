@@ -20,6 +20,7 @@ SIZES = {
     "video_width": 2,
     "pair_width": 2,
     "num_g_steps": 1,
+    "step_size": 0.2,
     "num_steps": 4,
     "save_every": 2,
     "log_every": 1,

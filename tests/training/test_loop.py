@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from mocotool.errors import DivergedError, StoppedError
+from mocotool.training.budget import Deadline
 from mocotool.training.loop import Alarms, Training, run_training
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
@@ -166,3 +167,43 @@ def test_an_alarm_is_told_once_and_again_after_it_was_right():
 
     assert told == [["A"], ["B"], []]
     assert alarms.find_new({"a": "A", "b": "B"}) == ["A"]
+
+
+def test_a_run_out_of_time_is_saved_and_measures_nothing(start):
+    ticks = iter(range(100))
+    training = start()
+    deadline = Deadline(6, clock=lambda: next(ticks))  # a second a step
+
+    run_training(
+        training, training.run, on_step=lambda *_: None, warn=lambda _: None, deadline=deadline
+    )
+
+    assert deadline.has_cut
+    assert training.trainer.step_idx == 5
+    assert training.done == [("measured", 3), ("saved", 3), ("preview", 5), ("saved", 5)]
+
+
+def test_a_run_that_ends_in_time_was_not_cut(start):
+    ticks = iter(range(100))
+    training = start()
+    deadline = Deadline(60, clock=lambda: next(ticks))
+
+    run_training(
+        training, training.run, on_step=lambda *_: None, warn=lambda _: None, deadline=deadline
+    )
+
+    assert not deadline.has_cut
+    assert training.trainer.step_idx == 7
+
+
+def test_the_newest_figures_are_told_beside_every_step(start):
+    training, told = start(), []
+
+    run_training(
+        training,
+        training.run,
+        on_step=lambda step, values: told.append(values.get("figure")),
+        warn=lambda _: None,
+    )
+
+    assert told == [None, None, None, 3.0, 3.0, 3.0, 6.0]

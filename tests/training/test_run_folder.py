@@ -246,6 +246,42 @@ def test_two_states_are_kept(run):
     ]
 
 
+def _kept(run):
+    return {path.name: torch.load(path)["step"] for path in run.path.rglob("*.pt")}
+
+
+def test_more_states_are_kept_by_their_steps_and_the_best_one_always(run):
+    run.keep = 3
+    for step in range(6):
+        run.save_state({"step": step}, step=step, is_best=step == 1)
+
+    assert _kept(run) == {
+        **{"state.pt": 5, "state-previous.pt": 4, "state-best.pt": 1},
+        **{"00000003.pt": 3, "00000004.pt": 4, "00000005.pt": 5},
+    }
+
+    run.keep = 1
+    run.save_state({"step": 6}, step=6)
+
+    assert _kept(run) == {"state.pt": 6, "state-best.pt": 1}
+
+
+def test_a_run_goes_on_from_the_newest_state_that_is_whole(run):
+    run.keep = 4
+    for step in range(5):
+        run.save_state({"step": step}, step=step)
+    for name in ("state.pt", "state-previous.pt", "states/00000003.pt"):
+        path = run.path / name
+        data = path.read_bytes()
+        path.unlink()  # its other names stay as they are
+        path.write_bytes(data[:100])
+    (run.path / "states" / "00000004.pt").unlink()
+    skipped = []
+
+    assert run.load_state(warn=skipped.append)["step"] == 2
+    assert len(skipped) == 3
+
+
 def damage_by_truncation(path):
     path.write_bytes(path.read_bytes()[:-200])
 
