@@ -1,7 +1,8 @@
 """How a trajectory becomes files to look at: videos, a grid of them, or a contact sheet."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,12 +10,22 @@ import numpy as np
 
 from mocotool.arrays import FramesU8
 from mocotool.configs.render import PictureFormat, RenderConfig
+from mocotool.errors import MocoWarning
 from mocotool.files import check_output_path, to_path
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.training.distributed import Processes
+from mocotool.video.encodings import choose_codec
+from mocotool.video.numbered import (
+    check_numbered_output,
+    drop_earlier_sets,
+    is_numbered,
+    name_sets,
+    write_numbered,
+)
 from mocotool.video.pictures import choose_sheet_frames, tile_frames, tile_videos, write_png
+from mocotool.video.scaling import choose_size, resize_frames
 from mocotool.video.sound import TRACK_RATE, read_sound
 from mocotool.video.writing import write_video
 
@@ -35,6 +46,8 @@ def name_outputs(out: Path, *, num_videos: int, single: bool) -> list[Path]:
     """
     if single or num_videos == 1:
         return [out]
+    if is_numbered(out):
+        return name_sets(out, num_videos=num_videos)
     names = [f"{out.stem}-{video_idx:04d}{out.suffix}" for video_idx in range(num_videos)]
     return [out.with_name(name) for name in names]
 
@@ -55,62 +68,129 @@ def export_trajectory(
     """Render a trajectory into one video a trajectory, one grid of them, or a contact sheet.
 
     Memory is for one chunk of frames, or one of each video in a grid, however long the videos are.
+    A name such as "frames/%05d.png" stands for numbered frames, in a folder for each of several
+    videos: "frames/0000/%05d.png".
 
     Args:
         generator: What renders.
         trajectory: Latents of n videos.
         out: A file to write, or a stream, which takes one file: several videos become a grid.
-        format: A video format, or "png" for a contact sheet with a row for each video.
-        config: Noise, frame rate, seed and chunk size; `None` is the defaults.
+        format: A video format, or "png" for a contact sheet with a row for each video, or numbered
+            frames.
+        config: Noise, frame rate, size, codec, seed and chunk size; `None` is the defaults.
         grid: Show several videos side by side in one.
         force: Replace existing files.
         audio: A file whose sound goes with each video, cut or followed by silence so that it is as
-            long; MP4, WebM and MKV alone.
+            long; MP4, MOV, WebM and MKV alone.
         processes: Those that share the work: each writes every n-th file, the first one a single
             file.
         progress: Called with the number of frames done since the last call.
 
     Returns:
-        The files written, those of other processes among them; empty for a stream.
+        The files written, those of other processes among them, of numbered frames their pattern;
+        empty for a stream.
 
     Raises:
-        ConfigError: A file exists already or cannot be written.
+        ConfigError: A file exists already or cannot be written, or the codec does not go with it.
         MismatchError: The latents do not fit the generator.
         UnavailableError: This PyAV was built without the encoder.
+
+    Warns:
+        MocoWarning: The generator's pictures are transparent, and the file cannot be.
     """
     config = RenderConfig() if config is None else config
     out = to_path(out)
     num_videos = trajectory.num_videos
-    single = grid or format == "png" or not isinstance(out, Path)
+    numbered = isinstance(out, Path) and format == "png" and is_numbered(out)
+    is_sheet = format == "png" and not numbered
+    single = grid or is_sheet or not isinstance(out, Path)
     paths = name_outputs(out, num_videos=num_videos, single=single) if isinstance(out, Path) else []
     targets: list[Path | BinaryIO] = [*paths] if isinstance(out, Path) else [out]
+    if format != "png":
+        config.check_format(format)
 
     # outputs are refused before anything is rendered
     own = range(processes.rank, len(targets), processes.world_size)
+    if numbered and isinstance(out, Path):
+        check_numbered_output(out, num_videos=len(paths), force=force)
     for target_idx in own:
-        if isinstance(target := targets[target_idx], Path):
+        if isinstance(target := targets[target_idx], Path) and not numbered:
             check_output_path(target, force=force)
 
     advance = progress or (lambda _: None)
     sound = None if audio is None else read_sound(audio, rate=TRACK_RATE, num_channels=2)
+    keep_alpha = not is_sheet and _keeps_alpha(
+        generator, format, config, is_grid=single and num_videos > 1
+    )
     for target_idx in own:
-        if format == "png":
+        target = targets[target_idx]
+        if is_sheet:
             sheet = draw_sheet(generator, trajectory, config=config, progress=advance)
-            write_png(targets[target_idx], sheet)
+            (resized,) = _resized([sheet[None]], config)
+            write_png(target, resized[0])
             continue
 
-        shown = range(num_videos) if single else [target_idx]
+        # one video, or all of them side by side
         videos = [
-            _count_chunks(render_video(generator, trajectory, video_idx, config=config), advance)
-            for video_idx in shown
+            _count_chunks(
+                render_video(
+                    generator, trajectory, video_idx, config=config, keep_alpha=keep_alpha
+                ),
+                advance,
+            )
+            for video_idx in (range(num_videos) if single else [target_idx])
         ]
-        chunks = tile_videos(videos) if len(videos) > 1 else videos[0]
-        fps = config.choose_fps(trajectory.meta.fps)
-        write_video(targets[target_idx], chunks, fps=fps, format=format, sound=sound)
+        chunks = _resized(tile_videos(videos) if len(videos) > 1 else videos[0], config)
 
-    if force and len(paths) > 1 and processes.is_first:
-        _drop_earlier(Path(str(out)), paths)
+        if numbered and isinstance(target, Path):
+            target.parent.parent.mkdir(exist_ok=True)  # of several videos' folders
+            write_numbered(target, chunks)
+            continue
+        write_video(
+            target,
+            chunks,
+            fps=config.choose_fps(trajectory.meta.fps),
+            format=format,
+            crf=config.crf,
+            sound=sound,
+            codec=config.codec,
+        )
+
+    if force and len(paths) > 1 and processes.is_first and isinstance(out, Path):
+        if numbered:
+            drop_earlier_sets(out, num_videos=num_videos)
+        else:
+            _drop_earlier(out, paths)
     return paths
+
+
+def _resized(chunks: Iterable[FramesU8], config: RenderConfig) -> Iterator[FramesU8]:
+    """Yield frames at the size that was asked for."""
+    for frames_u8 in chunks:
+        if config.size is None:
+            yield frames_u8
+            continue
+        height, width = choose_size(
+            config.size, height=frames_u8.shape[1], width=frames_u8.shape[2]
+        )
+        yield resize_frames(frames_u8, height=height, width=width)
+
+
+def _keeps_alpha(generator: Generator, format: str, config: RenderConfig, *, is_grid: bool) -> bool:
+    """Tell whether transparent pictures stay so; warn where they cannot."""
+    if generator.img_channels != 4:
+        return False
+    can = format == "png" or choose_codec(format, config.codec).alpha_pix_fmt is not None
+    if can and not is_grid:
+        return True
+    place = "a grid" if is_grid else f".{format}"
+    warnings.warn(
+        f"the generator's pictures are transparent, and {place} is not: they are shown on white "
+        "(frames/%05d.png, .webm, .apng, and --codec prores or ffv1 keep transparency)",
+        MocoWarning,
+        stacklevel=3,
+    )
+    return False
 
 
 def _drop_earlier(out: Path, paths: Sequence[Path]) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import socket
 import stat
 from collections.abc import Iterator
@@ -176,6 +177,50 @@ def open_target(target: Path | str | BinaryIO) -> Iterator[BinaryIO]:
         yield file
 
 
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder, whose files are in `folder` once the block ends well.
+
+    A folder that is not there yet comes to be by one renaming. Into one that is there, files are
+    moved one after the other, which an interruption does not stop halfway. If the block raises,
+    nothing is left of it.
+
+    Raises:
+        ConfigError: The folder cannot be written.
+    """
+    is_there = folder.is_dir()
+    place = folder if is_there else folder.parent
+    prefix = f".{_cut(folder.name, MAX_STEM_BYTES)}."
+    _drop_leftovers(place, prefix, "")
+    part = place / f"{prefix}{_host_mark()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    try:
+        part.mkdir()
+        yield part
+        if is_there:
+            _move_all(part, folder)
+        else:
+            part.replace(folder)
+    except OSError as error:
+        if error.filename is None or str(part) in str(error.filename):
+            raise ConfigError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _move_all(source: Path, target: Path) -> None:
+    """Move every file of a folder into another; Ctrl-C waits until all are there."""
+    interruption: KeyboardInterrupt | None = None
+    for name in sorted(os.listdir(source)):
+        while (source / name).exists():
+            try:
+                (source / name).replace(target / name)
+            except KeyboardInterrupt as error:
+                interruption = error
+    if interruption is not None:
+        raise interruption
+
+
 def _cut(name: str, size_bytes: int) -> str:
     return os.fsdecode(os.fsencode(name)[:size_bytes])
 
@@ -193,7 +238,8 @@ def _drop_leftovers(folder: Path, prefix: str, suffix: str) -> None:
         for name in os.listdir(folder):
             match = pattern.fullmatch(name)
             if match and not _is_running(int(match[1])):
-                (folder / name).unlink(missing_ok=True)
+                left = folder / name
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

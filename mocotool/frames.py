@@ -68,6 +68,7 @@ def render_video(
     *,
     config: RenderConfig | None = None,
     frame_idxs: npt.NDArray[np.int64] | None = None,
+    keep_alpha: bool = False,
 ) -> Iterator[FramesU8]:
     """Render one video of a trajectory.
 
@@ -77,9 +78,11 @@ def render_video(
         video_idx: Which of the videos.
         config: Noise, seed and chunk size; `None` is the defaults.
         frame_idxs: Which frames, in this order; `None` is all of them.
+        keep_alpha: Whether transparent pictures stay so, where the generator makes them; if not,
+            they are put on white.
 
     Yields:
-        The next frames, uint8 [t_chunk, h, w, 3].
+        The next frames, uint8 [t_chunk, h, w, 3], or [t_chunk, h, w, 4] with straight alpha.
 
     Raises:
         MismatchError: The latents do not fit the generator.
@@ -101,7 +104,23 @@ def render_video(
             if img.shape[1] == 1:  # grey
                 img = img.expand(-1, 3, -1, -1)
             frames_u8 = to_frames_u8(img).cpu().numpy()
-        yield frames_u8
+        yield put_on_white(frames_u8) if img.shape[1] == 4 and not keep_alpha else frames_u8
+
+
+def put_on_white(rgba_u8: FramesU8) -> FramesU8:
+    """Return transparent pictures as they look on white.
+
+    Args:
+        rgba_u8: uint8 [..., 4], straight alpha.
+
+    Returns:
+        uint8 [..., 3].
+    """
+    alpha = rgba_u8[..., 3:].astype(np.uint16)
+    colours = rgba_u8[..., :3].astype(np.uint16)
+    # 255 * 255 fits into 16 bits; half of 255 rounds.
+    on_white: FramesU8 = ((colours * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return on_white
 
 
 def draw_video_noise(

@@ -1,16 +1,21 @@
+import dataclasses
 import io
 
+import av
 import numpy as np
 import pytest
+import torch
 
 from mocotool.configs.render import RenderConfig
-from mocotool.errors import ConfigError
+from mocotool.errors import ConfigError, MocoWarning
 from mocotool.export import draw_sheet, export_trajectory, reduce_frames
 from mocotool.frames import render_video
+from mocotool.generators.dcgan import DCGAN
 from mocotool.latents import LatentsMeta, Trajectory
 from mocotool.training.distributed import Processes
+from mocotool.video.listing import list_videos
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import open_video
+from mocotool.video.reading import open_video, read_frames
 
 
 def make_trajectory(num_videos, num_frames, **meta):
@@ -116,6 +121,83 @@ def test_reduced_frames_are_averages():
     np.testing.assert_array_equal(
         reduce_frames(frames_u8, 2)[0, :, :, 0], np.round([[2.5, 4.5], [10.5, 12.5]])
     )
+
+
+def test_numbered_frames_are_what_was_rendered_bit_for_bit(toy_generator, tmp_path):
+    trajectory = make_trajectory(1, 20)
+
+    paths = export_trajectory(
+        toy_generator, trajectory, tmp_path / "frames" / "%05d.png", format="png"
+    )
+
+    assert paths == [tmp_path / "frames" / "%05d.png"]
+    shown = np.concatenate(list(render_video(toy_generator, trajectory, 0)))
+    entry = open_video(tmp_path / "frames")
+    np.testing.assert_array_equal(read_frames(entry, range(20)), shown)
+
+
+def test_several_videos_get_a_folder_each(toy_generator, tmp_path):
+    out = tmp_path / "frames" / "%d.png"
+
+    for num_videos in (3, 2):
+        export_trajectory(
+            toy_generator, make_trajectory(num_videos, 4), out, format="png", force=True
+        )
+
+    listing = list_videos(tmp_path / "frames")
+    assert [(entry.path.name, entry.num_frames) for entry in listing.entries] == [
+        ("0000", 4),
+        ("0001", 4),
+    ]
+
+
+def test_what_is_written_has_the_size_that_was_asked_for(toy_generator, tmp_path):
+    config = RenderConfig(size=(40, 20))
+    trajectory = make_trajectory(2, 3)
+
+    export_trajectory(
+        toy_generator, trajectory, tmp_path / "a.mkv", format="mkv", config=config, grid=True
+    )
+    export_trajectory(toy_generator, trajectory, tmp_path / "a.png", format="png", config=config)
+
+    video = open_video(tmp_path / "a.mkv")
+    assert (video.num_frames, video.width, video.height) == (3, 40, 20)
+    assert read_image(tmp_path / "a.png").shape == (20, 40, 3)
+
+
+@pytest.fixture(scope="module")
+def glass():
+    """A generator of transparent pictures."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return DCGAN(z_dim=12, channels=[8, 4], img_channels=4).freeze()
+
+
+def test_transparent_pictures_stay_so_where_the_file_can_hold_it(glass, tmp_path):
+    trajectory = dataclasses.replace(make_trajectory(1, 3), meta=LatentsMeta(space="z"))
+    rgba = np.concatenate(list(render_video(glass, trajectory, 0, keep_alpha=True)))
+    config = RenderConfig(codec="ffv1")
+
+    export_trajectory(glass, trajectory, tmp_path / "f" / "%d.png", format="png")
+    export_trajectory(glass, trajectory, tmp_path / "a.mkv", format="mkv", config=config)
+
+    for source in (tmp_path / "f" / "%d.png", tmp_path / "a.mkv"):
+        with av.open(str(source), options={"start_number": "0"}) as container:
+            frames = [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)]
+        np.testing.assert_array_equal(np.stack(frames), rgba)
+
+
+def test_transparent_pictures_are_shown_on_white_elsewhere(glass, tmp_path):
+    trajectory = dataclasses.replace(make_trajectory(1, 3), meta=LatentsMeta(space="z"))
+    rgba = np.concatenate(list(render_video(glass, trajectory, 0, keep_alpha=True))) / 255
+    expected = 255 * (rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:])
+
+    shown = np.concatenate(list(render_video(glass, trajectory, 0)))
+    with pytest.warns(MocoWarning, match=r"\.mp4 is not: they are shown on white"):
+        export_trajectory(glass, trajectory, tmp_path / "a.mp4", format="mp4")
+
+    assert np.abs(shown - expected).max() <= 0.51
+    assert open_video(tmp_path / "a.mp4").num_frames == 3
 
 
 def test_a_file_that_exists_stops_before_any_is_written(toy_generator, tmp_path):

@@ -36,7 +36,7 @@ def render(
     """
     source = choose_latents(latents, command="render -o clip.mp4")
     check_optional_file(generator)
-    target = choose_trajectory_output(output, json=report.json, stdout_format="mp4")
+    target = choose_trajectory_output(output, json=report.json, stdout_format="mp4", config=config)
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator

@@ -52,7 +52,7 @@ def sample(
     start = None if start is None else choose_latents(start, command="sample --start -")
     check_optional_file(motion)
     check_optional_file(generator)
-    target = choose_trajectory_output(output, json=report.json)
+    target = choose_trajectory_output(output, json=report.json, config=render)
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.recorded import find_generator

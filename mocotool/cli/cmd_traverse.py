@@ -30,7 +30,7 @@ def traverse(
     Example: moco traverse stylegan2.pkl --pca pca.npz -o strip.png
     """
     check_optional_file(generator)
-    target = choose_trajectory_output(output, json=report.json)
+    target = choose_trajectory_output(output, json=report.json, config=render)
 
     from mocotool.basis import read_basis
     from mocotool.generators.loading import load_generator

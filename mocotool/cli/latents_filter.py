@@ -43,7 +43,7 @@ class LatentsFilter:
             FileFormatError: The generator's file is missing.
         """
         check_optional_file(self.generator)
-        return choose_trajectory_output(self.output, json=self.report.json)
+        return choose_trajectory_output(self.output, json=self.report.json, config=self.render)
 
     def read(self, source: str) -> "tuple[Trajectory, str]":
         """Read latents from a file or stdin; return them with the name they have in messages."""

@@ -41,7 +41,8 @@ class OutputOptions:
             "-o",
             metavar="FILE",
             help="Where to write; the ending decides what: .npz latents; .mp4 .mov .webm .mkv "
-            ".gif .apng a video each; .png a contact sheet; - is stdout.",
+            ".gif .apng a video each; .png a contact sheet; frames/%05d.png numbered frames; - is "
+            "stdout.",
             rich_help_panel="Output",
         ),
     ] = None
@@ -61,7 +62,7 @@ class OutputOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Sound for MP4, WebM and MKV, cut or followed by silence to be as long.",
+            help="Sound for MP4, MOV, WebM and MKV, cut or followed by silence to be as long.",
             rich_help_panel="Output",
         ),
     ] = None
@@ -100,7 +101,11 @@ class Output:
 
 
 def choose_trajectory_output(
-    options: OutputOptions, *, json: bool, stdout_format: OutputFormat = "npz"
+    options: OutputOptions,
+    *,
+    json: bool,
+    stdout_format: OutputFormat = "npz",
+    config: RenderConfig | None = None,
 ) -> Output:
     """Decide what goes where, and fail now rather than after the work.
 
@@ -108,14 +113,19 @@ def choose_trajectory_output(
         options: What was typed.
         json: Whether stdout is wanted for a JSON object.
         stdout_format: What stdout gets if nothing else was said.
+        config: How it will be rendered, where codec and quality can be chosen.
 
     Raises:
-        ConfigError: The ending stands for nothing we write, the file exists or cannot be written,
-            or stdout is a terminal.
+        ConfigError: The ending stands for nothing we write, codec or quality do not go with it,
+            the file exists or cannot be written, or stdout is a terminal.
     """
     format, grid, force = options.format, options.grid, options.force
     what = "latents" if (format or stdout_format) == "npz" else "pictures"
-    target = choose_output(options.out, force=force, json=json, what=what, takes_streams=True)
+    is_numbered = options.out is not None and _check_numbered(Path(options.out), format, force)
+    if is_numbered and options.out is not None:
+        target = options.out
+    else:
+        target = choose_output(options.out, force=force, json=json, what=what, takes_streams=True)
     if format is None and (target == "-" or is_stream(Path(target))):
         format = stdout_format
     if format is None:
@@ -126,8 +136,10 @@ def choose_trajectory_output(
                 hint="rename it, or add --format npz",
             )
         format = cast("OutputFormat", ending)
-    if grid and format in ("npz", "png"):
+    if grid and format in ("npz", "png") and not is_numbered:
         raise ConfigError(f"--grid is for videos, and {target} gets {format}", hint="-o grid.mp4")
+    if config is not None and format not in ("npz", "png"):
+        config.check_format(format)
     output = Output(target=target, format=format, grid=grid, force=force, audio=options.audio)
     if options.audio is not None:
         check_input_file(options.audio)
@@ -137,6 +149,18 @@ def choose_trajectory_output(
                 hint="-o clip.mp4",
             )
     return output
+
+
+def _check_numbered(out: Path, format: OutputFormat | None, force: bool) -> bool:
+    """Tell whether a name stands for numbered frames, and if so, check that they can be written."""
+    if "%" not in out.name or format not in (None, "png"):
+        return False
+    from mocotool.video.numbered import check_numbered_output, is_numbered
+
+    if not is_numbered(out):
+        return False
+    check_numbered_output(out, force=force)
+    return True
 
 
 def write_trajectory(
@@ -221,7 +245,8 @@ def _write_pictures(
     assert output.format != "npz"
     report.warn_if(check_latents_fit(trajectory, generator, name=name))
     # A contact sheet renders only the frames that will be seen.
-    total = None if output.format == "png" else trajectory.num_videos * trajectory.num_frames
+    is_sheet = output.format == "png" and "%" not in Path(output.target).name
+    total = None if is_sheet else trajectory.num_videos * trajectory.num_frames
     with (
         report.progress("frames", total) as advance,
         open_stream(output.target) if output.is_stream else nullcontext(Path(output.target)) as out,

@@ -3,13 +3,25 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from mocotool.configs.option import Option, Seed, check_options
+from mocotool.configs.option import Option, Seed, check_options, list_choices
+from mocotool.errors import ConfigError
 
 NoiseChoice = Literal["const", "random", "none"]
 PictureFormat = Literal["mp4", "mov", "webm", "mkv", "gif", "apng", "png"]
 OutputFormat = Literal["npz", "mp4", "mov", "webm", "mkv", "gif", "apng", "png"]
-SOUND_FORMATS = ("mp4", "webm", "mkv")
+SOUND_FORMATS = ("mp4", "mov", "webm", "mkv")
 """Formats of video that can hold sound."""
+CodecChoice = Literal["h264", "vp9", "prores", "ffv1"]
+FORMAT_CODECS: dict[str, tuple[CodecChoice, ...]] = {
+    "mp4": ("h264", "vp9"),
+    "mov": ("h264", "prores"),
+    "webm": ("vp9",),
+    "mkv": ("h264", "vp9", "ffv1", "prores"),
+}
+"""What each format of video can hold; the first is what it gets unless told otherwise."""
+MAX_CRF = {"h264": 51, "vp9": 63}
+"""The worst quality of those codecs that have one to choose; the others have none, or lose none."""
+MAX_SIDE = 16_384
 DEFAULT_FPS = 12.0  # every second frame of the usual 24
 MAX_FPS = 100_000
 
@@ -28,6 +40,19 @@ TruncationPsi = Annotated[
 Label = Annotated[int | None, Option("Class, for a generator that has them.", min=0)]
 
 
+def parse_size(text: str) -> tuple[int, int | None]:
+    """Turn "640" or "640x360" into width and height; `None` where the height was left out.
+
+    Raises:
+        ConfigError: The text is neither.
+    """
+    width, cross, height = text.lower().partition("x")
+    sides = (width, height) if cross else (width,)
+    if not all(side.isdecimal() and 1 <= int(side) <= MAX_SIDE for side in sides):
+        raise ConfigError(f"size {text!r}: expected W or WxH, each from 1 to {MAX_SIDE}")
+    return int(width), int(height) if cross else None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RenderConfig:
     """How `render_frames` turns latents into pictures."""
@@ -42,11 +67,52 @@ class RenderConfig:
             panel="Output",
         ),
     ] = None
+    size: Annotated[
+        tuple[int, int | None] | None,
+        Option(
+            "Resize what is written, by Lanczos' filter; the height follows if left out.",
+            metavar="W[xH]",
+            parse=parse_size,
+            panel="Output",
+        ),
+    ] = None
+    codec: Annotated[
+        CodecChoice | None,
+        Option("How videos are encoded; H.264, or VP9 in WebM, if left out.", panel="Output"),
+    ] = None
+    crf: Annotated[
+        int | None,
+        Option(
+            "Quality of H.264 (17 if left out) and VP9 (20): lower is better.",
+            min=0,
+            max=63,
+            panel="Output",
+        ),
+    ] = None
     seed: Seed = 0
     chunk_size: ChunkSize = 16
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def check_format(self, format: str) -> None:
+        """Check that codec and quality go with a format, before anything is rendered.
+
+        Raises:
+            ConfigError: They do not.
+        """
+        codecs = FORMAT_CODECS.get(format, ())
+        if self.codec is not None and self.codec not in codecs:
+            fitting = [f".{name}" for name, held in FORMAT_CODECS.items() if self.codec in held]
+            raise ConfigError(
+                f"--codec {self.codec} goes into {list_choices(tuple(fitting))}, not .{format}"
+            )
+        codec = self.codec or (codecs[0] if codecs else None)
+        if self.crf is not None and (codec is None or self.crf > MAX_CRF.get(codec, -1)):
+            quality = "has no such quality"
+            if codec in MAX_CRF:
+                quality = f"has qualities from 0 to {MAX_CRF[codec]}"
+            raise ConfigError(f"--crf {self.crf}: {codec or f'.{format}'} {quality}")
 
     def choose_fps(self, recorded: float | None) -> float:
         """Return the frame rate of videos: what was asked for, else what latents say, else 12."""

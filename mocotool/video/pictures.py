@@ -75,7 +75,7 @@ def _decode(path: Path, data: bytes) -> FramesU8:
 
 
 def encode_png(rgb_u8: FramesU8, *, level: int | None = None) -> bytes:
-    """Return uint8 [h, w, 3] RGB as the bytes of a PNG file.
+    """Return uint8 [h, w, 3] RGB, or [h, w, 4] RGBA, as the bytes of a PNG file.
 
     Args:
         rgb_u8: The picture.
@@ -85,12 +85,12 @@ def encode_png(rgb_u8: FramesU8, *, level: int | None = None) -> bytes:
         encoder = av.CodecContext.create("png", "w")
     except av.error.FFmpegError:
         raise UnavailableError("png: this PyAV has no such encoder") from None
-    encoder.height, encoder.width, _ = rgb_u8.shape
-    encoder.pix_fmt = "rgb24"
+    encoder.height, encoder.width, num_channels = rgb_u8.shape
+    encoder.pix_fmt = "rgba" if num_channels == 4 else "rgb24"
     encoder.time_base = Fraction(1, 1)
     if level is not None:
         encoder.options = {"compression_level": str(level)}
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb_u8), format="rgb24")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb_u8), format=encoder.pix_fmt)
     packets = [*encoder.encode(frame), *encoder.encode(None)]
     return b"".join(bytes(packet) for packet in packets)
 

@@ -20,7 +20,7 @@ from mocotool.video.reading import OPEN_OPTIONS, explained
 Samples = npt.NDArray[np.float32]
 
 TRACK_RATE = 48_000  # Hz; the only one that Opus has
-SOUND_CODECS = {"mp4": "aac", "mkv": "aac", "webm": "libopus"}
+SOUND_CODECS = {"mp4": "aac", "mov": "aac", "mkv": "aac", "webm": "libopus"}
 MAX_SAMPLES = 1 << 29
 """Of all channels together: 93 minutes of stereo at 48 kHz, 2 GiB."""
 SPARE_SOUND_SECONDS = 600

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +13,10 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from mocotool.arrays import FramesU8
-from mocotool.configs.render import SOUND_FORMATS
+from mocotool.configs.render import SOUND_FORMATS, CodecChoice, RenderConfig
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.files import atomic_path, to_path
+from mocotool.video.encodings import CONTAINERS, MAX_FPS, MIN_FPS, choose_codec, padding
 from mocotool.video.palette import PaletteMapper
 from mocotool.video.pixels import SCALING
 from mocotool.video.sound import Samples, SoundTrack
@@ -25,56 +25,15 @@ AVCOL_BT709 = 1  # matrix, primaries and transfer curve of BT.709 share one numb
 AVCOL_RANGE_LIMITED = 1
 
 MAX_GIF_FPS = 50  # delays are in hundredths of a second, and browsers distrust a delay of one
-MIN_FPS, MAX_FPS = 1e-3, 1e5  # a time base of H.264 holds these
 MILLISECONDS = 1000  # what MP4 counts a film's length in, unless told otherwise
 FINE_TIMESCALE = "1000000"
-MAX_GIF_DELAY = 655.35  # seconds, in 16 bits
-MAX_MATROSKA_FPS = 1000  # times are in milliseconds
-MAX_APNG_FPS = 10_000  # delays are fractions of 16 bits
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoding:
-    container: str
-    codec: str
-    pix_fmt: str
-    codec_options: dict[str, str] = field(default_factory=dict)
-    container_options: dict[str, str] = field(default_factory=dict)
-    pipe_options: dict[str, str] = field(default_factory=dict)
-    min_fps: float = MIN_FPS
-    max_fps: float = MAX_FPS
-
-
-_X264 = {"crf": "17", "preset": "medium"}
-# A fragment a second, so that a player at the other end of a pipe starts soon.
-_FRAGMENTED = {
-    "movflags": "frag_keyframe+delay_moov+default_base_moof",
-    "frag_duration": "1000000",
-}
-
-ENCODINGS = {
-    "mp4": _Encoding("mp4", "libx264", "yuv420p", _X264, {"movflags": "+faststart"}, _FRAGMENTED),
-    "mov": _Encoding("mov", "libx264", "yuv420p", _X264, {"movflags": "+faststart"}, _FRAGMENTED),
-    "mkv": _Encoding("matroska", "libx264", "yuv420p", _X264, max_fps=MAX_MATROSKA_FPS),
-    "webm": _Encoding(
-        "webm",
-        "libvpx-vp9",
-        "yuv420p",
-        {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
-        max_fps=MAX_MATROSKA_FPS,
-    ),
-    "gif": _Encoding("gif", "gif", "pal8", min_fps=1 / MAX_GIF_DELAY),
-    "apng": _Encoding(
-        "apng", "apng", "rgb24", {"pred": "mixed"}, {"plays": "0"}, max_fps=MAX_APNG_FPS
-    ),
-}
-VIDEO_FORMATS = tuple(ENCODINGS)
+VIDEO_FORMATS = tuple(CONTAINERS)
 
 
 def video_format(path: Path | str) -> str | None:
     """Return the format a file's ending stands for ("mp4"), or `None` if it is not a video's."""
     ending = Path(path).suffix.lower().removeprefix(".")
-    return ending if ending in ENCODINGS else None
+    return ending if ending in CONTAINERS else None
 
 
 def check_fps(fps: float, format: str) -> None:
@@ -89,10 +48,10 @@ def check_fps(fps: float, format: str) -> None:
     Raises:
         ConfigError: It cannot.
     """
-    encoding = ENCODINGS[format]
-    if not encoding.min_fps <= fps <= encoding.max_fps:
+    container = CONTAINERS[format]
+    if not container.min_fps <= fps <= container.max_fps:
         raise ConfigError(
-            f"fps {fps:g}: expected from {encoding.min_fps:.2g} to {encoding.max_fps:g}, "
+            f"fps {fps:g}: expected from {container.min_fps:.2g} to {container.max_fps:g}, "
             f"which is what .{format} can hold",
             hint="choose another ending"
             if MIN_FPS <= fps <= MAX_FPS
@@ -112,10 +71,12 @@ class VideoWriter:
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
         crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
         sound: float32 [2, num_samples] at 48 kHz to go with it, cut or followed by silence so that
-            it is as long as the frames; MP4, WebM and MKV alone.
+            it is as long as the frames; MP4, MOV, WebM and MKV alone.
+        codec: "h264", "vp9", "prores" or "ffv1", where the format can hold it; `None` for H.264, or
+            VP9 in WebM.
 
     Raises:
-        ConfigError: The format is unknown, has no sound, or cannot hold `fps`.
+        ConfigError: The format is unknown, has no sound, or cannot hold `fps` or `codec`.
         UnavailableError: This PyAV was built without the encoder.
     """
 
@@ -127,16 +88,18 @@ class VideoWriter:
         format: str | None = None,
         crf: int | None = None,
         sound: Samples | None = None,
+        codec: CodecChoice | None = None,
     ) -> None:
         if format is None and isinstance(target, Path):
             format = video_format(target) or target.suffix or str(target)
-        if format not in ENCODINGS:
+        if format not in CONTAINERS:
             raise ConfigError(
                 f"{format}: unknown video format, expected one of {', '.join(VIDEO_FORMATS)}"
             )
         check_fps(fps, format)
-        self._encoding = ENCODINGS[format]
-        check_encoder(self._encoding.codec)
+        RenderConfig(codec=codec, crf=crf).check_format(format)
+        self._kind, self._codec = CONTAINERS[format], choose_codec(format, codec)
+        check_encoder(self._codec.name)
         self._target = target
         self._rate = Fraction(fps).limit_denominator(1001)
         if sound is not None and format not in SOUND_FORMATS:
@@ -165,19 +128,19 @@ class VideoWriter:
                 self._container.close()
 
     def write(self, frames_u8: FramesU8) -> None:
-        """Encode the next frames, uint8 [t, h, w, 3] RGB; all of one size.
+        """Encode the next frames, uint8 [t, h, w, 3] RGB or [t, h, w, 4] RGBA; all of one size.
 
         Raises:
+            ConfigError: They are transparent, which the codec cannot show.
             MismatchError: The size differs from that of the frames before.
         """
         for frame_u8 in np.asarray(frames_u8):
             if self._container is None:
-                self._open(*frame_u8.shape[:2])
-            if frame_u8.shape != (*self._size, 3):
-                height, width = self._size
+                self._open(*frame_u8.shape)
+            if frame_u8.shape != self._shape:
                 raise MismatchError(
                     f"frame {self.num_frames} has shape {list(frame_u8.shape)}, "
-                    f"expected [{height}, {width}, 3]"
+                    f"expected {list(self._shape)}"
                 )
             self._encode(frame_u8)
             self.num_frames += 1
@@ -199,39 +162,46 @@ class VideoWriter:
             self._track.close()
         self._container.close()
 
-    def _open(self, height: int, width: int) -> None:
-        self._size = (height, width)
-        self._pad = (height % 2, width % 2) if self._encoding.pix_fmt == "yuv420p" else (0, 0)
+    def _open(self, height: int, width: int, num_channels: int) -> None:
+        has_alpha = num_channels == 4
+        pix_fmt = self._codec.alpha_pix_fmt if has_alpha else self._codec.pix_fmt
+        if num_channels not in (3, 4) or pix_fmt is None:
+            raise ConfigError(
+                f"pictures of {num_channels} channels, and {self._codec.name} in .{self._format} "
+                "has no transparency"
+            )
+        self._shape, self._pix_fmt = (height, width, num_channels), pix_fmt
+        self._pad = padding(pix_fmt, height=height, width=width)
         coded = (height + self._pad[0], width + self._pad[1])
 
         # The container
-        options = dict(self._encoding.container_options)
+        options = dict(self._kind.options)
         if "movflags" in options and self._rate > MILLISECONDS:
             options["movie_timescale"] = FINE_TIMESCALE
         is_path = isinstance(self._target, Path)
         if not is_path:
-            options |= self._encoding.pipe_options
+            options |= self._kind.pipe_options
         file: Any = str(self._target) if is_path else _OneWay(self._target)
-        self._container = av.open(
-            file, "w", format=self._encoding.container, container_options=options
-        )
+        self._container = av.open(file, "w", format=self._kind.name, container_options=options)
 
         # The pictures
-        codec_options = dict(self._encoding.codec_options)
-        if self._crf is not None and "crf" in codec_options:
+        codec_options = self._codec.options | (self._codec.alpha_options if has_alpha else {})
+        if self._crf is not None:
             codec_options["crf"] = str(self._crf)
         stream: Any = self._container.add_stream(
-            self._encoding.codec, rate=self._rate, options=codec_options
+            self._codec.name, rate=self._rate, options=codec_options
         )
         stream.height, stream.width = coded
-        stream.pix_fmt = self._encoding.pix_fmt
+        stream.pix_fmt = pix_fmt
+        if pix_fmt == "yuva420p":
+            stream.metadata["alpha_mode"] = "1"  # players look for the second picture then
         self._time_base = 1 / self._rate
         self._palette: PaletteMapper | None = None
-        if self._encoding.codec == "gif":
+        if self._codec.name == "gif":
             self._time_base = Fraction(1, 100)
             self._palette = PaletteMapper(height=height, width=width)
         stream.codec_context.time_base = self._time_base
-        if self._encoding.pix_fmt == "yuv420p":
+        if pix_fmt.startswith("yuv"):
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = AVCOL_BT709
             context.color_range = AVCOL_RANGE_LIMITED
@@ -244,15 +214,18 @@ class VideoWriter:
     def _encode(self, frame_u8: FramesU8) -> None:
         if any(self._pad):
             frame_u8 = np.pad(frame_u8, ((0, self._pad[0]), (0, self._pad[1]), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_u8), format="rgb24")
+        given = "rgba" if frame_u8.shape[-1] == 4 else "rgb24"
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_u8), format=given)
         if self._palette is not None:
             frame.pts, frame.time_base = self.num_frames, 1 / self._rate
             self._mux_mapped(self._palette.push(frame))
             return
-        if self._encoding.pix_fmt == "yuv420p":
+        if self._pix_fmt.startswith("bgr"):
+            frame = self._reformatter.reformat(frame, format=self._pix_fmt, threads=1)
+        elif self._pix_fmt.startswith("yuv"):
             frame = self._reformatter.reformat(
                 frame,
-                format="yuv420p",
+                format=self._pix_fmt,
                 src_colorspace=Colorspace.ITU709,
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
@@ -284,17 +257,21 @@ def write_video(
     format: str | None = None,
     crf: int | None = None,
     sound: Samples | None = None,
+    codec: CodecChoice | None = None,
 ) -> int:
     """Write a video, whole or not at all.
 
     Args:
         target: A path (a temporary file beside it is renamed at the end) or a stream of bytes.
-        frames: Chunks uint8 [t, h, w, 3] RGB, all of one size; taken one at a time.
+        frames: Chunks uint8 [t, h, w, 3] RGB or [t, h, w, 4] RGBA, all of one size; taken one at a
+            time.
         fps: Frames a second; may be a fraction.
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
         crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
         sound: float32 [2, num_samples] at 48 kHz to go with it (`read_sound`), cut or followed by
             silence so that it is as long as the frames; `None` for a silent video.
+        codec: "h264", "vp9", "prores" (MOV, MKV) or "ffv1" (MKV, loses nothing); `None` for H.264,
+            or VP9 in WebM.
 
     Returns:
         The number of frames written.
@@ -304,11 +281,12 @@ def write_video(
         UnavailableError: This PyAV was built without the encoder.
     """
     target = to_path(target)
+    settings: dict[str, Any] = {"fps": fps, "crf": crf, "sound": sound, "codec": codec}
     if isinstance(target, Path):
         format = format or video_format(target) or target.suffix
         with atomic_path(target) as part:
-            return _write_chunks(part, frames, fps=fps, format=format, crf=crf, sound=sound)
-    return _write_chunks(target, frames, fps=fps, format=format, crf=crf, sound=sound)
+            return _write_chunks(part, frames, format=format, **settings)
+    return _write_chunks(target, frames, format=format, **settings)
 
 
 def check_encoder(codec: str) -> None:
@@ -328,15 +306,9 @@ def check_encoder(codec: str) -> None:
 
 
 def _write_chunks(
-    target: Path | BinaryIO,
-    frames: Iterable[FramesU8],
-    *,
-    fps: float,
-    format: str | None,
-    crf: int | None,
-    sound: Samples | None,
+    target: Path | BinaryIO, frames: Iterable[FramesU8], *, format: str | None, **settings: Any
 ) -> int:
-    with VideoWriter(target, fps=fps, format=format, crf=crf, sound=sound) as writer:
+    with VideoWriter(target, format=format, **settings) as writer:
         for chunk in frames:
             writer.write(chunk)
     return writer.num_frames

@@ -72,6 +72,31 @@ def test_the_rate_can_be_chosen(run_moco, toy_latents_path, tmp_path):
     assert float(open_video(tmp_path / "clip.mp4").fps) == 8.0
 
 
+def test_numbered_frames_at_a_size_of_ones_own(run_moco, toy_latents_path, tmp_path):
+    args = ("render", toy_latents_path, "-o", tmp_path / "frames" / "%03d.png", "--size", "24x20")
+
+    made, again, forced = run_moco(*args), run_moco(*args), run_moco(*args, "--force")
+
+    assert (made.exit_code, again.exit_code, forced.exit_code) == (0, 2, 0), made.stderr
+    assert "000.png and 14 more: exists already" in again.stderr
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    assert names == [f"frames/000{video}/00{t}.png" for video in range(3) for t in range(5)]
+    video = open_video(tmp_path / "frames" / "0001")
+    assert (video.num_frames, video.width, video.height) == (5, 24, 20)
+
+
+def test_prores_goes_into_mov(run_moco, toy_latents_path, tmp_path):
+    out = tmp_path / "grid.mov"
+
+    made = run_moco("render", toy_latents_path, "--grid", "--codec", "prores", "-o", out)
+    refused = run_moco("render", toy_latents_path, "--codec", "prores", "-o", tmp_path / "a.webm")
+
+    assert made.exit_code == 0, made.stderr
+    assert open_video(out).num_frames == 5
+    assert refused.exit_code == 2
+    assert "--codec prores goes into .mov or .mkv, not .webm" in refused.stderr
+
+
 def test_noise_is_the_same_for_the_same_seed(run_moco, toy_latents_path, tmp_path):
     command = ("render", toy_latents_path, "--noise", "random", "--seed", 3, "-o")
 

@@ -41,7 +41,7 @@ def durations(source):
     return pictures, sound, volume
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mkv", "webm"])
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "webm"])
 @pytest.mark.parametrize("seconds", [0.7, 3.0])
 def test_sound_is_as_long_as_the_frames_to_one_of_them(tmp_path, ending, seconds):
     tone = read_sound(write_tone(tmp_path / "tone.wav", seconds), rate=48_000, num_channels=2)

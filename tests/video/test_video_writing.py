@@ -7,7 +7,7 @@ import pytest
 from reference.video_files import numbered_frames
 
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
-from mocotool.video import writing
+from mocotool.video import encodings
 from mocotool.video.reading import open_video, read_frames
 from mocotool.video.writing import (
     VIDEO_FORMATS,
@@ -244,11 +244,107 @@ def test_a_folder_that_is_gone_is_described(tmp_path):
 
 
 def test_a_missing_encoder_is_named(tmp_path, monkeypatch):
-    missing = writing._Encoding("mp4", "no_such_codec", "yuv420p")
-    monkeypatch.setitem(writing.ENCODINGS, "mp4", missing)
+    missing = encodings.Codec("no_such_codec", "yuv420p")
+    monkeypatch.setitem(encodings.CODECS, "h264", missing)
 
     with pytest.raises(UnavailableError, match="no_such_codec: this PyAV was built without"):
         write_video(tmp_path / "a.mp4", [smooth_frames()], fps=10)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (31, 33)])
+def test_ffv1_loses_nothing(tmp_path, size):
+    frames = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
+
+    write_video(tmp_path / "a.mkv", [frames[:3], frames[3:]], fps=10, codec="ffv1")
+
+    np.testing.assert_array_equal(read_all(tmp_path / "a.mkv")[1], frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "found", "least_psnr"),
+    [
+        ("a.mov", "prores", "prores", 45),
+        ("a.mkv", "prores", "prores", 45),
+        ("a.mkv", "vp9", "vp9", 38),
+        ("a.mp4", "vp9", "vp9", 38),
+    ],
+)
+def test_codecs_can_be_chosen(tmp_path, name, codec, found, least_psnr):
+    frames = smooth_frames(6)
+
+    write_video(tmp_path / name, [frames], fps=10, codec=codec)
+
+    entry, back = read_all(tmp_path / name)
+    with av.open(tmp_path / name) as container:
+        assert container.streams.video[0].codec_context.name == found
+    assert entry.num_frames == 6
+    assert psnr(back, frames) > least_psnr
+
+
+def decode_alpha(path, decoder):
+    """Alpha of all frames, uint8 [t, h, w], by the decoder that knows of it."""
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        if decoder is None:
+            frames = list(container.decode(stream))
+        else:
+            context = av.CodecContext.create(decoder, "r")
+            context.extradata = stream.codec_context.extradata
+            packets = [packet for packet in container.demux(stream) if packet.size]
+            frames = [frame for packet in packets for frame in context.decode(packet)]
+            frames += context.decode(None)
+    return np.stack([frame.to_ndarray(format="rgba")[..., 3] for frame in frames])
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "decoder", "largest_error"),
+    [
+        ("a.mkv", "ffv1", None, 0),
+        ("a.apng", None, None, 0),
+        ("a.mov", "prores", None, 4),
+        ("a.webm", None, "libvpx-vp9", 12),
+    ],
+)
+def test_transparency_stays_where_the_codec_has_it(tmp_path, name, codec, decoder, largest_error):
+    alpha = np.broadcast_to(np.arange(0, 256, 4, dtype=np.uint8), (6, 48, 64))
+    frames = np.concatenate([smooth_frames(6), alpha[..., None]], axis=-1)
+
+    write_video(tmp_path / name, [frames], fps=10, codec=codec)
+
+    found = decode_alpha(tmp_path / name, decoder)
+    assert np.abs(found.astype(int) - alpha).max() <= largest_error
+
+
+def test_transparent_frames_are_refused_where_nothing_holds_them(tmp_path):
+    with pytest.raises(ConfigError, match=r"libx264 in \.mp4 has no transparency"):
+        write_video(tmp_path / "a.mp4", [np.zeros((2, 8, 8, 4), np.uint8)], fps=10)
+
+
+@pytest.mark.parametrize(
+    ("format", "settings", "said"),
+    [
+        ("mp4", {"codec": "prores"}, "--codec prores goes into .mov or .mkv, not .mp4"),
+        ("gif", {"codec": "h264"}, "--codec h264 goes into .mp4, .mov or .mkv, not .gif"),
+        ("mkv", {"codec": "ffv1", "crf": 3}, "ffv1 has no such quality"),
+        ("mp4", {"crf": 60}, "h264 has qualities from 0 to 51"),
+        ("gif", {"crf": 3}, ".gif has no such quality"),
+    ],
+)
+def test_codec_and_quality_have_to_go_with_the_format(tmp_path, format, settings, said):
+    with pytest.raises(ConfigError) as refused:
+        write_video(tmp_path / f"a.{format}", [smooth_frames(2)], fps=10, **settings)
+
+    assert said in str(refused.value)
+
+
+def test_a_lower_crf_is_a_larger_and_better_file(tmp_path):
+    frames = numbered_frames(6)
+    for crf in (5, 40):
+        write_video(tmp_path / f"{crf}.mp4", [frames], fps=10, crf=crf)
+
+    (good, bad) = (tmp_path / f"{crf}.mp4" for crf in (5, 40))
+    assert good.stat().st_size > bad.stat().st_size
+    assert psnr(read_all(good)[1], frames) > psnr(read_all(bad)[1], frames)
 
 
 def test_endings_name_formats():
