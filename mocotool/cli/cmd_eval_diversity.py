@@ -13,7 +13,7 @@ from mocotool.errors import ConfigError
 from mocotool.files import check_input_file, check_output_path
 
 if TYPE_CHECKING:
-    from mocotool.metrics.distances import Measuring
+    from mocotool.metrics.measuring import Measuring
     from mocotool.metrics.sources import VideoSource
 
 

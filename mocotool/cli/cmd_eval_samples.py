@@ -1,18 +1,14 @@
 """`moco eval kid|two-sample|precision-recall`: are generated samples like real ones?"""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from mocotool.cli import eval_options as ev
+from mocotool.cli.eval_comparison import compare_sides
 from mocotool.cli.report import Report
 from mocotool.configs.eval_features import ManifoldProtocol, TwoSampleProtocol
-from mocotool.configs.evaluate import ROLES, SampleProtocol
-
-if TYPE_CHECKING:
-    from mocotool.metrics.results import MetricResult
+from mocotool.configs.evaluate import SampleProtocol
 
 FrameDetector = Annotated[
     str,
@@ -46,7 +42,7 @@ def kid(
 
     Example: moco eval kid people/train walk.npz
     """
-    _compare(
+    compare_sides(
         "kid", (real, fake), detector=detector, protocol=protocol, options=options, report=report
     )
 
@@ -68,7 +64,7 @@ def two_sample(
 
     Example: moco eval two-sample people/train walk.npz --classifier logistic
     """
-    _compare(
+    compare_sides(
         "two-sample",
         (real, fake),
         detector=detector,
@@ -95,7 +91,7 @@ def precision_recall(
 
     Example: moco eval precision-recall people/train walk.npz --detector motion
     """
-    _compare(
+    compare_sides(
         "precision-recall",
         (real, fake),
         detector=detector,
@@ -103,49 +99,3 @@ def precision_recall(
         options=options,
         report=report,
     )
-
-
-def _compare(
-    metric: Literal["kid", "two-sample", "precision-recall"],
-    paths: tuple[Path, Path],
-    *,
-    detector: str,
-    protocol: SampleProtocol,
-    options: ev.DistanceOptions,
-    report: Report,
-) -> None:
-    for path in paths:
-        ev.check_side(path)
-    targets = ev.choose_statistics(options.save_stats, force=options.force)
-
-    from mocotool.metrics.compared_sides import load_sample_detector, sample_settings
-    from mocotool.metrics.frame_distances import compute_kid
-    from mocotool.metrics.precision_recall import compute_precision_recall
-    from mocotool.metrics.sides import save_statistics
-    from mocotool.metrics.two_sample import compute_two_sample
-
-    compute: Callable[..., MetricResult] = {
-        "kid": compute_kid,
-        "two-sample": compute_two_sample,
-        "precision-recall": compute_precision_recall,
-    }[metric]
-
-    computing = options.computing
-    with ev.start_measuring(
-        report, device=computing.device, config=options.extraction, what="frames"
-    ) as measuring:
-        sides = ev.open_sides(
-            paths, measuring, latents=options.latents, computing=computing, report=report
-        )
-        loaded = load_sample_detector(detector, protocol=protocol, warn=report.warn)
-        result = compute(
-            *sides,
-            protocol=protocol,
-            detector=loaded,
-            measuring=measuring,
-            ground_truth=options.ground_truth,
-        )
-        if measuring.processes.is_first:
-            own = {str(role): sample_settings(protocol, loaded, role) for role in ROLES}
-            save_statistics(result, targets, features=own)
-    ev.print_result(report, result, is_first=measuring.processes.is_first)

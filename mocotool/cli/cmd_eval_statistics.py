@@ -50,12 +50,11 @@ def stats(
     ev.check_side(videos)
     check_output_path(out, force=force)
 
-    from mocotool.metrics.detectors import load_video_detector
-    from mocotool.metrics.distances import (
-        check_clip_length,
+    from mocotool.metrics.measuring import (
         describe_detector,
         feature_settings,
-        measure_clips,
+        load_detector,
+        measure_side,
     )
     from mocotool.metrics.sides import require_videos, write_side
 
@@ -67,9 +66,8 @@ def stats(
             computing=computing,
             report=report,
         )
-        loaded = load_video_detector(detector, protocol=settings, warn=report.warn)
-        check_clip_length(settings, loaded)
-        measured = measure_clips(
+        loaded = load_detector(detector, protocol=settings, warn=report.warn)
+        measured = measure_side(
             require_videos(sides[0]),
             side,
             protocol=settings,
@@ -82,7 +80,7 @@ def stats(
             measured,
             out,
             detector=describe_detector(loaded, measured.stats.feature_dim),
-            features=feature_settings(settings, side),
+            features=feature_settings(settings, loaded, side),
         )
     report.result({"out": str(out), "shard": shard, **measured.report}, quiet_hides=True)
 

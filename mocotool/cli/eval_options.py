@@ -16,7 +16,7 @@ from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
 
 if TYPE_CHECKING:
-    from mocotool.metrics.distances import Measuring
+    from mocotool.metrics.measuring import Measuring
     from mocotool.metrics.results import MetricResult
     from mocotool.metrics.sides import Side
 
@@ -115,7 +115,7 @@ def start_measuring(
 ) -> "Iterator[Measuring]":
     """Join the processes of `torchrun`, and give what measuring needs."""
     from mocotool.devices import resolve_device
-    from mocotool.metrics.distances import Measuring
+    from mocotool.metrics.measuring import Measuring
     from mocotool.training.distributed import joined_processes
 
     with joined_processes(resolve_device(device)) as processes:

@@ -273,6 +273,19 @@ class ScoreProtocol:
     def __post_init__(self) -> None:
         check_options(self)
 
+    def to_clips(self, *, num_frames: int) -> VideoProtocol:
+        """Return the same for clips of the length that its detector takes."""
+        return VideoProtocol(
+            num_frames=num_frames,
+            frame_stride=self.frame_stride,
+            real_clips=self.clips,
+            fake_clips=self.clips,
+            num_real=self.num_clips,
+            num_fake=self.num_clips,
+            frame_size=self.frame_size,
+            seed=self.seed,
+        )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FaceProtocol:

@@ -1,96 +1,23 @@
-"""Both sides of a comparison of samples: measured once, whatever is computed of them."""
+"""Both sides of a comparison, measured once, whatever is computed of them."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
-from mocotool.configs.eval_features import FeatureProtocol
-from mocotool.configs.evaluate import ROLES, SampleProtocol, SideRole
-from mocotool.metrics.detectors import VIDEO_DETECTORS, Detector, load_video_detector
-from mocotool.metrics.distances import (
+import numpy as np
+
+from mocotool.configs.evaluate import ROLES, SampleProtocol, VideoProtocol
+from mocotool.errors import MismatchError
+from mocotool.metrics.detectors import Detector
+from mocotool.metrics.measuring import (
     Measuring,
-    check_clip_length,
+    choose_samples,
     describe_detector,
-    feature_settings,
-    measure_clips,
-    report_input,
+    measure_side,
     require_features,
 )
-from mocotool.metrics.extraction import extract_statistics
-from mocotool.metrics.frame_detectors import load_frame_detector
 from mocotool.metrics.results import MetricResult
-from mocotool.metrics.sampling import plan_frames
-from mocotool.metrics.sides import (
-    MeasuredSide,
-    SavedStatistics,
-    Side,
-    check_comparable,
-    find_stride_warnings,
-    report_saved,
-)
+from mocotool.metrics.sides import Side, collect_warnings, find_stride_warnings
 from mocotool.metrics.statistics import FeatureStats, Float32
-
-
-def measure_frames(
-    side: Side,
-    role: SideRole,
-    *,
-    protocol: SampleProtocol,
-    detector: Detector,
-    measuring: Measuring | None = None,
-) -> MeasuredSide:
-    """Compute one side's statistics of single frames; arguments as in `measure_clips`."""
-    record = dataclasses.asdict(detector.record)
-    if isinstance(side, SavedStatistics):
-        check_comparable(side, detector=record, features={"frame_size": protocol.frame_size})
-        return MeasuredSide(side.stats, report_saved(side))
-    measuring = Measuring() if measuring is None else measuring
-    plan = plan_frames(
-        side.num_frames,
-        one_each=protocol.frames == "one",
-        count=protocol.num_real if role == "real" else protocol.num_fake,
-        seed=protocol.seed,
-    )
-    stats = extract_statistics(
-        side,
-        plan,
-        detector=detector,
-        frame_size=protocol.frame_size,
-        config=measuring.config,
-        device=measuring.device,
-        processes=measuring.processes,
-        progress=measuring.progress,
-    )
-    return MeasuredSide(stats, report_input(side, plan, stats.num_samples, "frames"))
-
-
-def load_sample_detector(
-    name: str, *, protocol: SampleProtocol, warn: Callable[[str], None] | None = None
-) -> Detector:
-    """Load what turns samples into features: of clips by the name of a video detector, else frames.
-
-    Raises:
-        ConfigError: There is no detector of that name.
-        UnavailableError: Its weights are not here.
-    """
-    if isinstance(protocol, FeatureProtocol) and name in VIDEO_DETECTORS:
-        clips = protocol.to_clips()
-        detector = load_video_detector(name, protocol=clips, warn=warn)
-        check_clip_length(clips, detector)
-        return detector
-    return load_frame_detector(name, warn=warn)
-
-
-def sample_settings(protocol: SampleProtocol, detector: Detector, role: SideRole) -> dict[str, Any]:
-    """Return the settings that the features of a side's samples depend on."""
-    if _looks_at_clips(protocol, detector):
-        assert isinstance(protocol, FeatureProtocol)
-        return feature_settings(protocol.to_clips(), role)
-    return {"frame_size": protocol.frame_size}
-
-
-def _looks_at_clips(protocol: SampleProtocol, detector: Detector) -> bool:
-    return isinstance(protocol, FeatureProtocol) and detector.min_frames > 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,50 +26,80 @@ class ComparedSides:
 
     stats: dict[str, FeatureStats]
     inputs: dict[str, dict[str, Any]]
-    protocol: SampleProtocol
+    protocol: VideoProtocol | SampleProtocol
+    samples: VideoProtocol | SampleProtocol
+    """What the protocol says of the samples in question, clips or frames."""
     detector: Detector
     measuring: Measuring
-    what: str
-    """What is counted: "frames" or "clips"."""
 
     @classmethod
     def measure(
         cls,
         real: Side,
         fake: Side,
-        protocol: SampleProtocol,
+        protocol: VideoProtocol | SampleProtocol,
         detector: Detector,
         measuring: Measuring | None,
     ) -> "ComparedSides":
         """Measure both: clips if the detector looks at motion, else frames."""
         measuring = Measuring() if measuring is None else measuring
-        is_video = _looks_at_clips(protocol, detector)
-        measured: dict[str, MeasuredSide] = {}
-        for role, side in zip(ROLES, (real, fake), strict=True):
-            if is_video:
-                assert isinstance(protocol, FeatureProtocol)
-                measured[role] = measure_clips(
-                    side,
-                    role,
-                    protocol=protocol.to_clips(),
-                    detector=detector,
-                    measuring=measuring,
-                )
-            else:
-                measured[role] = measure_frames(
-                    side, role, protocol=protocol, detector=detector, measuring=measuring
-                )
-        stats = {role: side.stats for role, side in measured.items()}
-        inputs = {role: side.report for role, side in measured.items()}
-        what = "clips" if is_video else "frames"
-        return cls(stats, inputs, protocol, detector, measuring, what)
+        measured = {
+            role: measure_side(
+                side, role, protocol=protocol, detector=detector, measuring=measuring
+            )
+            for role, side in zip(ROLES, (real, fake), strict=True)
+        }
+        return cls(
+            {role: side.stats for role, side in measured.items()},
+            {role: side.report for role, side in measured.items()},
+            protocol,
+            choose_samples(protocol, detector),
+            detector,
+            measuring,
+        )
+
+    @property
+    def what(self) -> str:
+        """What is counted: "frames" or "clips"."""
+        return "clips" if isinstance(self.samples, VideoProtocol) else "frames"
 
     @property
     def features(self) -> list[Float32]:
-        """The features of either side, [n, d]."""
+        """The features of either side, [n, d].
+
+        Raises:
+            FileFormatError: They were too many to be kept.
+        """
         return [
             require_features(stats, self.inputs[role]["path"]) for role, stats in self.stats.items()
         ]
+
+    def halve_real(self) -> tuple[FeatureStats, FeatureStats]:
+        """Return the statistics of two random halves of the real side.
+
+        Raises:
+            FileFormatError: Its features were too many to be kept.
+            MismatchError: They are too few.
+        """
+        name = self.inputs["real"]["path"]
+        features = require_features(self.stats["real"], name)
+        if len(features) < 4:
+            raise MismatchError(
+                f"{name}: {len(features)} samples cannot be halved, "
+                "a ground truth needs at least 4",
+                hint="leave --ground-truth out, or add --real-clips all",
+            )
+        order = np.random.default_rng(self.protocol.seed).permutation(len(features))
+        half = len(features) // 2
+        return (
+            FeatureStats.from_features(features[order[:half]]),
+            FeatureStats.from_features(features[order[half : 2 * half]]),
+        )
+
+    @property
+    def real_halves(self) -> list[Float32]:
+        """The features of two random halves of the real side; see `halve_real`."""
+        return [require_features(half, self.inputs["real"]["path"]) for half in self.halve_real()]
 
     def find_warnings(self) -> tuple[str, ...]:
         """Return why samples may not be what they seem: dependent, or of unlike strides."""
@@ -153,9 +110,27 @@ class ComparedSides:
             for role, report in self.inputs.items()
             if report[key] > report.get("num_videos", report[key])
         ]
-        if self.what == "clips" and isinstance(self.protocol, FeatureProtocol):
-            found += find_stride_warnings(self.inputs, protocol=self.protocol.to_clips())
-        return tuple(found)
+        return (*found, *self._find_stride_warnings())
+
+    def find_distance_warnings(self, *, is_biased: bool = True) -> tuple[str, ...]:
+        """Return why a distance may not be what it seems: few samples, codecs, sizes, strides.
+
+        Args:
+            is_biased: Whether it is large for few samples, as Frechet distances are.
+        """
+        found = collect_warnings(
+            self.inputs,
+            what=self.what,
+            feature_dim=self.stats["real"].feature_dim,
+            is_biased=is_biased,
+            is_resized=self.samples.frame_size is not None,
+        )
+        return (*found, *self._find_stride_warnings())
+
+    def _find_stride_warnings(self) -> tuple[str, ...]:
+        if not isinstance(self.samples, VideoProtocol):
+            return ()
+        return find_stride_warnings(self.inputs, protocol=self.samples)
 
     def report(self, **values: Any) -> MetricResult:
         """Return a result with everything it depends on."""

@@ -1,11 +1,10 @@
 """Features of many clips in constant memory: read ahead, batched, checked, cached, shared out."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from mocotool.downloads import cache_folder
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.layouts import to_channels_last
 from mocotool.metrics.detectors import Detector
+from mocotool.metrics.reading import read_together
 from mocotool.metrics.sampling import WorkPlan
 from mocotool.metrics.sources import VideoSource
 from mocotool.metrics.statistics import (
@@ -36,6 +36,18 @@ CACHE_LAYOUT = 1  # part of every key; raise it when features change for any oth
 GPU_BATCH_FACTOR = 8
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class FeatureRequest:
+    """Features of some clips or frames of a source."""
+
+    plan: WorkPlan
+    """Which of them."""
+    detector: Detector
+    """What turns them into features."""
+    frame_size: int | None = None
+    """Frames are cut to squares of this size first; `None` leaves them."""
+
+
 def extract_statistics(
     source: VideoSource,
     plan: WorkPlan,
@@ -47,7 +59,7 @@ def extract_statistics(
     processes: Processes | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FeatureStats:
-    """Compute the statistics of a detector's features.
+    """Compute the statistics of a detector's features; arguments as in `extract_together`.
 
     Args:
         source: Where frames come from.
@@ -56,11 +68,41 @@ def extract_statistics(
         frame_size: Frames are cut to squares of this size first; `None` leaves them.
         config: Batches, threads and cache.
         device: Where the detector runs; `None` is the CPU.
+        processes: Those that share the work.
+        progress: Called with the number of features done since the last call, in this process.
+    """
+    (stats,) = extract_together(
+        source,
+        [FeatureRequest(plan, detector, frame_size)],
+        config=config,
+        device=device,
+        processes=processes,
+        progress=progress,
+    )
+    return stats
+
+
+def extract_together(
+    source: VideoSource,
+    requests: Sequence[FeatureRequest],
+    *,
+    config: ExtractionConfig | None = None,
+    device: torch.device | None = None,
+    processes: Processes | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[FeatureStats]:
+    """Compute the statistics of several detectors' features, each frame decoded once for all.
+
+    Args:
+        source: Where frames come from.
+        requests: Which of them, and what turns them into features.
+        config: Batches, threads and cache.
+        device: Where detectors run; `None` is the CPU.
         processes: Those that share the work; each reads its part, all get the whole.
         progress: Called with the number of features done since the last call, in this process.
 
     Returns:
-        Statistics of all features of the plan (of this shard of it, if `config` names one).
+        Statistics of all features of each request (of this shard of it, if `config` names one).
 
     Raises:
         FileFormatError: A frame cannot be decoded, or a feature is NaN; the message names the clip.
@@ -69,78 +111,94 @@ def extract_statistics(
     config = ExtractionConfig() if config is None else config
     processes = Processes() if processes is None else processes
     device = torch.device("cpu") if device is None else device
-    cached = _cache_path(source, plan, detector, frame_size, config) if config.use_cache else None
-    # All or none: whoever has no copy would wait for the others at the gathering.
-    if cached is not None and not processes.any(not cached.is_file()):
-        stats = _read_cached(cached)
-        if progress is not None:
-            progress(stats.num_samples)
-        return stats
-    pieces = _share(len(plan), config.shard, processes)
-    batch_size = config.batch_size or choose_batch_size(detector, device)
-    accumulator: StatsAccumulator | None = None
-    with full_precision():
-        for features in extract_features(
-            source,
-            plan,
-            pieces,
-            detector=detector.to(device),
-            frame_size=frame_size,
-            batch_size=batch_size,
-            num_readers=config.num_readers,
-            device=device,
-        ):
-            accumulator = accumulator or StatsAccumulator(features.shape[1])
-            accumulator.add(features)
+
+    # what is in the cache
+    paths = [
+        _cache_path(source, request, config) if config.use_cache else None for request in requests
+    ]
+    found: dict[int, FeatureStats] = {}
+    for idx, path in enumerate(paths):
+        # All or none: whoever has no copy would wait for the others at the gathering.
+        if path is not None and not processes.any(not path.is_file()):
+            found[idx] = _read_cached(path)
             if progress is not None:
-                progress(len(features))
-    own = accumulator.finish() if accumulator is not None else None
-    stats = gather_statistics(own, processes, device)
-    if cached is not None and processes.is_first:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        write_statistics(stats, cached, meta={"detector": detector.record.name})
-    return stats
+                progress(found[idx].num_samples)
+
+    # one pass over the videos for everything else
+    missing = [idx for idx in range(len(requests)) if idx not in found]
+    batchers = [
+        _Batcher(source, requests[idx], config=config, device=device, progress=progress)
+        for idx in missing
+    ]
+    plans = [requests[idx].plan for idx in missing]
+    shares = [_share(len(plan), config.shard, processes) for plan in plans]
+    pieces = read_together(source, plans, shares, num_readers=config.num_readers)
+    with full_precision(), contextlib.closing(pieces):
+        for place, piece_idx, frames_u8 in pieces:
+            batchers[place].add(piece_idx, frames_u8)
+        own = [batcher.finish() for batcher in batchers]
+
+    for idx, part in zip(missing, own, strict=True):
+        found[idx] = gather_statistics(part, processes, device)
+        path = paths[idx]
+        if path is not None and processes.is_first:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            record = requests[idx].detector.record
+            write_statistics(found[idx], path, meta={"detector": record.name})
+    return [found[idx] for idx in range(len(requests))]
 
 
-def extract_features(
-    source: VideoSource,
-    plan: WorkPlan,
-    pieces: range,
-    *,
-    detector: Detector,
-    frame_size: int | None = None,
-    batch_size: int,
-    num_readers: int = 2,
-    device: torch.device,
-) -> Iterator[Float32]:
-    """Yield a detector's features batch by batch, in the order of the plan.
+class _Batcher:
+    """Turns pieces of a request into features batch by batch, and adds them up.
 
     Each piece is prepared on its own, so that neither the batch size nor the neighbours change it.
-
-    Yields:
-        float32 [n, d], n at most `batch_size` and a piece.
-
-    Raises:
-        FileFormatError: A frame cannot be decoded, a feature is NaN, or the detector gives
-            something else than one row a sample.
     """
-    batch: Tensor | None = None  # one buffer for all: memory stays as it is after the first batch
-    names: list[int] = []  # the piece each sample in it belongs to
-    with contextlib.closing(_read_ahead(source, plan, pieces, num_readers)) as clips:
-        for piece_idx, frames_u8 in clips:
-            sized = frames_u8 if frame_size is None else _cut_square(frames_u8, frame_size)
-            with torch.inference_mode():
-                prepared = detector.prepare(torch.from_numpy(sized).to(device))
-                if batch is None:
-                    capacity = batch_size - 1 + plan.piece_size
-                    batch = prepared.new_empty((capacity, *prepared.shape[1:]))
-                batch[len(names) : len(names) + len(prepared)] = prepared
-            names += [piece_idx] * len(prepared)
-            if len(names) >= batch_size:
-                yield _run(detector, batch[: len(names)], source, plan, names)
-                names.clear()
-    if batch is not None and names:
-        yield _run(detector, batch[: len(names)], source, plan, names)
+
+    def __init__(
+        self,
+        source: VideoSource,
+        request: FeatureRequest,
+        *,
+        config: ExtractionConfig,
+        device: torch.device,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._source, self._plan = source, request.plan
+        self._detector: Detector = request.detector.to(device)
+        self._frame_size, self._device, self._progress = request.frame_size, device, progress
+        self._batch_size = config.batch_size or choose_batch_size(request.detector, device)
+        self._batch: Tensor | None = None  # one buffer for all: memory stays as it is
+        self._names: list[int] = []  # the piece each sample in it belongs to
+        self._sum: StatsAccumulator | None = None
+
+    def add(self, piece_idx: int, frames_u8: FramesU8) -> None:
+        """Take the frames of a piece, uint8 [t, h, w, 3]."""
+        sized = frames_u8 if self._frame_size is None else _cut_square(frames_u8, self._frame_size)
+        with torch.inference_mode():
+            prepared = self._detector.prepare(torch.from_numpy(sized).to(self._device))
+            if self._batch is None:
+                capacity = self._batch_size - 1 + self._plan.piece_size
+                self._batch = prepared.new_empty((capacity, *prepared.shape[1:]))
+            self._batch[len(self._names) : len(self._names) + len(prepared)] = prepared
+        self._names += [piece_idx] * len(prepared)
+        if len(self._names) >= self._batch_size:
+            self._run()
+
+    def finish(self) -> FeatureStats | None:
+        """Return the statistics of everything; `None` if there was nothing."""
+        if self._names:
+            self._run()
+        return None if self._sum is None else self._sum.finish()
+
+    def _run(self) -> None:
+        assert self._batch is not None
+        batch = self._batch[: len(self._names)]
+        features = _run(self._detector, batch, self._source, self._plan, self._names)
+        self._sum = self._sum or StatsAccumulator(features.shape[1])
+        self._sum.add(features)
+        if self._progress is not None:
+            self._progress(len(features))
+        self._names.clear()
 
 
 def choose_batch_size(detector: Detector, device: torch.device) -> int:
@@ -178,30 +236,6 @@ def _share(num_pieces: int, shard: tuple[int, int], processes: Processes) -> ran
     return range(num_pieces * index // count, num_pieces * (index + 1) // count)
 
 
-def _read_ahead(
-    source: VideoSource, plan: WorkPlan, pieces: range, num_readers: int
-) -> Generator[tuple[int, FramesU8]]:
-    """Yield pieces in order; threads decode the next ones meanwhile, a bounded number of them."""
-    if not source.is_threaded:
-        for piece_idx in pieces:
-            yield piece_idx, source.read_clip(*plan[piece_idx])
-        return
-    with ThreadPoolExecutor(num_readers, thread_name_prefix="moco-reader") as pool:
-        ahead: deque[tuple[int, Future[FramesU8]]] = deque()
-        try:
-            for piece_idx in pieces:
-                ahead.append((piece_idx, pool.submit(source.read_clip, *plan[piece_idx])))
-                if len(ahead) > 2 * num_readers:
-                    done, future = ahead.popleft()
-                    yield done, future.result()
-            while ahead:
-                done, future = ahead.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in ahead:
-                future.cancel()
-
-
 def _cut_square(frames_u8: FramesU8, size: int) -> FramesU8:
     squares = square_frames(frames_u8, size)  # [t, 3, size, size]
     return np.ascontiguousarray(to_channels_last(squares))
@@ -230,25 +264,23 @@ def _run(
     return values
 
 
-def _cache_path(
-    source: VideoSource,
-    plan: WorkPlan,
-    detector: Detector,
-    frame_size: int | None,
-    config: ExtractionConfig,
-) -> Path:
-    """Return where these features are kept: the name says all that they depend on."""
-    record = detector.record
+def feature_key(source: VideoSource, request: FeatureRequest, config: ExtractionConfig) -> str:
+    """Return what tells features from others: it says all that they depend on."""
+    record = request.detector.record
     key = {
         "layout": CACHE_LAYOUT,
-        "content": source.fingerprint(plan.video_idxs),
-        "plan": plan.identify(),
-        "detector": [record.name, record.sha256, detector.settings()],
-        "frame_size": frame_size,
+        "content": source.fingerprint(request.plan.video_idxs),
+        "plan": request.plan.identify(),
+        "detector": [record.name, record.sha256, request.detector.settings()],
+        "frame_size": request.frame_size,
         "shard": config.shard,
     }
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "features" / f"{digest[:32]}.npz"
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _cache_path(source: VideoSource, request: FeatureRequest, config: ExtractionConfig) -> Path:
+    """Return where features are kept."""
+    return cache_folder() / "features" / f"{feature_key(source, request, config)}.npz"
 
 
 def _read_cached(path: Path) -> FeatureStats:

@@ -3,12 +3,11 @@
 from mocotool.configs.evaluate import FrameProtocol, SampleProtocol
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
-from mocotool.metrics.distances import Measuring, require_features, split_halves
-from mocotool.metrics.frechet import frechet_distance
-from mocotool.metrics.kernel_distance import kernel_distance
+from mocotool.metrics.distances import report_frechet, report_kernel
+from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
-from mocotool.metrics.sides import Side, collect_warnings
+from mocotool.metrics.sides import Side
 
 
 def compute_fid(
@@ -42,33 +41,11 @@ def compute_fid(
     """
     return repeat_draws(
         FrameProtocol() if protocol is None else protocol,
-        lambda drawn: _report_fid(
+        lambda drawn: report_frechet(
             ComparedSides.measure(real, fake, drawn, detector, measuring),
+            published="FID",
+            ddof=drawn.ddof,
             ground_truth=ground_truth,
-        ),
-    )
-
-
-def _report_fid(sides: ComparedSides, *, ground_truth: bool) -> MetricResult:
-    protocol, name = sides.protocol, sides.inputs["real"]["path"]
-    assert isinstance(protocol, FrameProtocol)
-    stats = sides.stats
-    details = {}
-    if ground_truth:
-        halves = split_halves(stats["real"], name, seed=protocol.seed)
-        details["ground_truth"] = {
-            "value": frechet_distance(*halves, ddof=protocol.ddof),
-            "num_frames_each": halves[0].num_samples,
-        }
-    return sides.report(
-        metric=sides.detector.record.name_metric("FID", general="frechet distance"),
-        value=frechet_distance(stats["real"], stats["fake"], ddof=protocol.ddof),
-        details=details,
-        warnings=collect_warnings(
-            sides.inputs,
-            what="frames",
-            feature_dim=stats["real"].feature_dim,
-            is_resized=protocol.frame_size is not None,
         ),
     )
 
@@ -102,29 +79,9 @@ def compute_kid(
     """
     return repeat_draws(
         SampleProtocol() if protocol is None else protocol,
-        lambda drawn: _report_kid(
+        lambda drawn: report_kernel(
             ComparedSides.measure(real, fake, drawn, detector, measuring),
+            published="KID",
             ground_truth=ground_truth,
         ),
-    )
-
-
-def _report_kid(sides: ComparedSides, *, ground_truth: bool) -> MetricResult:
-    protocol, name = sides.protocol, sides.inputs["real"]["path"]
-    estimate = kernel_distance(*sides.features)
-    details = {}
-    if ground_truth:
-        halves = split_halves(sides.stats["real"], name, seed=protocol.seed)
-        truth = kernel_distance(*(require_features(half, name) for half in halves))
-        details["ground_truth"] = {
-            "value": truth.value,
-            "standard_error": truth.standard_error,
-            "num_frames_each": halves[0].num_samples,
-        }
-    return sides.report(
-        metric=sides.detector.record.name_metric("KID", general="kernel distance"),
-        value=estimate.value,
-        standard_error=estimate.standard_error,
-        details=details,
-        warnings=sides.find_warnings(),
     )

@@ -16,11 +16,14 @@ from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError
 from mocotool.layouts import to_channels_first, to_unit_range
 from mocotool.metrics.detectors import Detector, DetectorRecord, ModuleDetector, record_weights
-from mocotool.metrics.distances import Measuring, describe_detector, report_input, require_features
-from mocotool.metrics.extraction import extract_statistics
+from mocotool.metrics.measuring import (
+    Measuring,
+    describe_detector,
+    measure_side,
+    require_features,
+)
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
-from mocotool.metrics.sampling import plan_clips
 from mocotool.metrics.sources import VideoSource
 from mocotool.networks.c3d import INPUT_SIZE, NUM_FRAMES, load_c3d
 
@@ -144,26 +147,10 @@ def compute_is(
 def _measure_is(
     videos: VideoSource, protocol: ScoreProtocol, detector: Detector, measuring: Measuring
 ) -> MetricResult:
-    plan = plan_clips(
-        videos.num_frames,
-        name=videos.name,
-        choice=protocol.clips,
-        num_frames=NUM_FRAMES,
-        frame_stride=protocol.frame_stride,
-        count=protocol.num_clips,
-        seed=protocol.seed,
+    measured = measure_side(
+        videos, "fake", protocol=protocol, detector=detector, measuring=measuring
     )
-
-    stats = extract_statistics(
-        videos,
-        plan,
-        detector=detector,
-        frame_size=protocol.frame_size,
-        config=measuring.config,
-        device=measuring.device,
-        processes=measuring.processes,
-        progress=measuring.progress,
-    )
+    stats = measured.stats
 
     mean, std = inception_score(
         require_features(stats, videos.name), num_splits=protocol.num_splits, seed=protocol.seed
@@ -176,7 +163,7 @@ def _measure_is(
         std=std if protocol.num_splits > 1 else None,
         protocol={"num_frames": NUM_FRAMES} | dataclasses.asdict(protocol),
         detector=describe_detector(detector, stats.feature_dim),
-        inputs={"videos": report_input(videos, plan, stats.num_samples, "clips")},
+        inputs={"videos": measured.report},
         device=str(measuring.device),
         warnings=(
             f"{stats.num_samples:,} clips: the score grows with their number, "

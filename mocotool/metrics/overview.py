@@ -1,21 +1,38 @@
 """Every metric that the inputs allow, in one go."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from mocotool.configs.evaluate import VideoProtocol
-from mocotool.errors import ConfigError, FileFormatError, MismatchError, UnavailableError
-from mocotool.metrics.detectors import load_video_detector
-from mocotool.metrics.distances import Measuring, compute_fvd, compute_kvd
+from mocotool.configs.eval_features import ManifoldProtocol, TwoSampleProtocol
+from mocotool.configs.evaluate import (
+    ROLES,
+    FrameProtocol,
+    SampleProtocol,
+    ScoreProtocol,
+    SideRole,
+    VideoProtocol,
+)
+from mocotool.errors import (
+    ConfigError,
+    FileFormatError,
+    MismatchError,
+    MocoError,
+    UnavailableError,
+)
+from mocotool.metrics.detectors import Detector
+from mocotool.metrics.distances import compute_fvd, compute_kvd
 from mocotool.metrics.face_distance import compute_acd
 from mocotool.metrics.faces import load_face_embedder
-from mocotool.metrics.frame_detectors import load_frame_detector
 from mocotool.metrics.frame_distances import compute_fid, compute_kid
 from mocotool.metrics.inception_score import compute_is, load_score_detector
+from mocotool.metrics.measuring import Measuring, load_detector, plan_side
 from mocotool.metrics.precision_recall import compute_precision_recall
 from mocotool.metrics.results import MetricResult
-from mocotool.metrics.sides import Side, require_videos
+from mocotool.metrics.sides import SavedStatistics, Side, require_videos
+from mocotool.metrics.statistics import FeatureStats
 from mocotool.metrics.two_sample import compute_two_sample
 
 RowForm = Literal["markdown", "latex"]
@@ -97,6 +114,35 @@ def _show_number(value: float, spread: float | None) -> str:
     return f"{value:.4g}" if spread is None else f"{value:.4g} ± {spread:.2g}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A metric of two sides: what computes it, of which samples and features."""
+
+    compute: Callable[..., MetricResult]
+    detector: str
+    protocol: VideoProtocol | SampleProtocol
+
+
+def _list_comparisons(protocol: VideoProtocol) -> dict[str, _Comparison]:
+    """Return what is compared, by the names that stand for what cannot be."""
+    return {
+        "FVD": _Comparison(compute_fvd, "i3d", protocol),
+        "KVD": _Comparison(compute_kvd, "i3d", protocol),
+        "frechet distance (motion features)": _Comparison(compute_fvd, "motion", protocol),
+        "FID": _Comparison(compute_fid, "inception", FrameProtocol()),
+        "frechet distance (pixel features)": _Comparison(compute_fid, "pixels", FrameProtocol()),
+        "kernel distance (squeezenet features)": _Comparison(
+            compute_kid, "squeezenet", SampleProtocol()
+        ),
+        "nearest-neighbour accuracy (squeezenet features)": _Comparison(
+            compute_two_sample, "squeezenet", TwoSampleProtocol()
+        ),
+        "precision (squeezenet features)": _Comparison(
+            compute_precision_recall, "squeezenet", ManifoldProtocol()
+        ),
+    }
+
+
 def compute_all(
     real: Side,
     fake: Side,
@@ -106,6 +152,9 @@ def compute_all(
     warn: Callable[[str], None] | None = None,
 ) -> Overview:
     """Compute every metric of two sides whose detector is here.
+
+    The videos are read once for the features of all metrics, in memory for some frames of one
+    video at a time; only ACD, which looks for faces, reads its frames again.
 
     Args:
         real: Real videos, or their statistics.
@@ -117,31 +166,54 @@ def compute_all(
     Returns:
         FVD, KVD, motion distance, FID, pixel distance, KID, nearest neighbours and precision by
         SqueezeNet, IS and ACD, as far as they could be computed, real against real beside each.
-        Features that two of them share are computed once, if they are cached.
     """
     settings = VideoProtocol() if protocol is None else protocol
     measuring = Measuring() if measuring is None else measuring
+    skipped: dict[str, str] = {}
 
-    def distance(name: str, *, is_kernel: bool = False) -> MetricResult:
-        detector = load_video_detector(name, protocol=settings, warn=warn)
-        compute = compute_kvd if is_kernel else compute_fvd
-        return compute(
+    # detectors, each loaded once
+    comparisons = _list_comparisons(settings)
+    detectors: dict[str, Detector] = {}
+    for name, comparison in comparisons.items():
+        key = comparison.detector
+        try:
+            if key not in detectors:
+                detectors[key] = load_detector(key, protocol=comparison.protocol, warn=warn)
+        except SKIPPABLE as error:
+            skipped[name] = _explain(error)
+    try:
+        detectors["c3d"] = load_score_detector(warn=warn)
+    except SKIPPABLE as error:
+        skipped["IS"] = _explain(error)
+
+    # one pass over the videos of each side
+    wanted: list[tuple[VideoProtocol | SampleProtocol | ScoreProtocol, Detector]] = [
+        (comparison.protocol, detectors[comparison.detector])
+        for name, comparison in comparisons.items()
+        if name not in skipped
+    ]
+    if "c3d" in detectors:
+        wanted.append((ScoreProtocol(), detectors["c3d"]))
+    known: dict[str, FeatureStats] = {}
+    for role, side in zip(ROLES, (real, fake), strict=True):
+        known.update(_extract_all(side, role, wanted, measuring))
+    measuring = dataclasses.replace(measuring, known=known)
+
+    def compare(comparison: _Comparison) -> MetricResult:
+        return comparison.compute(
             real,
             fake,
-            protocol=settings,
-            detector=detector,
+            protocol=comparison.protocol,
+            detector=detectors[comparison.detector],
             measuring=measuring,
             ground_truth=True,
         )
 
-    def frames(name: str, compute: Callable[..., MetricResult] = compute_fid) -> MetricResult:
-        detector = load_frame_detector(name, warn=warn)
-        return compute(real, fake, detector=detector, measuring=measuring, ground_truth=True)
-
     def score() -> MetricResult:
-        detector = load_score_detector(warn=warn)
-        result = compute_is(require_videos(fake), detector=detector, measuring=measuring)
-        truth = compute_is(require_videos(real), detector=detector, measuring=measuring)
+        result, truth = (
+            compute_is(require_videos(side), detector=detectors["c3d"], measuring=measuring)
+            for side in (fake, real)
+        )
         result.details["ground_truth"] = {"value": truth.value}
         return result
 
@@ -152,23 +224,41 @@ def compute_all(
         )
 
     metrics: dict[str, Callable[[], MetricResult]] = {
-        "FVD": lambda: distance("i3d"),
-        "KVD": lambda: distance("i3d", is_kernel=True),
-        "frechet distance (motion features)": lambda: distance("motion"),
-        "FID": lambda: frames("inception"),
-        "frechet distance (pixel features)": lambda: frames("pixels"),
-        "kernel distance (squeezenet features)": lambda: frames("squeezenet", compute_kid),
-        "nearest-neighbour accuracy (squeezenet features)": lambda: frames(
-            "squeezenet", compute_two_sample
-        ),
-        "precision (squeezenet features)": lambda: frames("squeezenet", compute_precision_recall),
-        "IS": score,
-        "ACD": faces,
+        name: functools.partial(compare, comparison) for name, comparison in comparisons.items()
     }
-    results, skipped = [], {}
+    metrics |= {"IS": score, "ACD": faces}
+    results = []
     for name, compute in metrics.items():
+        if name in skipped:
+            continue
         try:
             results.append(compute())
         except SKIPPABLE as error:
-            skipped[name] = f"{error} ({error.hint})" if error.hint else str(error)
-    return Overview(tuple(results), skipped)
+            skipped[name] = _explain(error)
+    return Overview(tuple(results), {name: skipped[name] for name in metrics if name in skipped})
+
+
+def _extract_all(
+    side: Side,
+    role: SideRole,
+    wanted: Sequence[tuple[VideoProtocol | SampleProtocol | ScoreProtocol, Detector]],
+    measuring: Measuring,
+) -> Mapping[str, FeatureStats]:
+    """Return the features of a side that several metrics want, by their key.
+
+    What cannot be had is left out: the metric that wants it says why.
+    """
+    if isinstance(side, SavedStatistics):
+        return {}
+    requests = []
+    for protocol, detector in wanted:
+        with contextlib.suppress(*SKIPPABLE):
+            requests.append(plan_side(side, role, protocol=protocol, detector=detector))
+    try:
+        return measuring.extract(side, requests)
+    except SKIPPABLE:  # one frame that cannot be decoded concerns only those who want it
+        return {}
+
+
+def _explain(error: MocoError) -> str:
+    return f"{error} ({error.hint})" if error.hint else str(error)

@@ -10,7 +10,7 @@ from mocotool.configs.eval_features import ManifoldProtocol
 from mocotool.errors import MismatchError
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
-from mocotool.metrics.distances import Measuring, require_features, split_halves
+from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import Side
@@ -134,7 +134,7 @@ def compute_precision_recall(
 
 
 def _report_precision_recall(sides: ComparedSides, *, ground_truth: bool) -> MetricResult:
-    protocol, name = sides.protocol, sides.inputs["real"]["path"]
+    protocol = sides.protocol
     assert isinstance(protocol, ManifoldProtocol)
     scores = manifold_scores(*sides.features, num_neighbours=protocol.num_neighbours)
     counts = [len(features) for features in sides.features]
@@ -151,8 +151,7 @@ def _report_precision_recall(sides: ComparedSides, *, ground_truth: bool) -> Met
         },
     }
     if ground_truth:
-        halves = split_halves(sides.stats["real"], name, seed=protocol.seed)
-        pair = [require_features(half, name) for half in halves]
+        pair = sides.real_halves
         truth = manifold_scores(*pair, num_neighbours=protocol.num_neighbours)
         details["ground_truth"] = {
             "value": truth.precision,

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mocotool.configs.evaluate import SampleProtocol, ScoreProtocol
+from mocotool.configs.evaluate import SampleProtocol, ScoreProtocol, VideoProtocol
 from mocotool.metrics.results import MetricResult
 
-P = TypeVar("P", SampleProtocol, ScoreProtocol)
+P = TypeVar("P", bound=VideoProtocol | SampleProtocol | ScoreProtocol)
 
 
 def repeat_draws(protocol: P, measure: Callable[[P], MetricResult]) -> MetricResult:

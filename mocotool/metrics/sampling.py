@@ -26,6 +26,8 @@ class WorkPlan(Protocol):
     def __getitem__(self, piece_idx: int) -> tuple[int, Sequence[int]]:
         """Return a video and which of its frames."""
 
+    what: str
+    """What features are of: "clips" or "frames"."""
     piece_size: int
     """Features that come of one piece, at most."""
 
@@ -51,6 +53,7 @@ class ClipPlan:
         num_short: Videos that were too short.
     """
 
+    what = "clips"
     piece_size = 1
 
     def __init__(
@@ -93,6 +96,7 @@ class FramePlan:
     """
 
     num_short = 0
+    what = "frames"
     piece_size = FRAMES_AT_ONCE
 
     def __init__(self, frames: Int64) -> None:

@@ -236,6 +236,7 @@ def collect_warnings(
     *,
     what: str,
     feature_dim: int,
+    is_biased: bool = True,
     is_resized: bool = False,
 ) -> tuple[str, ...]:
     """Return why a distance between these sides may not be what it seems.
@@ -244,6 +245,7 @@ def collect_warnings(
         reports: What is known of each side.
         what: What is counted: "clips" or "frames".
         feature_dim: Numbers in a feature.
+        is_biased: Whether the distance is large for few samples, as a Frechet distance is.
         is_resized: Whether all frames are made one size first, whatever they are.
     """
     warnings = []
@@ -256,7 +258,7 @@ def collect_warnings(
         count = report.get(f"num_{what}", report.get("num_clips"))
         if count is None:
             continue
-        if count < FEW_SAMPLES:
+        if is_biased and count < FEW_SAMPLES:
             singular = ", and their covariance is singular" if count <= feature_dim else ""
             warnings.append(
                 f"{role}: {count:,} {what}; below {FEW_SAMPLES:,} the distance is large for want "

@@ -11,8 +11,8 @@ from mocotool.configs.evaluate import SampleProtocol
 from mocotool.errors import MismatchError
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
-from mocotool.metrics.distances import Measuring, require_features, split_halves
 from mocotool.metrics.intervals import exact_interval
+from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import Side
@@ -171,7 +171,8 @@ def compute_two_sample(
 
 
 def _report_two_sample(sides: ComparedSides, *, ground_truth: bool) -> MetricResult:
-    protocol, name = sides.protocol, sides.inputs["real"]["path"]
+    protocol = sides.protocol
+    assert isinstance(protocol, SampleProtocol)
     size = min(len(features) for features in sides.features)
     rng = np.random.default_rng(protocol.seed)
     chosen = [features[rng.permutation(len(features))[:size]] for features in sides.features]
@@ -183,8 +184,7 @@ def _report_two_sample(sides: ComparedSides, *, ground_truth: bool) -> MetricRes
         "interval": list(exact_interval(round(2 * size * accuracy.value), 2 * size)),
     }
     if ground_truth:
-        halves = split_halves(sides.stats["real"], name, seed=protocol.seed)
-        pair = [require_features(half, name) for half in halves]
+        pair = sides.real_halves
         details["ground_truth"] = {
             "value": _tell_apart(*pair, protocol=protocol).value,
             f"num_{sides.what}_each": len(pair[0]),

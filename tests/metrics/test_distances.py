@@ -11,9 +11,10 @@ from toy_videos import ToyDetector, draw_videos
 from mocotool.configs.evaluate import ExtractionConfig, VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.metrics.detectors import MotionDetector
-from mocotool.metrics.distances import Measuring, compute_fvd, compute_kvd, feature_settings
+from mocotool.metrics.distances import compute_fvd, compute_kvd
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid
+from mocotool.metrics.measuring import Measuring, feature_settings
 from mocotool.metrics.sides import SavedStatistics, find_stride_warnings, save_statistics
 from mocotool.metrics.statistics import read_statistics
 
@@ -206,7 +207,7 @@ def test_statistics_of_another_stride_do_not_compare(tmp_path):
     real, fake = draw_videos(20, seed=0, num_frames=15), draw_videos(20, seed=1, num_frames=8)
     targets = {role: tmp_path / f"{role}.npz" for role in ("real", "fake")}
     protocol = dataclasses.replace(PROTOCOL, real_stride=2)
-    features = {role: feature_settings(protocol, role) for role in targets}
+    features = {role: feature_settings(protocol, ToyDetector(), role) for role in targets}
     save_statistics(measure(real, fake, real_stride=2), targets, features=features)
     saved = SavedStatistics(*read_statistics(targets["real"]), "real.npz")
     settings = {"detector": MotionDetector(), "measuring": MEASURING}

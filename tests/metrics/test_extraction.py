@@ -8,8 +8,8 @@ from toy_videos import BrokenDetector, ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.errors import FileFormatError, MismatchError
-from mocotool.metrics.extraction import extract_statistics
-from mocotool.metrics.sampling import plan_clips
+from mocotool.metrics.extraction import FeatureRequest, extract_statistics, extract_together
+from mocotool.metrics.sampling import plan_clips, plan_frames
 from mocotool.metrics.statistics import FeatureStats
 
 
@@ -170,3 +170,80 @@ def test_frames_are_cut_to_squares_first(videos):
     stats = extract_statistics(videos, plan(videos), detector=SizeDetector(), frame_size=8)
 
     assert stats.num_samples == 11
+
+
+class CountedVideos(ClipArray):
+    """Says how often each frame was read, and how many at once."""
+
+    def __init__(self, frames_u8, *, is_threaded=False):
+        super().__init__(frames_u8, name="toys")
+        self.is_threaded = is_threaded
+        self.reads = np.zeros(frames_u8.shape[:2], int)
+        self.largest = 0
+
+    def read_clip(self, video_idx, frame_idx):
+        self.reads[video_idx, list(frame_idx)] += 1
+        self.largest = max(self.largest, len(frame_idx))
+        return super().read_clip(video_idx, frame_idx)
+
+
+class ColorDetector(ToyDetector):
+    """The mean colour of each frame."""
+
+    min_frames = 1
+
+    def prepare(self, frames_u8):
+        return frames_u8.float().mean(dim=(1, 2))
+
+
+def list_requests(videos):
+    return [
+        FeatureRequest(plan(videos, choice="centre"), ToyDetector()),
+        FeatureRequest(plan_frames(videos.num_frames), ColorDetector()),
+        FeatureRequest(plan(videos, choice="random", frame_stride=3, seed=1), ToyDetector()),
+        FeatureRequest(plan_frames(videos.num_frames, one_each=True), ColorDetector()),
+        FeatureRequest(plan(videos, choice="all", count=9), ToyDetector(), frame_size=8),
+    ]
+
+
+@pytest.mark.parametrize("is_threaded", [False, True])
+def test_several_detectors_share_one_pass_and_get_what_each_would_alone(is_threaded):
+    frames_u8 = draw_videos(7, seed=0, num_frames=40, size=16)
+    videos = CountedVideos(frames_u8, is_threaded=is_threaded)
+    config = ExtractionConfig(**NO_CACHE)
+    requests = list_requests(videos)
+
+    together = extract_together(videos, requests, config=config)
+
+    assert (videos.reads == 1).all()
+    for request, stats in zip(requests, together, strict=True):
+        alone = extract_statistics(
+            videos,
+            request.plan,
+            detector=request.detector,
+            frame_size=request.frame_size,
+            config=config,
+        )
+        np.testing.assert_array_equal(stats.features, alone.features)
+        np.testing.assert_array_equal(stats.scatter, alone.scatter)
+
+
+def test_one_pass_over_long_videos_holds_a_bounded_number_of_frames():
+    videos = CountedVideos(draw_videos(1, seed=0, num_frames=500, size=16))
+    requests = list_requests(videos)
+
+    extract_together(videos, requests, config=ExtractionConfig(**NO_CACHE))
+
+    assert videos.largest <= 64
+    assert videos.reads.mean() < 1.2
+
+
+def test_what_is_cached_is_not_read_again_for_those_who_lack_it():
+    videos = CountedVideos(draw_videos(5, seed=0, num_frames=40, size=16))
+    requests = list_requests(videos)
+    extract_together(videos, requests[1:2])
+    videos.reads[:] = 0
+
+    extract_together(videos, requests[:2])
+
+    assert videos.reads.sum() == 5 * 4

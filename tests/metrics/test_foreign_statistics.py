@@ -10,9 +10,10 @@ from toy_videos import ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, VideoProtocol
 from mocotool.errors import FileFormatError, MismatchError
-from mocotool.metrics.distances import Measuring, compute_fvd
+from mocotool.metrics.distances import compute_fvd
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid, compute_kid
+from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.sides import open_side
 from mocotool.metrics.statistics import FeatureStats
 

@@ -8,9 +8,9 @@ from toy_videos import draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, SampleProtocol
 from mocotool.errors import MismatchError
-from mocotool.metrics.distances import Measuring
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_kid
+from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.two_sample import compute_two_sample
 
 MEASURING = Measuring(config=ExtractionConfig(use_cache=False))

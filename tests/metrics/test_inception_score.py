@@ -10,8 +10,8 @@ from toy_videos import ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, ScoreProtocol
 from mocotool.errors import ConfigError
-from mocotool.metrics.distances import Measuring
 from mocotool.metrics.inception_score import compute_is, inception_score
+from mocotool.metrics.measuring import Measuring
 
 
 def test_sure_and_even_classes_score_their_number():

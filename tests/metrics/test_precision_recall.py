@@ -13,8 +13,8 @@ from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.errors import MismatchError
 from mocotool.metrics import precision_recall
 from mocotool.metrics.detectors import MotionDetector
-from mocotool.metrics.distances import Measuring
 from mocotool.metrics.frame_detectors import PixelDetector
+from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.precision_recall import compute_precision_recall, manifold_scores
 from mocotool.metrics.two_sample import compute_two_sample
 

@@ -1,0 +1,240 @@
+"""One side measured under a protocol: planned, extracted and reported alike for all metrics."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from mocotool.configs.eval_features import FeatureProtocol
+from mocotool.configs.evaluate import (
+    ExtractionConfig,
+    SampleProtocol,
+    ScoreProtocol,
+    SideRole,
+    VideoProtocol,
+)
+from mocotool.errors import ConfigError, FileFormatError
+from mocotool.metrics.detectors import VIDEO_DETECTORS, Detector, load_video_detector
+from mocotool.metrics.extraction import (
+    FeatureRequest,
+    extract_together,
+    feature_key,
+)
+from mocotool.metrics.frame_detectors import load_frame_detector
+from mocotool.metrics.sampling import ClipPlan, FramePlan, plan_clips, plan_frames
+from mocotool.metrics.sides import (
+    MeasuredSide,
+    SavedStatistics,
+    Side,
+    check_comparable,
+    name_source,
+    report_saved,
+)
+from mocotool.metrics.sources import VideoSource
+from mocotool.metrics.statistics import FeatureStats, Float32
+from mocotool.training.distributed import Processes
+
+Plan = ClipPlan | FramePlan
+Progress = Callable[[int], None]
+Protocol = VideoProtocol | SampleProtocol | ScoreProtocol
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Measuring:
+    """How a side is measured, whatever is measured."""
+
+    config: ExtractionConfig = dataclasses.field(default_factory=ExtractionConfig)
+    """Batches, threads, cache and shard."""
+    device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cpu"))
+    """Where the detector runs."""
+    processes: Processes = dataclasses.field(default_factory=Processes)
+    """Those that share the work."""
+    progress: Progress | None = None
+    """Called with the number of features done since the last call."""
+    known: Mapping[str, FeatureStats] = dataclasses.field(default_factory=dict)
+    """Features that were extracted before, by `feature_key`."""
+
+    def extract(
+        self, source: VideoSource, requests: list[FeatureRequest]
+    ) -> dict[str, FeatureStats]:
+        """Return the statistics of some requests by their key, those not known in one pass."""
+        wanted = {feature_key(source, request, self.config): request for request in requests}
+        missing = {key: wanted[key] for key in wanted if key not in self.known}
+        found = extract_together(
+            source,
+            list(missing.values()),
+            config=self.config,
+            device=self.device,
+            processes=self.processes,
+            progress=self.progress,
+        )
+        fresh = dict(zip(missing, found, strict=True))
+        return {key: fresh[key] if key in fresh else self.known[key] for key in wanted}
+
+
+def load_detector(
+    name: str, *, protocol: Protocol, warn: Callable[[str], None] | None = None
+) -> Detector:
+    """Load what turns samples into features: of clips or of frames, as the protocol has it.
+
+    Raises:
+        ConfigError: There is no detector of that name, or clips are too short for it.
+        UnavailableError: Its weights are not here.
+    """
+    clips = protocol if isinstance(protocol, VideoProtocol) else None
+    if isinstance(protocol, FeatureProtocol) and name in VIDEO_DETECTORS:
+        clips = protocol.to_clips()
+    if clips is None:
+        return load_frame_detector(name, warn=warn)
+    detector = load_video_detector(name, protocol=clips, warn=warn)
+    check_clip_length(clips, detector)
+    return detector
+
+
+def check_clip_length(protocol: VideoProtocol, detector: Detector) -> None:
+    """Check that clips are long enough for a detector.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    if protocol.num_frames < detector.min_frames:
+        raise ConfigError(
+            f"clips of {protocol.num_frames} frames, the detector {detector.record.name} needs "
+            f"at least {detector.min_frames}",
+            hint=f"--num-frames {detector.min_frames}",
+        )
+
+
+def choose_samples(protocol: Protocol, detector: Detector) -> VideoProtocol | SampleProtocol:
+    """Return what a protocol says of samples: of clips if the detector looks at them, else frames.
+
+    Raises:
+        ConfigError: Clips are too short for the detector.
+    """
+    if isinstance(protocol, ScoreProtocol):
+        protocol = protocol.to_clips(num_frames=detector.min_frames)
+    elif isinstance(protocol, FeatureProtocol) and detector.min_frames > 1:
+        protocol = protocol.to_clips()
+    if isinstance(protocol, VideoProtocol):
+        check_clip_length(protocol, detector)
+    return protocol
+
+
+def feature_settings(protocol: Protocol, detector: Detector, role: SideRole) -> dict[str, Any]:
+    """Return the settings that the features of a side's samples depend on."""
+    samples = choose_samples(protocol, detector)
+    if not isinstance(samples, VideoProtocol):
+        return {"frame_size": samples.frame_size}
+    names = ("num_frames", "frame_size", "resize", "interpolation")
+    return {name: getattr(samples, name) for name in names} | {
+        "frame_stride": samples.stride_of(role)
+    }
+
+
+def plan_side(
+    side: VideoSource, role: SideRole, *, protocol: Protocol, detector: Detector
+) -> FeatureRequest:
+    """Choose what is measured of a side.
+
+    Args:
+        side: Videos or latents.
+        role: Which of the protocol's clip choices and counts holds.
+        protocol: Which samples.
+        detector: What turns them into features.
+
+    Raises:
+        FileFormatError: No clip is long enough.
+        ConfigError: Clips are too short for the detector.
+    """
+    samples = choose_samples(protocol, detector)
+    count = samples.num_real if role == "real" else samples.num_fake
+    plan: Plan
+    if isinstance(samples, VideoProtocol):
+        plan = plan_clips(
+            side.num_frames,
+            name=side.name,
+            choice=samples.real_clips if role == "real" else samples.fake_clips,
+            num_frames=samples.num_frames,
+            frame_stride=samples.stride_of(role),
+            count=count,
+            seed=samples.seed,
+        )
+    else:
+        plan = plan_frames(
+            side.num_frames,
+            one_each=samples.frames == "one",
+            count=count,
+            seed=samples.seed,
+        )
+    return FeatureRequest(plan, detector, samples.frame_size)
+
+
+def measure_side(
+    side: Side,
+    role: SideRole,
+    *,
+    protocol: Protocol,
+    detector: Detector,
+    measuring: Measuring | None = None,
+) -> MeasuredSide:
+    """Compute one side's statistics under a protocol; arguments as in `plan_side`.
+
+    Args:
+        side: Videos, latents, or statistics, which are taken as they are.
+        role: Which of the protocol's clip choices and counts holds.
+        protocol: Which samples.
+        detector: What turns them into features.
+        measuring: Device, batches, cache and progress.
+
+    Raises:
+        MismatchError: The statistics are of other features.
+        FileFormatError: No clip is long enough, or one cannot be measured.
+    """
+    if isinstance(side, SavedStatistics):
+        record = dataclasses.asdict(detector.record)
+        settings = feature_settings(protocol, detector, role)
+        check_comparable(side, detector=record, features=settings)
+        return MeasuredSide(side.stats, report_saved(side))
+    measuring = Measuring() if measuring is None else measuring
+    request = plan_side(side, role, protocol=protocol, detector=detector)
+    (stats,) = measuring.extract(side, [request]).values()
+    return MeasuredSide(stats, report_input(side, request.plan, stats.num_samples))
+
+
+def describe_detector(detector: Detector, feature_dim: int) -> dict[str, Any]:
+    """Return what a result says of its detector."""
+    return dataclasses.asdict(detector.record) | {"feature_dim": feature_dim} | detector.settings()
+
+
+def report_input(side: VideoSource, plan: Any, num_samples: int) -> dict[str, Any]:
+    """Return what a result says of videos that were measured.
+
+    Args:
+        side: The videos.
+        plan: Which parts of them.
+        num_samples: How many features came of it.
+    """
+    described = side.describe()
+    return {
+        "path": name_source(side.name),
+        **described,
+        "num_short": described.get("num_short", 0) + plan.num_short,
+        f"num_{plan.what}": num_samples,
+        "fingerprint": side.fingerprint(plan.video_idxs),
+    }
+
+
+def require_features(stats: FeatureStats, name: str) -> Float32:
+    """Return the features themselves.
+
+    Raises:
+        FileFormatError: They were too many to be kept.
+    """
+    if stats.features is None:
+        raise FileFormatError(
+            f"{name}: only statistics are left of its {stats.num_samples:,} features, "
+            "which is not enough here",
+            hint="measure fewer clips: features are kept up to 256 MB",
+        )
+    return stats.features
