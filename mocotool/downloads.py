@@ -1,7 +1,7 @@
 """Published weights of detectors and perceptual networks, in a cache that checks what they are.
 
-Nothing is fetched unless asked (`moco fetch NAME`). A file is hashed before anything opens it; a
-wrong hash is refused. Where nobody published a hash, the first file seen is trusted, its hash is
+Nothing is fetched unless asked (`moco fetch NAME`, or an address in place of the name). A file is
+hashed before anything opens it; a wrong hash is refused. Where nobody published a hash, the first file seen is trusted, its hash is
 written down, and every later one must have it.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mocotool import __version__
+from mocotool.addresses import address_of, check_safe, parse_address
 from mocotool.errors import ConfigError, UnavailableError
 from mocotool.files import HASH_CHUNK_BYTES, atomic_path, check_input_file, sha256_file
 
@@ -137,11 +138,20 @@ def cached_path(name: str) -> Path:
 
 
 def describe_weights(name: str) -> PublishedWeights:
-    """Return what is known of the weights called `name`.
+    """Return what is known of the weights called `name`, which may be an address.
 
     Raises:
-        ConfigError: There are no weights of that name.
+        ConfigError: There are no weights of that name, or the address is not safe.
     """
+    if address_of(name) is not None:
+        address = parse_address(name)
+        return PublishedWeights(
+            name=address.name,
+            file_name=address.file_name,
+            url=address.url,
+            purpose="named by its address",
+            sha256=address.sha256,
+        )
     try:
         return PUBLISHED[name]
     except KeyError:
@@ -166,7 +176,10 @@ def find_weights(name: str, *, file: Path | str | None = None) -> Path:
         return check_input_file(Path(file))
     path = cached_path(name)
     if not path.is_file():
-        raise UnavailableError(f"the weights {name!r} are not here", hint=how_to_get(weights))
+        what = f"{name}: not fetched yet"
+        if address_of(name) is None:
+            what = f"the weights {name!r} are not here"
+        raise UnavailableError(what, hint=how_to_get(weights))
     _check_identity(weights, path, where=str(path))
     return path
 
@@ -183,6 +196,12 @@ def how_to_get(weights: PublishedWeights) -> str:
         f"`moco fetch {weights.name}`; or download {weights.url} ({check}) by hand and put it at "
         f"{cached_path(weights.name)}"
     )
+
+
+def known_sha256(name: str) -> str | None:
+    """Return the sha256 that a file has to have: the published one, or that of the first seen."""
+    weights = describe_weights(name)
+    return weights.sha256 or _trusted().get(weights.file_name)
 
 
 def is_published(name: str, file: Path) -> bool | None:
@@ -264,7 +283,7 @@ def _download(
     if num_here:
         request.add_header("Range", f"bytes={num_here}-")
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        response = _opener().open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code != 416:  # nothing is left to send: what is here is whole, or not this file
             raise
@@ -291,6 +310,18 @@ def _download(
                 f"{weights.name}: {weights.url} was cut short by {response.length:,} bytes",
                 hint=f"`moco fetch {weights.name}` again goes on where it stopped",
             )
+
+
+def _opener() -> Any:
+    """Return what opens addresses, and follows them to others only while nobody can listen in."""
+    import urllib.request
+
+    class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *args: Any) -> Any:
+            check_safe(args[-1])  # the new address
+            return super().redirect_request(*args)
+
+    return urllib.request.build_opener(_SafeRedirects)
 
 
 def _starts_at(response: Any, position: int) -> bool:

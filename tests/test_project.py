@@ -26,6 +26,7 @@ IMPORT_ORDER = (
     "devices",
     "npz",
     "plots",
+    "addresses",
     "downloads",
     "weights",
     "networks",

@@ -5,22 +5,23 @@ from typing import Annotated
 import typer
 
 from mocotool.cli.report import Report
-from mocotool.downloads import PUBLISHED, cached_path, describe_weights, fetch
+from mocotool.downloads import PUBLISHED, cached_path, describe_weights, fetch, known_sha256
 
 
 def fetch_command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
-            help="What to download; nothing lists what there is.",
+            metavar="[NAME|URL]...",
+            help="What to download, also a generator by https://host/file or "
+            "hf://owner/repo/file; nothing lists what there is.",
             autocompletion=lambda: list(PUBLISHED),
         ),
     ] = None,
     *,
     report: Report,
 ) -> None:
-    """Download weights of detectors into the cache, and check them.
+    """Download weights into the cache, and check them.
 
     An interrupted download goes on where it stopped. A file that is not the
     published one is refused before anything opens it. The cache is
@@ -29,9 +30,9 @@ def fetch_command(
     Example: moco fetch i3d
     """
     wanted = [describe_weights(name) for name in names or []]
-    for weights in wanted:
+    for name, weights in zip(names or [], wanted, strict=True):
         with report.progress(weights.name, weights.size_bytes) as advance:
-            fetch(weights.name, progress=advance, note=report.note)
+            fetch(name, progress=advance, note=report.note)
     report.result(
         {
             weights.name: {
@@ -39,7 +40,7 @@ def fetch_command(
                 "is_here": cached_path(weights.name).is_file(),
                 "purpose": weights.purpose,
                 "url": weights.url,
-                "sha256": weights.sha256,
+                "sha256": weights.sha256 or known_sha256(weights.name),
                 "licence": weights.licence,
             }
             for weights in wanted or PUBLISHED.values()

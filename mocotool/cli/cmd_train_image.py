@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from mocotool.cli import options as opt
+from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Chosen
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.files import check_input_file, check_input_folder
+from mocotool.files import check_input_folder
 
 SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p", "kid")
 
@@ -49,8 +50,7 @@ def train_image_command(
     given |= settings.typed(TrainImageConfig)
     config = TrainImageConfig(**given)
     check_input_folder(videos)
-    if generator is not None:
-        check_input_file(generator)
+    check_optional_file(generator)
 
     from mocotool.runs.train_image import plan_image_run, train_image_run
     from mocotool.training.distributed import is_first_process

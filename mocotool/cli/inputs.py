@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mocotool.addresses import address_of
 from mocotool.cli.streams import choose_input, open_input
 from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
@@ -31,7 +32,12 @@ def choose_latents(source: str | None, *, command: str) -> str:
 
 
 def check_optional_file(path: Path | None) -> Path | None:
-    """Return `path` if it was left out or can be read."""
+    """Return `path` if it was left out or can be read; an address if its file has been fetched."""
+    if (address := address_of(path)) is not None:
+        from mocotool.downloads import find_weights
+
+        find_weights(address)
+        return path
     return None if path is None else check_input_file(path)
 
 

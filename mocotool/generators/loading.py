@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from mocotool.addresses import address_of, parse_address
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.devices import resolve_device
 from mocotool.errors import FileFormatError, MocoWarning
@@ -54,7 +55,8 @@ def load_generator(
     """Load a frozen image generator from any supported file, without running anything in it.
 
     Args:
-        path: The file, or the folder of a BigGAN-PyTorch run; `None` or
+        path: The file, or the folder of a BigGAN-PyTorch run; "https://host/file" or
+            "hf://owner/repo/file" is what `fetch` has put into the cache; `None` or
             "bundled:people.safetensors" is the one inside the package.
         device: Where to put it: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What its convolutions compute in; the weights stay float32.
@@ -65,7 +67,7 @@ def load_generator(
 
     Raises:
         FileFormatError: The file is damaged, unsafe, or not a supported generator.
-        UnavailableError: The device is not there.
+        UnavailableError: The device is not there, or the address has not been fetched.
 
     Warns:
         MocoWarning: The file has a tensor that the network does not use.
@@ -98,6 +100,10 @@ def resolve_path(path: str | Path | None) -> tuple[Path, str]:
     if isinstance(path, str) and path.startswith(BUNDLED_PREFIX):
         folder = Path(__file__).resolve().parent.parent / "bundled"
         return folder / Path(path.removeprefix(BUNDLED_PREFIX)).name, path
+    if (address := address_of(path)) is not None:
+        from mocotool.downloads import find_weights
+
+        return find_weights(address), parse_address(address).name
     file = Path(path)
     file = choose_in_folder(file) if file.is_dir() else file
     return file, portable_path(file)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import torch
 
-from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.addresses import address_of
+from mocotool.downloads import find_weights
+from mocotool.errors import ConfigError, FileFormatError, MismatchError, UnavailableError
 from mocotool.files import is_plain_file, sha256_file
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import BUNDLED_PREFIX, load_generator
@@ -58,7 +60,8 @@ def load_recorded_generator(
 
     Its path comes first; where there is no such file, or another one by now, files of that name
     and then of any name are looked for beside the artefact, and taken if their sha256 is the
-    recorded one. An artefact from somebody else may name any path: only plain files are opened.
+    recorded one. An artefact from somebody else may name any path: only plain files are opened,
+    and of addresses only what was fetched before.
 
     Args:
         record: What the artefact says of its generator.
@@ -72,6 +75,9 @@ def load_recorded_generator(
         MismatchError: Only files with another content are there.
     """
     if record.path.startswith(BUNDLED_PREFIX):
+        return load_generator(record.path, device=device, precision=precision)
+    is_address = address_of(record.path) is not None
+    if is_address and _is_fetched(record):
         return load_generator(record.path, device=device, precision=precision)
     changed: Path | None = None
     for path in _named(record, beside):
@@ -89,8 +95,18 @@ def load_recorded_generator(
         )
     raise FileFormatError(
         f"{name}: was made with {record.path}, which is not there (sha256 {record.sha256[:12]})",
-        hint="say where the generator is with --generator FILE",
+        hint=f"`moco fetch {record.path}`, or --generator FILE"
+        if is_address
+        else "say where the generator is with --generator FILE",
     )
+
+
+def _is_fetched(record: FileRecord) -> bool:
+    """Tell whether the cache has what an artefact says was at an address."""
+    try:
+        return sha256_file(find_weights(record.path)) == record.sha256
+    except (ConfigError, UnavailableError):
+        return False
 
 
 def _named(record: FileRecord, beside: Sequence[Path]) -> Iterator[Path]:

@@ -1,0 +1,90 @@
+"""Files named by an address: `https://host/file`, or `hf://owner/repo/file` on Hugging Face."""
+
+import dataclasses
+import hashlib
+import re
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from mocotool.errors import ConfigError
+
+HUB = "https://huggingface.co"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+MAX_NAME = 100
+EXPECTED = "expected https://host/file.pkl or hf://owner/repo/file.pkl"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """Where a file is published."""
+
+    name: str
+    """The address without its hash, which is what the file is called."""
+    url: str
+    """Where it is downloaded from."""
+    file_name: str
+    """What it is called in the cache: unlike for every other address."""
+    sha256: str | None
+    """The hash that the address itself gives, after "#sha256="."""
+
+
+def address_of(place: Path | str | None) -> str | None:
+    """Return the address that a name or a path stands for, or `None` if it is a file's.
+
+    A path has lost one of the two strokes: `Path("https://a/b")` is "https:/a/b".
+    """
+    found = re.match(r"(https?|hf):/+(?=[^/])", str(place))
+    return None if found is None else f"{found[1]}://{str(place)[found.end() :]}"
+
+
+def parse_address(text: str) -> Address:
+    """Turn an address into where to download from, and what to call the file.
+
+    `hf://owner/repo@REVISION/file` takes another revision than "main"; "#sha256=..." at the end
+    says which file it has to be.
+
+    Raises:
+        ConfigError: It is no address that can be fetched safely.
+    """
+    plain, _, fragment = text.partition("#")
+    known = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
+    if fragment and known is None:
+        raise ConfigError(f"{text}: expected #sha256= and 64 hexadecimal digits at the end")
+    url = _hub_url(plain) if plain.startswith("hf://") else plain
+    check_safe(url)
+    last = re.sub(r"[^\w.-]", "_", urlsplit(url).path.rpartition("/")[2])[-MAX_NAME:]
+    digest = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    return Address(
+        name=plain,
+        url=url,
+        file_name=f"{digest}-{last or 'file'}",
+        sha256=known[1].lower() if known else None,
+    )
+
+
+def check_safe(url: str) -> None:
+    """Check that what comes from an address cannot be changed on the way.
+
+    Raises:
+        ConfigError: It is neither https nor of this machine, or no address at all.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or not url.isprintable() or " " in url:
+        raise ConfigError(f"{url}: no address, {EXPECTED}")
+    if parts.username or parts.password:
+        raise ConfigError(f"{parts.hostname}: an address with a name or a password in it")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
+        raise ConfigError(f"{url}: not https, so that anybody on the way could change the file")
+
+
+def _hub_url(text: str) -> str:
+    parts = [part for part in text.removeprefix("hf://").split("/") if part]
+    if len(parts) < 3 or ".." in parts:
+        raise ConfigError(f"{text}: expected hf://owner/repo/file or hf://owner/repo@revision/file")
+    owner, (repo, _, revision) = parts[0], parts[1].partition("@")
+    file = "/".join(quote(part) for part in parts[2:])
+    return f"{HUB}/{quote(owner)}/{quote(repo)}/resolve/{quote(revision or 'main')}/{file}"
