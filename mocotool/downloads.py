@@ -1,8 +1,8 @@
 """Published weights of detectors and perceptual networks, in a cache that checks what they are.
 
 Nothing is fetched unless asked (`moco fetch NAME`, or an address in place of the name). A file is
-hashed before anything opens it; a wrong hash is refused. Where nobody published a hash, the first file seen is trusted, its hash is
-written down, and every later one must have it.
+hashed before anything opens it; a wrong hash is refused. Where nobody published a hash, the first
+file seen is trusted, its hash is written down, and every later one must have it.
 """
 
 import dataclasses
