@@ -1,14 +1,22 @@
 """Which device a command runs on and in which precision."""
 
 import contextlib
+import functools
+import os
+import re
 import sys
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mocotool.errors import ConfigError, UnavailableError
+from mocotool.errors import ConfigError, MocoWarning, UnavailableError
 
+DRIVER_FILE = Path("/proc/driver/nvidia/version")
+DRIVER_VERSION = re.compile(r"Kernel Module.*?\s(\d+(?:\.\d+)+)")
+DEVICE_FILES = Path("/dev")
 STAGED_BYTES = 2**16  # the CUDA driver takes so much over at once
 DTYPES = {
     "fp32": torch.float32,
@@ -17,6 +25,8 @@ DTYPES = {
     "fp16": torch.float16,
 }
 
+_is_chosen = False
+
 
 def resolve_device(name: str) -> torch.device:
     """Turn "auto", "cpu", "cuda", "cuda:N" or "mps" into a device that is there.
@@ -24,11 +34,22 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ConfigError: The name is none of these.
         UnavailableError: This machine or this build of torch has no such device.
+
+    Warns:
+        MocoWarning: "auto" is the CPU although there is an NVIDIA GPU, which torch cannot use.
     """
     if name == "auto":
-        if torch.cuda.is_available():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a driver; said better below
+            has_cuda = torch.cuda.is_available()
+        if has_cuda and is_under_torchrun():  # each process will take its own
+            return torch.device("cuda")
+        if has_cuda:
             return torch.device("cuda", torch.cuda.current_device())
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        _warn_of_unusable_gpu()
+        return torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -45,6 +66,68 @@ def resolve_device(name: str) -> torch.device:
             f"--device {name}: not available on this machine", hint="use --device auto"
         )
     return device
+
+
+def is_under_torchrun() -> bool:
+    """Tell whether several processes were started together."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@functools.cache
+def _warn_of_unusable_gpu() -> None:
+    """Say once why a GPU that is there is left out."""
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if is_hidden or not (DEVICE_FILES / "nvidia0").exists():
+        return
+    driver = read_driver_version() or "of an unknown version"
+    if torch.version.cuda is None:
+        why = f"torch {torch.__version__} is built without CUDA"
+    else:
+        made_for = f"torch {torch.__version__} for CUDA {torch.version.cuda}"
+        why = f"{made_for} cannot use its driver, {driver}"
+    warnings.warn(f"there is an NVIDIA GPU, but {why}; the CPU computes", MocoWarning, stacklevel=3)
+
+
+def read_driver_version() -> str | None:
+    """Return the version of NVIDIA's driver, or `None` where the system does not tell."""
+    with contextlib.suppress(OSError):
+        found = DRIVER_VERSION.search(DRIVER_FILE.read_text(encoding="ascii", errors="ignore"))
+        return found.group(1) if found else None
+    return None
+
+
+def describe_device(device: torch.device, precision: torch.dtype = torch.float32) -> str:
+    """Say in a few words where and in what a command computes: "cuda:0 (NVIDIA H100) in bf16"."""
+    names = {dtype: name for name, dtype in DTYPES.items() if name != "tf32"}
+    name = names[precision]
+    if device.type != "cuda":
+        return f"{'the CPU' if device.type == 'cpu' else device} in {name}"
+    if precision is torch.float32 and torch.backends.cudnn.allow_tf32:
+        name = "tf32"
+    return f"{device} ({torch.cuda.get_device_name(device)}) in {name}"
+
+
+def describe_gpu(device: torch.device) -> dict[str, str]:
+    """Return what numbers depend on besides torch: GPU, driver, CUDA and cuDNN; none elsewhere."""
+    if device.type != "cuda":
+        return {}
+    facts = {
+        "gpu": torch.cuda.get_device_name(device),
+        "driver": read_driver_version(),
+        "cuda": torch.version.cuda,
+        "cudnn": str(torch.backends.cudnn.version()),
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def find_idle_gpus(device: torch.device) -> str | None:
+    """Say how further GPUs would be used, where there are some and one process was started."""
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if count == 1 or is_under_torchrun():
+        return None
+    return (
+        f"one of {count} GPUs is used; `torchrun --nproc-per-node {count} -m mocotool ...` uses all"
+    )
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
@@ -86,12 +169,16 @@ def _cpu_flags() -> frozenset[str]:
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """Turn "auto", "fp32", "tf32", "bf16" or "fp16" into the dtype heavy layers compute in.
 
-    "auto" is bf16 where the hardware has it, else fp32. "tf32" is float32 whose products a GPU may
+    "auto" is bf16 where the hardware has it, else fp32, which also a GPU without bf16 computes in
+    when bf16 is asked for. "tf32" is float32 whose products a GPU may
     round to 10 bits; torch does so in convolutions unless told otherwise, and from this call on it
     is told, for the whole process.
 
     Raises:
         ConfigError: The name is none of these, or fp16 or tf32 was asked for on the CPU.
+
+    Warns:
+        MocoWarning: bf16 was asked for, and the GPU has none.
 
     Source:
         Official code: float32 throughout.
@@ -99,9 +186,17 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """
     if name == "tf32" and device.type != "cuda":
         raise ConfigError("--precision tf32: a CUDA device alone has it", hint="--precision fp32")
+    global _is_chosen  # noqa: PLW0603 - torch's own switches are global as well
+    _is_chosen = True
     _allow_tf32(name == "tf32")
     if name == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+    if name == "bf16" and device.type == "cuda" and not has_fast_bf16(device):
+        model = torch.cuda.get_device_name(device)
+        warnings.warn(
+            f"--precision bf16: {model} has no bf16, so fp32 is taken", MocoWarning, stacklevel=2
+        )
+        return torch.float32
     if name == "fp16" and device.type == "cpu":
         raise ConfigError(
             "--precision fp16: not supported on the CPU", hint="use --precision bf16 or fp32"
@@ -110,6 +205,15 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         return DTYPES[name]
     except KeyError:
         raise ConfigError(f"--precision {name}: expected auto, fp32, tf32, bf16 or fp16") from None
+
+
+def choose_full_precision() -> None:
+    """Compute in float32 proper unless `resolve_precision` has chosen otherwise.
+
+    Torch's own default lets a GPU round the products of convolutions to 10 bits.
+    """
+    if not _is_chosen:
+        _allow_tf32(False)
 
 
 def _allow_tf32(is_allowed: bool) -> None:

@@ -63,7 +63,7 @@ def invert_folder(
     from mocotool.inversion.encoder import check_encoder_fits, load_encoder
     from mocotool.latents import write_latents
 
-    device, precision = computing.resolve()
+    device, precision = computing.resolve(report)
     network = load_generator(generator, device=device, precision=precision)
     guess = None if encoder is None else load_encoder(encoder, device=device)
     if guess is not None:

@@ -74,7 +74,7 @@ def motion(
     from mocotool.metrics.motion import compute_motion
     from mocotool.metrics.sides import open_side, require_videos
 
-    device, precision = computing.resolve()
+    device, precision = computing.resolve(report)
     clips = require_videos(
         open_side(real, generator=generator, device=device, precision=precision, warn=report.warn)
     )

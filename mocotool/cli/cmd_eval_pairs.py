@@ -91,7 +91,7 @@ def _compare(
     from mocotool.metrics.pairs import compute_lpips, compute_psnr, compute_ssim
     from mocotool.metrics.sides import open_side, require_videos
 
-    device, precision = computing.resolve()
+    device, precision = computing.resolve(report)
     first, second = (
         require_videos(
             open_side(

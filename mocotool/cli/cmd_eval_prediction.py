@@ -59,7 +59,7 @@ def prediction(
     from mocotool.trajectory import check_motion_fits
     from mocotool.video.listing import list_videos
 
-    device, precision = computing.resolve()
+    device, precision = computing.resolve(report)
     listing = list_videos(videos, min_frames=config.num_frames, warn=report.warn)
     model = load_motion(motion, pca=pca, device=device)
     assert model.origin is not None

@@ -198,7 +198,7 @@ def invert(
     from mocotool.video.pictures import write_png
     from mocotool.video.stills import find_stills
 
-    device, precision = computing.resolve()
+    device, precision = computing.resolve(report)
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
     network = load_generator(generator, device=device, precision=precision)
     loaded = load_features(chosen, weights, device)

@@ -47,7 +47,9 @@ def pca(
     from mocotool.plots import draw_variance_curve
     from mocotool.video.pictures import write_png
 
-    source = load_generator(generator, device=resolve_device(device))
+    place = resolve_device(device)
+    report.name_device(place)
+    source = load_generator(generator, device=place)
     with report.progress("latents", config.num_samples) as advance:
         basis = fit_pca_basis(source, config=config, progress=advance)
     if config.num_components is None and basis.num_components < DEFAULT_NUM_COMPONENTS:

@@ -47,6 +47,7 @@ def render(
         report.quiet |= not processes.is_first
         device = processes.device
         precision = resolve_precision(computing.precision, device)
+        report.name_device(device, precision, shares=True)
 
         @functools.cache
         def load_named() -> "Generator":

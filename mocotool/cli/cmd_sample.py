@@ -63,6 +63,8 @@ def sample(
     with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
         device = processes.device
+        precision = resolve_precision(computing.precision, device)
+        report.name_device(device, precision, shares=True)
         model = load_motion(motion, pca=pca, step_size=step_size, device=device)
         assert model.origin is not None
         network = find_generator(
@@ -70,7 +72,7 @@ def sample(
             model.generator_record,
             name=model.origin.path,
             device=device,
-            precision=resolve_precision(computing.precision, device),
+            precision=precision,
         )
         report.warn_if(check_motion_fits(model, network))
         begin = None if start is None else read_trajectory(start, find_generator=lambda: network)[0]

@@ -39,9 +39,9 @@ def train_encoder_command(
     from mocotool.inversion.encoder import save_encoder, train_encoder
 
     device = resolve_device(computing.device)
-    source = load_generator(
-        generator, device=device, precision=resolve_training_precision(computing.precision, device)
-    )
+    precision = resolve_training_precision(computing.precision, device)
+    report.name_device(device, precision)
+    source = load_generator(generator, device=device, precision=precision)
     began = time.perf_counter()
     with report.progress("steps", config.num_steps) as advance:
         fit = train_encoder(source, config=config, progress=advance)

@@ -37,7 +37,7 @@ def traverse(
     from mocotool.pca import fit_pca_basis
     from mocotool.trajectory import traverse_basis
 
-    device, precision = computing.resolve()
+    device, precision = computing.resolve(report)
     network = load_generator(generator, device=device, precision=precision)
     if pca is not None:
         basis = read_basis(pca)

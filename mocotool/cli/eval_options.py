@@ -121,6 +121,7 @@ def start_measuring(
     with joined_processes(resolve_device(device)) as processes:
         if not processes.is_first:
             report.quiet = True
+        report.name_device(processes.device, shares=True)
         with report.progress(what) as advance:
             yield Measuring(
                 config=config, device=processes.device, processes=processes, progress=advance

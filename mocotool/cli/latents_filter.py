@@ -56,7 +56,7 @@ class LatentsFilter:
         from mocotool.generators.loading import load_generator
 
         assert self.generator is not None
-        device, precision = self.computing.resolve()
+        device, precision = self.computing.resolve(self.report)
         return load_generator(self.generator, device=device, precision=precision)
 
     def load_generator(
@@ -74,7 +74,7 @@ class LatentsFilter:
         """
         if self.generator is not None:
             return self.named_generator
-        device, precision = self.computing.resolve()
+        device, precision = self.computing.resolve(self.report)
         if or_bundled and record is None:
             from mocotool.generators.loading import load_generator
 

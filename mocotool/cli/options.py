@@ -9,6 +9,8 @@ import typer
 if TYPE_CHECKING:
     import torch
 
+    from mocotool.cli.report import Report
+
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Computing")
 ]
@@ -30,8 +32,8 @@ class Computing:
         ),
     ] = "auto"
 
-    def resolve(self) -> "tuple[torch.device, torch.dtype]":
-        """Return the device and the precision.
+    def resolve(self, report: "Report") -> "tuple[torch.device, torch.dtype]":
+        """Return the device and the precision, and say what they are.
 
         Raises:
             ConfigError: There is no such device or precision.
@@ -40,7 +42,9 @@ class Computing:
         from mocotool.devices import resolve_device, resolve_precision
 
         device = resolve_device(self.device)
-        return device, resolve_precision(self.precision, device)
+        precision = resolve_precision(self.precision, device)
+        report.name_device(device, precision)
+        return device, precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

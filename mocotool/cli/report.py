@@ -16,6 +16,8 @@ from mocotool.cli.streams import is_terminal
 from mocotool.errors import MocoWarning
 
 if TYPE_CHECKING:
+    import torch
+
     from mocotool.training.listeners import RunProgress
 
 Advance = Callable[[int], None]
@@ -57,6 +59,31 @@ class Report:
         """Say on stderr what may surprise the user."""
         if not self.quiet:
             typer.echo(printable(f"moco: warning: {text}"), err=True)
+
+    def name_device(
+        self,
+        device: "torch.device",
+        precision: "torch.dtype | None" = None,
+        *,
+        shares: bool = False,
+    ) -> None:
+        """Say where and in what a command computes: of the CPU only where somebody looks.
+
+        Args:
+            device: Where.
+            precision: In what; `None` is float32.
+            shares: Whether `torchrun` would share the work among GPUs.
+        """
+        import torch
+
+        from mocotool.devices import describe_device, find_idle_gpus
+
+        # On the CPU a person may want to know, and a log of errors need not begin with it.
+        if device.type != "cpu" or is_terminal(sys.stderr):
+            self.note(f"computing on {describe_device(device, precision or torch.float32)}")
+        idle = find_idle_gpus(device) if shares else None
+        if idle is not None:
+            self.note(idle)
 
     def warn_if(self, text: str | None) -> None:
         """Say a warning that a check may have returned."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mocotool.addresses import address_of, parse_address
 from mocotool.configs.generator import GeneratorOptions
-from mocotool.devices import resolve_device
+from mocotool.devices import choose_full_precision, resolve_device
 from mocotool.errors import FileFormatError, MocoWarning
 from mocotool.files import atomic_path
 from mocotool.generators.base import Generator, GeneratorOrigin
@@ -59,7 +59,8 @@ def load_generator(
             "hf://owner/repo/file" is what `fetch` has put into the cache; `None` or
             "bundled:people.safetensors" is the one inside the package.
         device: Where to put it: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: What its convolutions compute in; the weights stay float32.
+        precision: What its convolutions compute in; the weights stay float32. float32 means all
+            of its bits, on a GPU too, unless `resolve_precision("tf32", device)` came before.
         options: What a BigGAN-PyTorch file does not say of itself; `None` for its usual settings.
 
     Returns:
@@ -73,6 +74,7 @@ def load_generator(
         MocoWarning: The file has a tensor that the network does not use.
     """
     target = resolve_device(device) if isinstance(device, str) else device
+    choose_full_precision()
     file, recorded_path = resolve_path(path)
     weights, sha256 = read_generator_weights(file, options)
     try:

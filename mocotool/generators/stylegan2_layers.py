@@ -18,6 +18,7 @@ from mocotool.generators.resampling import filter_2d, fir_kernel, upsample_2d
 LRELU_SLOPE = 0.2
 SQRT2 = math.sqrt(2.0)
 DEMODULATION_EPS = 1e-8
+HALF_CLAMP = 256.0  # of activations in float16 where a file says none; stylegan2-ada's `conv_clamp`
 
 
 class FullyConnectedLayer(nn.Module):
@@ -78,6 +79,36 @@ def modulated_conv2d(
     return F.conv2d(x, weight, padding=weight.shape[-1] // 2), factors
 
 
+def normalize_before(
+    weight: Tensor, styles: Tensor, factors: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Scale styles and weights down before a convolution, and its result up behind it.
+
+    Demodulation takes any scale out again, so the result is the same; but in float16 sums over 512
+    channels and large styles pass its largest number on the way, 65,504, if nothing is done.
+
+    Args:
+        weight: [c_out, c_in, k, k].
+        styles: [n, c_in].
+        factors: From `demodulation_factors`, [n, c_out].
+
+    Returns:
+        The three, so that sums of products are no larger than `sqrt(c_in * k * k)` times what goes
+        in.
+
+    Source:
+        Official code: stylegan2-ada-pytorch, `modulated_conv2d` (pre-normalises by the largest
+            weight and the largest style in float16).
+    """
+    fan_in = weight[0].numel()
+    largest = weight.abs().amax(dim=(1, 2, 3)) * math.sqrt(fan_in)  # [c_out]
+    largest = largest.clamp(min=torch.finfo(torch.float32).tiny)
+    # No gradient flows into what is divided out again.
+    peak = styles.detach().abs().amax(dim=1, keepdim=True)  # [n, 1]
+    peak = peak.clamp(min=torch.finfo(torch.float32).tiny)
+    return weight / largest[:, None, None, None], styles / peak, factors * peak * largest
+
+
 def demodulation_factors(weight: Tensor, styles: Tensor) -> Tensor:
     """Return what scales each sample's output channels to unit weight norm, [n, c_out]."""
     energy = weight.to(torch.float32).square().sum(dim=(2, 3))  # [c_out, c_in]
@@ -129,23 +160,28 @@ class SynthesisLayer(nn.Module):
         limit = None if self.conv_clamp is None else self.conv_clamp * gain / SQRT2
         # A compiler fuses by itself, and cannot trace what is written into memory used before.
         if not self.weight.requires_grad and not torch.compiler.is_compiling():
+            weight: Tensor = self.weight
+            factors = demodulation_factors(self.weight, styles)
+            if x.dtype is torch.float16:
+                weight, styles, factors = normalize_before(weight, styles, factors)
+                limit = HALF_CLAMP * gain / SQRT2 if limit is None else limit
             return run_frozen_layer(
                 x,
                 styles,
-                demodulation_factors(self.weight, styles) * gain,
-                weight=self.weight,
+                factors * gain,
+                weight=weight,
                 bias=bias,
                 noise=noise,
                 kernel=self.resample_filter * 4.0 if self.up else None,
                 slope=LRELU_SLOPE,
                 limit=limit,
             )
-        x, factors = modulated_conv2d(x, self.weight, styles, up=self.up)
+        x, scales = modulated_conv2d(x, self.weight, styles, up=self.up)
         if self.up:
             x = filter_2d(x, self.resample_filter * 4.0, padding=1)
-        assert factors is not None
+        assert scales is not None
         bias = bias.to(x.dtype)[None, :, None, None]
-        x = torch.addcmul(bias, x, (factors * gain).to(x.dtype)[:, :, None, None])
+        x = torch.addcmul(bias, x, (scales * gain).to(x.dtype)[:, :, None, None])
         if noise is not None:
             x = x + noise.to(x.dtype)
         x = F.leaky_relu(x, LRELU_SLOPE, inplace=True)
@@ -170,10 +206,17 @@ class ToRGBLayer(nn.Module):
         styles = self.affine(w) * self.weight_gain
         n, _, height, width = x.shape
         # So few outputs that per-sample weights cost less than one more pass over x.
-        weight = (self.weight[None, :, :, 0, 0] * styles[:, None, :]).to(x.dtype)  # [n, img, c_in]
+        weight = self.weight[None, :, :, 0, 0] * styles[:, None, :]  # [n, img, c_in]
+        peak = None
+        if x.dtype is torch.float16:  # what no demodulation scales could be too large for it
+            root = math.sqrt(weight.shape[2])
+            peak = weight.detach().abs().amax(dim=(1, 2), keepdim=True) * root  # [n, 1, 1]
+            peak = peak.clamp(min=torch.finfo(torch.float32).tiny)
+            weight = weight / peak
+        weight = weight.to(x.dtype)
         pixels = x.permute(0, 2, 3, 1).reshape(n, height * width, -1)  # [n, h*w, c_in]
         y = torch.matmul(pixels, weight.transpose(1, 2)).to(torch.float32)  # [n, h*w, img]
-        y = y + self.bias
+        y = (y if peak is None else y * peak) + self.bias
         if self.conv_clamp is not None:
             y = y.clamp(-self.conv_clamp, self.conv_clamp)
         return y.reshape(n, height, width, -1).permute(0, 3, 1, 2)

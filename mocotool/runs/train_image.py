@@ -11,7 +11,12 @@ from torch import Tensor
 
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.devices import resolve_device, resolve_training_precision
+from mocotool.devices import (
+    describe_device,
+    find_idle_gpus,
+    resolve_device,
+    resolve_training_precision,
+)
 from mocotool.image_training.plan import PLANNED, fit_budget, plan_training
 from mocotool.image_training.start import adopt_network, load_start
 from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer
@@ -212,6 +217,9 @@ def _prepare(
         config = dataclasses.replace(config, **taken)
         asked = [*asked, *taken]
     dtype = resolve_training_precision(precision, processes.device)
+    heard.note(f"computing on {describe_device(processes.device, dtype)}")
+    if (idle := find_idle_gpus(processes.device)) is not None:
+        heard.note(idle)
     start = None
     if generator is not None:
         resolution = config.resolution if "resolution" in asked else None

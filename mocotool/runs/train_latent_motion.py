@@ -9,7 +9,7 @@ from typing import Any
 
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
-from mocotool.devices import resolve_device, resolve_training_precision
+from mocotool.devices import describe_device, resolve_device, resolve_training_precision
 from mocotool.files import sha256_file
 from mocotool.generators.base import Generator
 from mocotool.generators.recorded import find_generator
@@ -229,7 +229,9 @@ def _prepare(
     `begun` holds the settings of the run to go on with, whose planned ones stay.
     """
     trajectory = read_latents(latents)
-    source = _find_generator(generator, trajectory, latents, device=device, precision=precision)
+    source = _find_generator(
+        generator, trajectory, latents, device=device, precision=precision, heard=heard
+    )
     misfit = check_latents_fit(trajectory, source, name=str(latents))
     if misfit is not None:
         heard.warn(misfit)
@@ -252,14 +254,17 @@ def _find_generator(
     *,
     device: str,
     precision: str,
+    heard: Listeners,
 ) -> Generator:
     place = resolve_device(device)
+    dtype = resolve_training_precision(precision, place)
+    heard.note(f"computing on {describe_device(place, dtype)}")
     return find_generator(
         None if generator is None else Path(generator),
         trajectory.meta.generator,
         name=str(latents),
         device=place,
-        precision=resolve_training_precision(precision, place),
+        precision=dtype,
     )
 
 

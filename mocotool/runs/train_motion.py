@@ -14,7 +14,13 @@ from torch import Tensor
 from mocotool.basis import PCABasis
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_motion import AUTO, TrainMotionConfig
-from mocotool.devices import resolve_device, resolve_training_precision
+from mocotool.devices import (
+    describe_device,
+    describe_gpu,
+    find_idle_gpus,
+    resolve_device,
+    resolve_training_precision,
+)
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import load_generator
 from mocotool.metrics.held_out_motion import HeldOutMotion
@@ -264,6 +270,9 @@ def _prepare(
         list_videos(videos, min_frames=span, warn=heard.warn), config.held_out, note=heard.note
     )
     dtype = resolve_training_precision(precision, processes.device)
+    heard.note(f"computing on {describe_device(processes.device, dtype)}")
+    if (idle := find_idle_gpus(processes.device)) is not None:
+        heard.note(idle)
     source = load_generator(generator, device=processes.device, precision=dtype)
 
     start = find_start(motion_path, init_run=run_path, epoch=epoch, pca=basis_path)
@@ -396,7 +405,11 @@ def _write_motion(
         motion,
         run.path / name,
         config=dataclasses.asdict(config),
-        notes={"steps": step, "trained_by": run.command},
+        notes={
+            "steps": step,
+            "trained_by": run.command,
+            **describe_gpu(run.processes.device),
+        },
     )
 
 

@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
+from mocotool.devices import describe_gpu
 from mocotool.errors import ConfigError, UnavailableError
 
 
@@ -101,6 +102,7 @@ class Processes:
             "processes": self.world_size,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
+            **describe_gpu(self.device),
         }
 
     def barrier(self) -> None:
@@ -156,6 +158,7 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
     NCCL on CUDA devices, where each process takes the one of its local rank; gloo elsewhere.
 
     Raises:
+        ConfigError: `device` names one GPU for all of them.
         UnavailableError: The processes have no device each that they can join on.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -163,6 +166,11 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
         return
     if device.type == "cuda":
         local_rank = int(os.environ["LOCAL_RANK"])
+        if device != torch.device("cuda"):  # one of them has a number
+            raise ConfigError(
+                f"--device {device}: each process of torchrun takes a GPU of its own",
+                hint="--device cuda; CUDA_VISIBLE_DEVICES=0,2 chooses among GPUs",
+            )
         if local_rank >= torch.cuda.device_count():
             raise UnavailableError(
                 f"process {local_rank} has no CUDA device of its own, torch sees "

@@ -5,7 +5,9 @@ import torch
 from reference.stylegan2_synthesis import ReferenceSynthesis
 
 from mocotool.errors import ConfigError, MismatchError
+from mocotool.generators import stylegan2_layers
 from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.generators.stylegan2_layers import SynthesisLayer
 
 
 def make(architecture="skip", conv_clamp=None, **arch):
@@ -101,3 +103,51 @@ def test_bf16_stays_near_float32():
     rough = generator.set_precision(torch.bfloat16).synthesis(w)
 
     assert (rough - exact).abs().mean() < 0.02 * exact.std()
+
+
+# Half precision
+
+
+@pytest.fixture
+def wide_network():
+    """512 channels, as in a network of 1024 pixels, and weights that are far from small."""
+    torch.manual_seed(0)
+    network = StyleGAN2(
+        z_dim=16, w_dim=16, img_resolution=8, channels=[512, 512], num_mapping_layers=2
+    ).freeze()
+    for layer in network.modules():
+        if isinstance(layer, SynthesisLayer):
+            layer.weight.mul_(8.0)
+    return network
+
+
+@pytest.mark.parametrize("scale", [1.0, 300.0, 3e4])
+def test_float16_survives_large_styles(wide_network, scale):
+    w = torch.randn(2, 16, generator=torch.Generator().manual_seed(1)) * scale
+    with torch.no_grad():
+        full = wide_network.synthesis(w)
+        half = wide_network.set_precision(torch.float16).synthesis(w)
+
+    assert half.isfinite().all()
+    assert (half - full).abs().mean() < 0.01 * full.abs().mean()
+
+
+def test_styles_that_are_all_zero_are_finite_in_float16(wide_network):
+    for layer in wide_network.modules():
+        if isinstance(layer, SynthesisLayer):
+            layer.affine.bias.zero_()
+
+    with torch.no_grad():
+        img = wide_network.set_precision(torch.float16).synthesis(torch.zeros(1, 16))
+
+    assert img.isfinite().all()
+
+
+def test_float16_without_the_normalisation_overflows(wide_network, monkeypatch):
+    monkeypatch.setattr(stylegan2_layers, "normalize_before", lambda *tensors: tensors)
+    w = torch.randn(2, 16, generator=torch.Generator().manual_seed(1)) * 3e4
+
+    with torch.no_grad():
+        img = wide_network.set_precision(torch.float16).synthesis(w)
+
+    assert not img.isfinite().all()

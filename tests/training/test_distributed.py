@@ -101,6 +101,21 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         pass
 
 
+def test_one_gpu_for_all_processes_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+
+    with (
+        pytest.raises(
+            ConfigError, match="--device cuda:1: each process of torchrun takes"
+        ) as error,
+        joined_processes(torch.device("cuda", 1)),
+    ):
+        pass
+
+    assert "CUDA_VISIBLE_DEVICES" in error.value.hint
+
+
 @pytest.mark.slow
 def test_two_processes_agree(tmp_path):
     script = tmp_path / "two.py"
