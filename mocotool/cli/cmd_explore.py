@@ -48,7 +48,7 @@ def explore(
     from mocotool.explore.opening import load_explorer
     from mocotool.explore.server import ExploreServer
 
-    device, precision = computing.resolve()
+    device, precision = computing.resolve(report)
     with report.progress("latents", config.num_samples) as advance:
         explorer = load_explorer(
             source,
