@@ -1,4 +1,4 @@
-"""Memory and disk space that ran out, as errors for the user.
+"""Memory and disk space that ran out and names that no file can have, as errors for the user.
 
 They come up anywhere, as exceptions of Python, NumPy and PyTorch, and none of them is a bug.
 """
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from mocotool.errors import ConfigError, MocoError, UnavailableError
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+IMPOSSIBLE_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
+SHOWN_LETTERS = 60  # of a name that is too long
 # The CPU's allocator has a plain RuntimeError for it; CUDA's has a class, and words of its own.
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 AMOUNT = re.compile(r"allocate ([\d.]+) ?([KMGTP]?i?B|bytes)")
@@ -17,7 +19,7 @@ LEAN_OPTIONS = ("--batch-size", "--chunk-size", "--graph-mb", "--num-videos", "-
 
 
 def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | None:
-    """Return an error for the user if memory or disk space ran out, else `None`.
+    """Return an error for the user if memory, disk space or names are to blame, else `None`.
 
     Args:
         error: What was raised.
@@ -29,6 +31,11 @@ def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | N
                 f"{error.filename or 'a file'}: no permission ({error.strerror})",
                 hint="`ls -l` shows who may do what",
             )
+        if error.errno in IMPOSSIBLE_NAMES:
+            name = str(error.filename or "a file")
+            name = name if len(name) <= SHOWN_LETTERS else f"{name[:SHOWN_LETTERS]}..."
+            reason = str(error.strerror)
+            return ConfigError(f"{name}: {reason[:1].lower()}{reason[1:]}", hint="choose another")
         if error.errno not in FULL_DISK:
             return None
         where = error.filename or "output"  # streams have no name

@@ -75,6 +75,25 @@ def test_a_missing_permission_is_named_with_its_file():
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        *(("info", "{}"), ("render", "{}.npz"), ("pca", "-o", "{}.npz"), ("convert", "{}")),
+        *(("eval", "fvd", "{}", "{}"), ("train-image", "--videos", "{}", "-o", "run")),
+        *(("train-image", "--videos", ".", "-o", "{}"), ("gallery", "{}"), ("plot-run", "{}")),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_no_file_can_have_is_a_sentence(words, run_moco, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    result = run_moco(*(word.format("y" * 300) for word in words))
+
+    assert result.exit_code in (2, 3)
+    assert result.stderr.startswith("moco: error: yyy")
+    assert "name too long" in result.stderr.lower()
+
+
+@pytest.mark.parametrize(
     "error",
     [OSError(errno.EBADF, "Bad file descriptor"), RuntimeError("shapes cannot be multiplied")],
     ids=repr,
