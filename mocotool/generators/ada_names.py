@@ -21,6 +21,12 @@ def ada_keywords(generator: Generator) -> dict[str, Any]:
             hint="leave out --to, for the native format",
         )
     arch = generator.arch
+    if arch.get("joint_normalization"):
+        raise MismatchError(
+            "stylegan2-ada-pytorch brings latents and classes to unit length one by one, this "
+            "older network both together",
+            hint="leave out --to, for the native format",
+        )
     base, most = find_channel_rule(arch["channels"])
     names = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
     return {name: arch[name] for name in names} | {

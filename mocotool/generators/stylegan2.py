@@ -38,9 +38,11 @@ class MappingNetwork(nn.Module):
         lr_multiplier: float = 0.01,
         layer_features: int | None = None,
         embed_features: int | None = None,
+        joint_normalization: bool = False,
     ) -> None:
         super().__init__()
         self.num_layers = num_layers
+        self.joint_normalization = joint_normalization
         self.c_dim = c_dim
         if c_dim:
             self.embed = FullyConnectedLayer(c_dim, embed_features or w_dim)
@@ -55,11 +57,15 @@ class MappingNetwork(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
         """Map z [n, z_dim] and one-hot c [n, c_dim] to w [n, w_dim]; see `base.Mapping`."""
-        x = normalize_2nd_moment(z.to(torch.float32))
+        parts = [z.to(torch.float32)]
         if self.c_dim:
             if c is None:
                 raise MismatchError(f"the generator needs a class, one-hot [n, {self.c_dim}]")
-            x = torch.cat([x, normalize_2nd_moment(self.embed(c.to(torch.float32)))], dim=1)
+            parts.append(self.embed(c.to(torch.float32)))
+        if self.joint_normalization:
+            x = normalize_2nd_moment(torch.cat(parts, dim=1))
+        else:
+            x = torch.cat([normalize_2nd_moment(part) for part in parts], dim=1)
         for i in range(self.num_layers):
             x = getattr(self, f"fc{i}")(x)
         return x if truncation_psi == 1.0 else self.w_avg.lerp(x, truncation_psi)
@@ -258,6 +264,8 @@ class StyleGAN2(Generator):
         conv_clamp: Limit on activations, as in files trained with half precision, or `None`.
         layer_features: Width of the mapping's inner layers, where it is not `w_dim`.
         embed_features: Width of its embedding of classes, where it is not `w_dim`.
+        joint_normalization: Whether z and the embedding are brought to unit length together, as in
+            conditional networks from before StyleGAN2-ADA, and not each by itself.
     """
 
     kind: ClassVar[str] = "stylegan2"
@@ -278,6 +286,7 @@ class StyleGAN2(Generator):
         conv_clamp: float | None = None,
         layer_features: int | None = None,
         embed_features: int | None = None,
+        joint_normalization: bool = False,
     ) -> None:
         super().__init__()
         self._arch = {
@@ -295,6 +304,7 @@ class StyleGAN2(Generator):
         # Named only where they are of their own, as in few files.
         widths = {"layer_features": layer_features, "embed_features": embed_features}
         self._arch |= {name: width for name, width in widths.items() if width is not None}
+        self._arch |= {"joint_normalization": True} if joint_normalization else {}
         self.resolution = img_resolution
         self.img_channels = img_channels
         self.z_dim = z_dim
@@ -308,6 +318,7 @@ class StyleGAN2(Generator):
             lr_multiplier=mapping_lr_multiplier,
             layer_features=layer_features,
             embed_features=embed_features,
+            joint_normalization=joint_normalization,
         )
         self.synthesis: SynthesisNetwork = SynthesisNetwork(
             w_dim=w_dim,

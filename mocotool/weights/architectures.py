@@ -72,8 +72,12 @@ FRACTIONS = frozenset(
         *("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"),
     }
 )
-OPTIONAL: dict[str, Any] = {"layer_features": (1, MAX_WIDTH), "embed_features": (1, MAX_WIDTH)}
-"""Widths that a StyleGAN2 file names only where they are not those of w."""
+OPTIONAL: dict[str, Any] = {
+    "layer_features": (1, MAX_WIDTH),
+    "embed_features": (1, MAX_WIDTH),
+    "joint_normalization": bool,
+}
+"""What a StyleGAN2 file names only where it is not as in most."""
 MAY_BE_EMPTY = frozenset({"attention_blocks"})
 
 
@@ -83,8 +87,8 @@ def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
     Raises:
         FileFormatError: It is not.
     """
-    widths = OPTIONAL if kind == "stylegan2" else {}
-    arguments = ARGUMENTS[kind] | {name: rule for name, rule in widths.items() if name in arch}
+    rare = OPTIONAL if kind == "stylegan2" else {}
+    arguments = ARGUMENTS[kind] | {name: rule for name, rule in rare.items() if name in arch}
     if arch.keys() != arguments.keys():
         odd = sorted(map(shown, arch.keys() ^ arguments.keys()))
         raise FileFormatError(f"the architecture lacks or adds {', '.join(odd[:6])}")

@@ -57,6 +57,9 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
     resolution = settings["img_resolution"]
     blocks = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
     complete(converted, blocks, has_noise=settings.pop("use_noise"))
+    if OLD_LABELS in values:
+        settings |= {"joint_normalization": True}
+        complete_old_labels(converted)
     return GeneratorWeights(
         kind="stylegan2",
         arch=settings
@@ -174,6 +177,7 @@ def read_settings(network: Record) -> dict[str, Any]:
 # TensorFlow name -> (torch name, what to do with the numbers).
 RULES: tuple[tuple[str, str, str], ...] = (
     (r"dlatent_avg", "mapping.w_avg", ""),
+    (r"mapping/LabelConcat/weight", "mapping.embed.weight", "dense"),
     (r"mapping/LabelEmbed/(weight|bias)", r"mapping.embed.\1", "dense"),
     (r"mapping/Dense(\d+)/(weight|bias)", r"mapping.fc\1.\2", "dense"),
     (r"synthesis/4x4/Const/const", "synthesis.b4.const", "first"),
@@ -183,6 +187,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (r"synthesis/(\d+)x\1/ToRGB/(.*)", r"synthesis.b\1.torgb.\2", "conv"),
     (r"synthesis/(\d+)x\1/Skip/weight", r"synthesis.b\1.skip.weight", "up"),
 )
+OLD_LABELS = "mapping/LabelConcat/weight"
 NOISE = re.compile(r"synthesis/noise(\d{1,2})")
 
 
@@ -232,6 +237,22 @@ def convert_tensor(target: str, value: Tensor, layout: str) -> tuple[str, Tensor
             value = value.flip(0, 1) if layout == "up" else value
             return target, value.permute(3, 2, 0, 1)
     return target, value
+
+
+def complete_old_labels(values: dict[str, Tensor]) -> None:
+    """Give the classes' embedding of networks from before ADA the form of the later one.
+
+    Source:
+        Follows: NVlabs/stylegan2, G_mapping: a plain product with LabelConcat/weight
+            [c_dim, z_dim], without bias or equalised learning rate, joined to z before both are
+            normalised together.
+    """
+    weight = values["mapping.embed.weight"]
+    if weight.ndim != 2 or not weight.numel():
+        raise FileFormatError(f"{OLD_LABELS} has the shape {list(weight.shape)}")
+    features, classes = weight.shape
+    values["mapping.embed.weight"] = weight * math.sqrt(classes)  # which our layer divides by
+    values["mapping.embed.bias"] = torch.zeros(features)
 
 
 def infer_architecture(values: dict[str, Tensor]) -> str:

@@ -427,6 +427,38 @@ def test_tensorflow_mappings_with_widths_of_their_own_open(tmp_path):
     assert_close(read.synthesis(w), made.synthesis(w), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("z_dim", [8, 12])
+def test_classes_of_tensorflow_networks_from_before_ada_open(z_dim, tmp_path):
+    torch.manual_seed(3)
+    made = StyleGAN2(
+        z_dim=z_dim, w_dim=12, img_resolution=8, channels=[8, 8], num_mapping_layers=2
+    ).freeze()
+    theirs = torch.randn(3, z_dim)
+    first = torch.randn(12, 2 * z_dim)
+    variables = {"LabelConcat/weight": theirs.numpy(), "Dense0/weight": first.t().numpy()}
+    path = tmp_path / "g.pkl"
+    path.write_bytes(stylegan2_tensorflow_pickle(made, mapping=variables, label_size=3))
+
+    read = load_generator(path)
+
+    # As the program of that time: joined, normalised together, then its layers.
+    z, c = torch.randn(4, z_dim), torch.eye(3)[[0, 1, 2, 1]]
+    x = torch.cat([z, c @ theirs], dim=1)
+    x = x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+    state = made.mapping.state_dict()
+    for weight, bias in ((first, state["fc0.bias"]), (state["fc1.weight"], state["fc1.bias"])):
+        x = x @ weight.t() * 0.01 / weight.shape[1] ** 0.5 + bias * 0.01
+        x = torch.where(x > 0, x, 0.2 * x) * 2**0.5
+    assert (read.c_dim, read.arch["joint_normalization"]) == (3, True)
+    assert_close(read.mapping(z, c), x, rtol=1e-4, atol=1e-6)
+    with (tmp_path / "g.safetensors").open("wb") as file:
+        write_generator(read, file)
+    again = load_generator(tmp_path / "g.safetensors")
+    assert torch.equal(again.mapping(z, c), read.mapping(z, c))
+    with (tmp_path / "g.pt").open("wb") as file, pytest.raises(MismatchError, match="one by one"):
+        write_ada(read, file)
+
+
 def test_another_resampling_filter_is_refused_by_name(tmp_path):
     generator = small_stylegan2()
     generator.synthesis.b8.resample_filter.fill_(1 / 16)

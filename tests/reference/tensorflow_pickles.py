@@ -14,9 +14,16 @@ class Network:
         self.__dict__.update(state)
 
 
-def stylegan2_tensorflow_pickle(generator, *, further=(), **settings):
-    """Return a pickle of one of our StyleGAN2 networks, in TensorFlow's names and layouts."""
-    outer, mapping, synthesis = {}, {}, dict(further)
+def stylegan2_tensorflow_pickle(generator, *, further=(), mapping=(), **settings):
+    """Return a pickle of one of our StyleGAN2 networks, in TensorFlow's names and layouts.
+
+    Args:
+        generator: The network.
+        further: Variables of the synthesis beside it.
+        mapping: Variables of the mapping beside it, or in place of its own.
+        **settings: What the network was built with, beside its sizes.
+    """
+    outer, replaced, mapping, synthesis = {}, dict(mapping), {}, dict(further)
     for name, value in generator.state_dict().items():
         _, *parts = name.split(".")
         if name == "mapping.w_avg":
@@ -34,6 +41,7 @@ def stylegan2_tensorflow_pickle(generator, *, further=(), **settings):
         "mapping_layers": arch["num_mapping_layers"],
         "conv_clamp": arch["conv_clamp"],
     }
+    mapping |= replaced
     return tensorflow_pickle(synthesis, mapping=mapping, outer=outer, **(sizes | settings))
 
 
