@@ -49,6 +49,8 @@ def explore(
     from mocotool.explore.server import ExploreServer
 
     device, precision = computing.resolve(report)
+    if pca is None:
+        report.note(f"no --pca: computing a basis of {config.num_samples} latents")
     with report.progress("latents", config.num_samples) as advance:
         explorer = load_explorer(
             source,

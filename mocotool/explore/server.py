@@ -5,7 +5,6 @@ address holds a secret, and what asks without it, under another host's name or f
 page is refused.
 """
 
-import contextlib
 import hmac
 import io
 import json
@@ -13,6 +12,7 @@ import secrets
 import select
 import socket
 import struct
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,6 +118,11 @@ class ExploreServer(ThreadingHTTPServer):
         """Of the page, secret included."""
         return f"http://{HOST}:{self.server_port}/{self.token}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Show the traceback of a bug; a client that went away is none."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
     def server_close(self) -> None:
         """Take no more requests, end the streams, and wait until nothing is computed."""
         self.is_stopping.set()
@@ -154,12 +159,11 @@ class _Request(BaseHTTPRequestHandler):
         elif name not in answers:
             self._answer(HTTPStatus.NOT_FOUND, "There is no such page; no files are served.")
         else:
-            with contextlib.suppress(ConnectionError, TimeoutError):  # the client went away
-                try:
-                    answers[name](query)
-                except MocoError as error:
-                    hint = f" ({error.hint})" if error.hint else ""
-                    self._answer(HTTPStatus.BAD_REQUEST, f"{error}{hint}")
+            try:
+                answers[name](query)
+            except MocoError as error:
+                hint = f" ({error.hint})" if error.hint else ""
+                self._answer(HTTPStatus.BAD_REQUEST, f"{error}{hint}")
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 

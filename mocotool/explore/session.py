@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 from mocotool.basis import PCABasis
 from mocotool.configs.edit import EditConfig, Move
@@ -13,7 +14,7 @@ from mocotool.configs.explore import MAX_FRAMES, ExploreView
 from mocotool.configs.path import PathConfig
 from mocotool.configs.render import DEFAULT_FPS, RenderConfig
 from mocotool.configs.sample import SampleConfig
-from mocotool.errors import ConfigError
+from mocotool.errors import ConfigError, UnavailableError
 from mocotool.explore.line import STILL, Named, make_commands
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
@@ -26,6 +27,7 @@ from mocotool.trajectory import draw_contents, sample_trajectory
 from mocotool.video.pictures import encode_png
 
 CHUNK_FRAMES = 4  # rendered at once, after the first, which comes alone so that it comes soon
+CHUNK_PIXELS = CHUNK_FRAMES << 16  # of large pictures fewer, so that nobody waits for others' long
 MAX_PIXELS = 1 << 29  # of all frames of a view: 480 frames of 1024 pixels by 1024
 MAX_WALKS = 16
 MAX_CACHE_BYTES = 1 << 26
@@ -198,8 +200,8 @@ class Explorer:
         return self._render(trajectory, [(first + i) % num_frames for i in range(num_frames)])
 
     def _render(self, trajectory: Trajectory, order: list[int]) -> Iterator[tuple[int, bytes]]:
-        chunks = [order[:1]]
-        chunks += [order[i : i + CHUNK_FRAMES] for i in range(1, len(order), CHUNK_FRAMES)]
+        size = min(CHUNK_FRAMES, max(CHUNK_PIXELS // self.generator.resolution**2, 1))
+        chunks = [order[:1], *(order[i : i + size] for i in range(1, len(order), size))]
         for chunk in chunks:
             with self.busy:
                 frames = self._render_chunk(trajectory, chunk)
@@ -208,22 +210,26 @@ class Explorer:
     def _render_chunk(self, trajectory: Trajectory, chunk: list[int]) -> list[bytes]:
         label = b"" if trajectory.labels is None else trajectory.labels.tobytes()
         keys = [label + trajectory.latents[0, idx].tobytes() for idx in chunk]
-        found = {key: self._frames.find(key) for key in keys}
+        frames = {key: png for key in keys if (png := self._frames.find(key)) is not None}
         # Equal latents are one frame, as in a walk that stands still.
-        missing = {key: idx for key, idx in zip(keys, chunk, strict=True) if found[key] is None}
+        missing = {key: idx for key, idx in zip(keys, chunk, strict=True) if key not in frames}
         if missing:
-            rendered = render_video(
-                self.generator,
-                trajectory,
-                0,
-                config=RenderConfig(chunk_size=len(missing)),
-                frame_idxs=np.array(list(missing.values())),
+            rendered = self._render_frames(trajectory, list(missing.values()))
+            for key, png in zip(missing, rendered, strict=True):
+                frames[key] = png
+                self._frames.keep(key, png)
+        return [frames[key] for key in keys]
+
+    def _render_frames(self, trajectory: Trajectory, frame_idxs: list[int]) -> list[bytes]:
+        config = RenderConfig(chunk_size=len(frame_idxs))
+        idxs = np.array(frame_idxs)
+        try:
+            (frames_u8,) = render_video(
+                self.generator, trajectory, 0, config=config, frame_idxs=idxs
             )
-            for key, frame_u8 in zip(missing, next(rendered), strict=True):
-                found[key] = encode_png(frame_u8, level=1)
-        for key in missing:
-            self._frames.keep(key, found[key] or b"")
-        return [found[key] or b"" for key in keys]
+        except (MemoryError, torch.OutOfMemoryError):
+            raise UnavailableError("out of memory while frames were rendered") from None
+        return [encode_png(frame_u8, level=1) for frame_u8 in frames_u8]
 
     def commands(self, view: ExploreView, *, out: str) -> list[str]:
         """Return the commands that make the same video, to be joined by pipes."""

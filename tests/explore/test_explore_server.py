@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import socket
+import struct
 import threading
 import time
 
@@ -260,6 +261,15 @@ def test_only_so_many_streams_render_at_once():
         assert body.decode().startswith(f"{MAX_STREAMS} videos are being rendered already")
         clients.close()
         wait_until(lambda: slow.num_watched == 0)
+
+
+def test_a_client_that_hangs_up_is_no_traceback(server, capsys):
+    with socket.create_connection(("127.0.0.1", server.server_port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(b"GET / HT")  # and a reset in the middle of a line
+    assert ask(server, "command")[0] == 200  # by then that has been seen
+
+    assert capsys.readouterr() == ("", "")
 
 
 def test_stopping_ends_the_streams():

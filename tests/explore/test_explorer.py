@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mocotool.configs.explore import MAX_FRAMES, ExploreConfig, ExploreView
-from mocotool.errors import ConfigError, MismatchError
+from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.explore.line import Named, make_commands, shortest
 from mocotool.explore.opening import load_explorer
 from mocotool.explore.session import CHUNK_FRAMES, FrameCache
@@ -164,6 +164,29 @@ def test_large_pictures_have_fewer_frames(open_toy, monkeypatch):
 
     with pytest.raises(ConfigError, match="expected 32 at most"):
         explorer.frames(ExploreView(num_frames=33))
+
+
+def test_large_pictures_come_one_by_one(open_toy, monkeypatch):
+    explorer, sizes = open_toy("path"), []
+    monkeypatch.setattr(explorer.generator, "resolution", 512)
+    monkeypatch.setattr(
+        explorer, "_render_chunk", lambda _, chunk: sizes.append(len(chunk)) or [b""] * len(chunk)
+    )
+
+    list(explorer.frames(ExploreView(num_frames=4)))
+
+    assert sizes == [1, 1, 1, 1]
+
+
+def test_memory_that_runs_out_is_a_sentence(open_toy, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr("mocotool.explore.session.render_video", fail)
+
+    with pytest.raises(UnavailableError, match="out of memory"):
+        list(open_toy("path").frames(ExploreView(num_frames=4)))
 
 
 def test_two_generators_are_one_too_many(toy_generator_path):
