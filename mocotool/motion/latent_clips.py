@@ -15,6 +15,7 @@ NUM_PROBED = 4  # latents at which is asked what a step shows
 SEAM = 2.0  # steps between the last and the first frame of a loop, at most
 PROBE = 0.1  # standard deviations
 LEAST_WIDTH = 1e-4  # of the widest direction
+SOME_CLIPS = 10  # of which two can be spared
 METRIC_FLOOR = 1e-3  # share of the mean, for directions that show nothing
 
 
@@ -90,6 +91,8 @@ class LatentClips:
         coords = ((torch.from_numpy(latents) - mean) @ rows.T) / torch.from_numpy(basis.stdev)
         order = torch.randperm(len(coords), generator=derive_rng(seed, "held out"))
         num_held = min(round(share * len(coords)), len(coords) - 1)
+        if share > 0 and len(coords) >= SOME_CLIPS:
+            num_held = max(num_held, 2)  # one alone cannot be compared with others
         held_out, seen = coords[order].tensor_split([num_held])
         return cls(LatentWindows.of(seen), LatentWindows.of(held_out))
 

@@ -109,6 +109,8 @@ def run_training(
     """
     trainer, config = training.trainer, training.trainer.config
     figures: dict[str, float] = {}
+    deadline = deadline or Deadline(None)
+    has_end = deadline.left < float("inf")  # in all processes alike
     while trainer.step_idx < config.num_steps and not training.is_over:
         values = training.step()
         step = trainer.step_idx
@@ -118,7 +120,7 @@ def run_training(
         is_last = step >= config.num_steps
         is_due = is_last or step % config.save_every == 0
         is_asked = run.processes.any(bool(stop))
-        is_late = deadline is not None and run.processes.any(deadline.is_near())
+        is_late = has_end and run.processes.any(deadline.is_near())
         is_saved = is_due or is_asked or is_late
         if is_saved:
             trainer.check_weights()
@@ -138,7 +140,7 @@ def run_training(
                 f"{run.path}: stopped and saved after {training.progress}",
                 hint="the same command with --resume goes on",
             )
-        if is_late and deadline is not None and not is_last:
+        if is_late and not is_last:
             deadline.has_cut = True
             return
 

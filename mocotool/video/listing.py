@@ -11,6 +11,8 @@ from mocotool.errors import FileFormatError
 from mocotool.video.candidates import find_candidates
 from mocotool.video.reading import VideoEntry
 
+SOME_VIDEOS = 10  # of which two can be spared
+
 
 @dataclass(frozen=True, slots=True)
 class VideoListing:
@@ -121,6 +123,8 @@ def hold_out_clips(
 ) -> tuple[VideoListing, VideoListing | None]:
     """Put a share of the videos aside to compare motion with; two at least, or none.
 
+    One alone cannot be compared with others, so two are taken where there are ten.
+
     Args:
         listing: All videos.
         share: Of them, 0 to 0.5.
@@ -129,12 +133,15 @@ def hold_out_clips(
     Returns:
         Videos to train on, and those put aside; all and `None` where those would be too few.
     """
+    num_videos = len(listing.entries)
+    if share > 0 and num_videos >= SOME_VIDEOS:
+        share = max(share, 2.01 / num_videos)
     kept, aside = listing.hold_out(share, min_frames=1)
     if aside is not None and len(aside.entries) > 1:
         return kept, aside
     if share > 0:
         note(
-            f"{share:.0%} of {_count(len(listing.entries), 'video')} is not enough to hold out: "
+            f"{share:.0%} of {_count(num_videos, 'video')} is not enough to hold out: "
             "motion is compared with the clips that it learns from"
         )
     return listing, None

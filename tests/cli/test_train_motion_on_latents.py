@@ -11,6 +11,12 @@ from mocotool.trajectory import draw_latents
 QUICK = ("--num-steps", 2, "--batch-size", 4, "--num-frames", 6, "--hidden-dim", 8)
 
 
+@pytest.fixture(autouse=True)
+def few_walks(monkeypatch):
+    monkeypatch.setattr("mocotool.metrics.held_out_motion.NUM_WALKS", 4)
+    monkeypatch.setattr("mocotool.metrics.held_out_motion.NUM_REAL", 4)
+
+
 @pytest.fixture
 def latents_path(toy_generator, tmp_path):
     first = draw_latents(toy_generator, list(range(6))).numpy()[:, None]

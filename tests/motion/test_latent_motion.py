@@ -189,6 +189,11 @@ def test_some_clips_are_held_out_and_none_is_lost(basis):
     assert torch.cdist(windows.flatten(1), held).min() > 1e-3
 
 
+@pytest.mark.parametrize(("n", "share", "held"), [(12, 0.1, 2), (12, 0.0, 0), (6, 0.2, 1)])
+def test_of_ten_clips_two_are_spared_since_one_has_nobody_to_be_told_from(basis, n, share, held):
+    assert len(LatentClips.split(_clips(basis, n=n), basis, share=share).held_out) == held
+
+
 def test_windows_longer_than_clips_are_refused(basis):
     clips = LatentClips.split(_clips(basis), basis, share=0.1)
 

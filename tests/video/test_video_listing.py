@@ -1,4 +1,5 @@
 import shutil
+import string
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from reference.video_files import encode_clip, numbered_frames
 
 from mocotool.errors import FileFormatError
-from mocotool.video.listing import list_videos
+from mocotool.video.listing import hold_out_clips, list_videos
 from mocotool.video.pictures import write_png
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "people-1.mp4"
@@ -119,3 +120,18 @@ def test_a_share_of_the_videos_is_put_aside_evenly(tmp_path):
     assert [entry.path.stem for entry in kept.entries] == list("01345689")
     assert listing.hold_out(0.2, min_frames=9) == (listing, None)
     assert listing.hold_out(0.0) == (listing, None)
+
+
+@pytest.mark.parametrize(
+    ("number", "share", "aside"), [(12, 0.1, 2), (30, 0.1, 3), (9, 0.1, 0), (9, 0.3, 2), (12, 0, 0)]
+)
+def test_motion_is_compared_with_two_held_out_clips_or_with_none(tmp_path, number, share, aside):
+    write_images(tmp_path, [f"{letter}.png" for letter in string.ascii_letters[:number]])
+    listing, notes = list_videos(tmp_path), []
+
+    kept, held_out = hold_out_clips(listing, share, note=notes.append)
+
+    assert len(listing.entries) == number
+    assert len(kept.entries) == number - aside
+    assert (0 if held_out is None else len(held_out.entries)) == aside
+    assert len(notes) == (share > 0 and not aside)
