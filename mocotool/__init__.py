@@ -116,6 +116,7 @@ _PUBLIC = {
     "compute_is": "mocotool.metrics.inception_score",
     "compute_acd": "mocotool.metrics.face_distance",
     "compute_diversity": "mocotool.metrics.diversity",
+    "compute_sampled_diversity": "mocotool.metrics.diversity",
     "compute_all": "mocotool.metrics.overview",
     "frechet_distance": "mocotool.metrics.frechet",
     "kernel_distance": "mocotool.metrics.kernel_distance",

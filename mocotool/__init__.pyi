@@ -97,6 +97,7 @@ from mocotool.networks.lpips import load_lpips as load_lpips
 from mocotool.metrics.inception_score import compute_is as compute_is
 from mocotool.metrics.face_distance import compute_acd as compute_acd
 from mocotool.metrics.diversity import compute_diversity as compute_diversity
+from mocotool.metrics.diversity import compute_sampled_diversity as compute_sampled_diversity
 from mocotool.metrics.overview import compute_all as compute_all
 from mocotool.metrics.frechet import frechet_distance as frechet_distance
 from mocotool.metrics.kernel_distance import kernel_distance as kernel_distance

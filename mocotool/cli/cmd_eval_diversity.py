@@ -13,8 +13,10 @@ from mocotool.errors import ConfigError
 from mocotool.files import check_input_file, check_output_path
 
 if TYPE_CHECKING:
+    from mocotool.generators.base import Generator as ImageGenerator
     from mocotool.metrics.measuring import Measuring
     from mocotool.metrics.sources import VideoSource
+    from mocotool.motion.generator import MotionGenerator
 
 
 def diversity(
@@ -57,27 +59,34 @@ def diversity(
         ev.check_side(videos)
         if motion is not None:
             raise ConfigError("--motion samples videos, and VIDEOS names them: expected one")
+        if protocol.num_repeats > 1:
+            raise ConfigError("--num-repeats samples anew, and VIDEOS are measured as they are")
     if motion is not None:
         check_input_file(motion)
     _check_picture_folder(pictures, force=force)
 
-    from mocotool.metrics.diversity import compute_diversity, write_pictures
+    from mocotool.metrics.diversity import (
+        compute_diversity,
+        compute_sampled_diversity,
+        write_pictures,
+    )
 
     config = ExtractionConfig()
     with ev.start_measuring(
         report, device=computing.device, config=config, what="videos"
     ) as measuring:
-        source = _open_videos(
-            videos,
-            motion,
-            pca,
-            measuring,
-            protocol=protocol,
-            generator=generator,
-            computing=computing,
-            report=report,
-        )
-        result, spread = compute_diversity(source, progress=measuring.progress)
+        if videos is not None:
+            source = _open_videos(
+                videos, measuring, generator=generator, computing=computing, report=report
+            )
+            result, spread = compute_diversity(source, progress=measuring.progress)
+        else:
+            models = _open_models(
+                motion, pca, measuring, generator=generator, computing=computing, report=report
+            )
+            result, spread = compute_sampled_diversity(
+                *models, protocol=protocol, progress=measuring.progress
+            )
         if pictures is not None and measuring.processes.is_first:
             write_pictures(spread, pictures)
     ev.print_result(report, result, is_first=measuring.processes.is_first)
@@ -99,33 +108,41 @@ def _check_picture_folder(folder: Path | None, *, force: bool) -> None:
 
 
 def _open_videos(
-    videos: Path | None,
-    motion: Path | None,
-    pca: Path | None,
+    videos: Path,
     measuring: "Measuring",
     *,
-    protocol: DiversityProtocol,
     generator: Path | None,
     computing: opt.MeasuringComputing,
     report: Report,
 ) -> "VideoSource":
-    """Open several motions of each content, or sample them."""
+    """Open several motions of each content."""
+    from mocotool.metrics.sides import require_videos
+
+    sides = ev.open_sides(
+        (videos,),
+        measuring,
+        latents=ev.Latents(generator=generator, noise="none"),
+        computing=computing,
+        report=report,
+    )
+    return require_videos(sides[0])
+
+
+def _open_models(
+    motion: Path | None,
+    pca: Path | None,
+    measuring: "Measuring",
+    *,
+    generator: Path | None,
+    computing: opt.MeasuringComputing,
+    report: Report,
+) -> "tuple[MotionGenerator, ImageGenerator]":
+    """Open a motion model and the generator that it moves."""
     from mocotool.devices import resolve_precision
     from mocotool.generators.recorded import find_generator
-    from mocotool.metrics.diversity import sample_contents
-    from mocotool.metrics.sides import require_videos
     from mocotool.motion.checkpoint import load_motion
     from mocotool.trajectory import check_motion_fits
 
-    if videos is not None:
-        sides = ev.open_sides(
-            (videos,),
-            measuring,
-            latents=ev.Latents(generator=generator, noise="none"),
-            computing=computing,
-            report=report,
-        )
-        return require_videos(sides[0])
     model = load_motion(motion, pca=pca, device=measuring.device)
     assert model.origin is not None
     network = find_generator(
@@ -136,4 +153,4 @@ def _open_videos(
         precision=resolve_precision(computing.precision, measuring.device),
     )
     report.warn_if(check_motion_fits(model, network))
-    return sample_contents(model, network, protocol=protocol)
+    return model, network

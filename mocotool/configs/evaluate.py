@@ -297,6 +297,7 @@ class FaceProtocol:
     num_videos: Annotated[int | None, Option("Videos at most, drawn at random.", min=1)] = 256
     num_frames: Annotated[int | None, Option("Frames of a video, from its first.", min=1)] = 16
     frame_stride: FrameStride = 1
+    num_repeats: Repeats = 1
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -312,6 +313,9 @@ class DiversityProtocol:
     num_frames: Annotated[
         int, Option("Frames of a sampled video; the last one is measured.", min=2)
     ] = 16
+    num_repeats: Annotated[
+        int, Option("Sample this often, from other seeds each time; the mean counts.", min=1)
+    ] = 1
     seed: Seed = 0
 
     def __post_init__(self) -> None:

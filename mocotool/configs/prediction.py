@@ -20,6 +20,9 @@ class PredictionConfig:
     num_videos: Annotated[
         int | None, Option("Videos at most, spread evenly; all if left out.", min=1)
     ] = None
+    num_repeats: Annotated[
+        int, Option("Sample motion this often, from other seeds; the mean counts.", min=1)
+    ] = 1
     invert: InvertConfig = dataclasses.field(default_factory=InvertConfig)
     """How the first frames are inverted."""
     seed: Seed = 0

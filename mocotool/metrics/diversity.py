@@ -15,6 +15,7 @@ from mocotool.configs.sample import SampleConfig
 from mocotool.errors import MismatchError
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
+from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import name_source
 from mocotool.metrics.sources import RenderedLatents, VideoSource
@@ -129,6 +130,44 @@ def compute_diversity(
         warnings=tuple(warnings),
     )
     return result, pictures
+
+
+def compute_sampled_diversity(
+    motion: MotionGenerator,
+    generator: Generator,
+    *,
+    protocol: DiversityProtocol | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[MetricResult, PixelSpread]:
+    """Sample what Appendix D measures, and measure it, as often as the protocol says.
+
+    Args:
+        motion: Draws trajectories.
+        generator: Renders them, without noise.
+        protocol: How many, and how often; `None` is that of the paper, once.
+        progress: Called with the number of videos done since the last call.
+
+    Returns:
+        The mean over contents, with its deviation over repeats (over contents if there is one
+        repeat), and the spread of the first content.
+    """
+    spreads: list[PixelSpread] = []
+    contents: list[float] = []
+
+    def measure(drawn: DiversityProtocol) -> MetricResult:
+        settings = {"num_repeats": drawn.num_repeats, "seed": drawn.seed}
+        videos = sample_contents(motion, generator, protocol=drawn)
+        result, spread = compute_diversity(videos, protocol=settings, progress=progress)
+        spreads[1:] = []  # pictures are of the first alone
+        spreads.append(spread)
+        contents.extend(result.details["contents"])
+        return result
+
+    protocol = DiversityProtocol() if protocol is None else protocol
+    num_seeds = max(protocol.num_contents, protocol.num_motions)
+    result = repeat_draws(protocol, measure, num_seeds=num_seeds)
+    result.details["contents"] = contents
+    return result, spreads[0]
 
 
 def sample_contents(

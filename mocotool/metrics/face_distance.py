@@ -9,6 +9,7 @@ import numpy as np
 from mocotool.configs.evaluate import FaceProtocol
 from mocotool.errors import FileFormatError
 from mocotool.metrics.faces import Embeddings, FaceEmbedder
+from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import name_source
 from mocotool.metrics.sources import VideoSource
@@ -32,8 +33,9 @@ def compute_acd(
         progress: Called with the number of videos done since the last call.
 
     Returns:
-        The mean, smaller for steadier people. The details say how far different videos lie apart
-        by the same measure, how many videos and frames had no face, and the ground truth.
+        The mean, smaller for steadier people, with its deviation over videos, or over repeats if
+        there are several: each draws other videos. The details say how far different videos lie
+        apart by the same measure, how many videos and frames had no face, and the ground truth.
 
     Raises:
         FileFormatError: No video has two frames with a face, or one cannot be decoded.
@@ -42,7 +44,19 @@ def compute_acd(
         Paper: Tulyakov et al., "MoCoGAN", 2018, Sec. 4 (with OpenFace; MoCoGAN-HD takes FaceNet).
         Numbers of different networks do not compare.
     """
-    protocol = FaceProtocol() if protocol is None else protocol
+    return repeat_draws(
+        FaceProtocol() if protocol is None else protocol,
+        lambda drawn: _measure_acd(videos, drawn, embedder, ground_truth, progress),
+    )
+
+
+def _measure_acd(
+    videos: VideoSource,
+    protocol: FaceProtocol,
+    embedder: FaceEmbedder,
+    ground_truth: VideoSource | None,
+    progress: Callable[[int], None] | None,
+) -> MetricResult:
     measured = _measure(videos, protocol, embedder, progress)
     details: dict[str, Any] = measured.details
     if ground_truth is not None:

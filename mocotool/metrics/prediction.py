@@ -18,7 +18,9 @@ from mocotool.generators.base import Generator
 from mocotool.interpolation import interpolate_trajectory
 from mocotool.inversion.objective import ImageFeatures
 from mocotool.inversion.search import Inversion, invert
+from mocotool.latents import Trajectory
 from mocotool.layouts import from_frames_u8, to_channels_first, to_channels_last
+from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import portable_path
@@ -73,13 +75,16 @@ def compute_prediction(
         config: How many latents and frames, and how to invert; `None` is the defaults.
         features: The perceptual network of the inversion; `None` is the stand-in.
         frames_folder: Where the predicted frames go, the first one's reconstruction among them: a
-            folder of PNGs for each video, named by its place and its name. `None` keeps none.
+            folder of PNGs for each video, named by its place and its name; of several repeats
+            those of the first. `None` keeps none.
         progress: Called with the number of inversion steps done since the last call.
 
     Returns:
-        Mean PSNR over the frames of all videos. Beside it, in the details: SSIM; "up_b", the first
-        frames against their own reconstructions, which prediction cannot be expected to exceed;
-        "still_frame", the real first frame in place of all later ones; and every video.
+        Mean PSNR over the frames of all videos, with its deviation over videos, or over repeats if
+        there are several: each draws other motion from the same first latents. In the details:
+        SSIM; "up_b", the first frames against their own reconstructions, which prediction cannot be
+        expected to exceed; "still_frame", the real first frame in place of all later ones; and
+        every video, of the first repeat.
 
     Raises:
         MismatchError: Motion model and generator do not belong together.
@@ -92,7 +97,7 @@ def compute_prediction(
     entries = choose_evenly(listing.entries, config.num_videos)
     first = np.concatenate([read_squares(entry, [0], generator.resolution) for entry in entries])
 
-    # the first frame as a latent, and the walk from there
+    # the first frame as a latent; whatever is drawn begins from it
     found = invert(
         generator,
         from_frames_u8(to_channels_last(first)),
@@ -100,12 +105,41 @@ def compute_prediction(
         features=features,
         progress=progress,
     )
+    start = found.to_trajectory(generator)
+
+    def predict(drawn: PredictionConfig) -> MetricResult:
+        videos = _predict_videos(
+            motion,
+            generator,
+            entries,
+            start,
+            found,
+            config=drawn,
+            # the frames of the first repeat alone
+            frames_folder=frames_folder if drawn.seed == config.seed else None,
+        )
+        return _report(motion, generator, listing, found, videos, config=drawn)
+
+    return repeat_draws(config, predict, num_seeds=len(entries))
+
+
+def _predict_videos(
+    motion: MotionGenerator,
+    generator: Generator,
+    entries: Sequence[VideoEntry],
+    start: Trajectory,
+    found: Inversion,
+    *,
+    config: PredictionConfig,
+    frames_folder: Path | str | None,
+) -> list[PredictedVideo]:
+    """Draw a walk from each first latent, and compare its frames with the real ones."""
     walks = interpolate_trajectory(
         sample_trajectory(
             motion,
             generator,
             config=SampleConfig(num_frames=config.num_latents, seed=config.seed),
-            start=found.to_trajectory(generator),
+            start=start,
         ),
         config=InterpolateConfig(factor=config.factor, mode=config.mode),
     )
@@ -127,6 +161,18 @@ def compute_prediction(
             )
         )
 
+    return videos
+
+
+def _report(
+    motion: MotionGenerator,
+    generator: Generator,
+    listing: VideoListing,
+    found: Inversion,
+    videos: Sequence[PredictedVideo],
+    *,
+    config: PredictionConfig,
+) -> MetricResult:
     origins = {
         "motion": motion.origin,
         "generator": generator.origin.file if generator.origin else None,
@@ -191,6 +237,7 @@ def _describe_protocol(
         "num_polish_steps": config.invert.num_polish_steps,
         "perceptual": found.perceptual_name,
         "noise": config.invert.noise,
+        "num_repeats": config.num_repeats,
         "seed": config.seed,
     }
 

@@ -6,24 +6,43 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mocotool.configs.evaluate import SampleProtocol, ScoreProtocol, VideoProtocol
+from mocotool.configs.evaluate import (
+    DiversityProtocol,
+    FaceProtocol,
+    SampleProtocol,
+    ScoreProtocol,
+    VideoProtocol,
+)
+from mocotool.configs.prediction import PredictionConfig
 from mocotool.metrics.results import MetricResult
 
-P = TypeVar("P", bound=VideoProtocol | SampleProtocol | ScoreProtocol)
+P = TypeVar(
+    "P",
+    bound=VideoProtocol
+    | SampleProtocol
+    | ScoreProtocol
+    | FaceProtocol
+    | DiversityProtocol
+    | PredictionConfig,
+)
 
 
-def repeat_draws(protocol: P, measure: Callable[[P], MetricResult]) -> MetricResult:
-    """Measure as often as a protocol says, repeat r with its seed plus r.
+def repeat_draws(
+    protocol: P, measure: Callable[[P], MetricResult], *, num_seeds: int = 1
+) -> MetricResult:
+    """Measure as often as a protocol says, each time from seeds of its own.
 
     Args:
         protocol: Its `num_repeats` and `seed` count here.
         measure: Measures once, under the protocol it gets.
+        num_seeds: How many seeds one measurement uses, counted up from its `seed`: the next repeat
+            begins after them, since repeats that shared samples would seem steadier than they are.
 
     Returns:
         The mean of the results, with their standard deviation; one result as it is.
     """
     results = [
-        measure(dataclasses.replace(protocol, seed=protocol.seed + repeat))
+        measure(dataclasses.replace(protocol, seed=protocol.seed + repeat * num_seeds))
         for repeat in range(protocol.num_repeats)
     ]
     return average_results(results)

@@ -5,8 +5,15 @@ import pytest
 from clip_array import ClipArray
 from toy_videos import draw_videos
 
+from mocotool.configs.evaluate import DiversityProtocol
 from mocotool.errors import MismatchError
-from mocotool.metrics.diversity import compute_diversity, measure_spread, write_pictures
+from mocotool.metrics.diversity import (
+    compute_diversity,
+    compute_sampled_diversity,
+    measure_spread,
+    sample_contents,
+    write_pictures,
+)
 from mocotool.video.pictures import read_image
 
 
@@ -44,3 +51,25 @@ def test_pictures_are_the_mean_and_the_deviation(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "pictures" / "mean.png"), mean)
     assert read_image(tmp_path / "pictures" / "std.png").max() == 255
     assert (tmp_path / "pictures" / "mean.mp4").stat().st_size > 0
+
+
+def test_repeats_sample_from_seeds_that_no_other_repeat_uses(toy_motion, toy_generator):
+    protocol = DiversityProtocol(num_contents=2, num_motions=3, num_frames=3, num_repeats=3)
+
+    result, _ = compute_sampled_diversity(toy_motion, toy_generator, protocol=protocol)
+
+    alone = [
+        compute_diversity(
+            sample_contents(
+                toy_motion,
+                toy_generator,
+                protocol=DiversityProtocol(num_contents=2, num_motions=3, num_frames=3, seed=seed),
+            )
+        )[0]
+        for seed in (0, 3, 6)
+    ]
+    values = [one.value for one in alone]
+    assert result.details["values"] == values
+    assert result.value == pytest.approx(np.mean(values))
+    assert result.std == pytest.approx(np.std(values, ddof=1))
+    assert result.details["contents"] == sum((one.details["contents"] for one in alone), [])

@@ -72,6 +72,25 @@ def test_the_ground_truth_is_measured_the_same_way():
     assert result.details["ground_truth"]["value"] == pytest.approx(2 * np.sqrt(3))
 
 
+def test_repeats_draw_other_videos():
+    videos = make_videos([[20, 20 + first] for first in range(12)])
+    settings = {"num_videos": 3, "num_frames": 2}
+
+    result = compute_acd(
+        videos, protocol=FaceProtocol(num_repeats=3, **settings), embedder=ToyEmbedder()
+    )
+
+    alone = [
+        compute_acd(
+            videos, protocol=FaceProtocol(seed=seed, **settings), embedder=ToyEmbedder()
+        ).value
+        for seed in range(3)
+    ]
+    assert result.details["values"] == alone
+    assert len(set(alone)) == 3
+    assert result.std == pytest.approx(np.std(alone, ddof=1))
+
+
 def test_distances_agree_with_loops():
     vectors = np.random.default_rng(0).standard_normal((6, 5)).astype(np.float32)
     pairs = [np.linalg.norm(a - b) for i, a in enumerate(vectors) for b in vectors[i + 1 :]]

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -87,3 +89,35 @@ def test_equal_frames_count_as_a_hundred_decibels():
 def test_settings_out_of_range_are_refused(values):
     with pytest.raises(ConfigError):
         PredictionConfig(**values)
+
+
+def test_repeats_draw_other_motion_from_the_same_first_latents(
+    toy_motion, toy_generator, stills_folder, tmp_path
+):
+    config = dataclasses.replace(
+        QUICK, num_repeats=2, invert=InvertConfig(num_steps=10, num_starts=5, num_polish_steps=0)
+    )
+    listing = list_videos(stills_folder)  # before frames are written beside the videos
+    steps = []
+
+    result = compute_prediction(
+        toy_motion,
+        toy_generator,
+        listing,
+        config=config,
+        frames_folder=str(tmp_path / "frames"),
+        progress=steps.append,
+    )
+
+    first, second = result.details["values"]
+    assert first != second
+    assert result.std == pytest.approx(abs(first - second) / 2**0.5)
+    assert result.details["up_b"]["std"] == 0.0
+    assert sum(steps) == 2 * config.invert.num_steps_in_all
+    later = compute_prediction(
+        toy_motion,
+        toy_generator,
+        listing,
+        config=dataclasses.replace(config, num_repeats=1, seed=2),
+    )
+    assert later.value == pytest.approx(second)
