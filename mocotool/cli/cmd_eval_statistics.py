@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from mocotool.cli.spread import Without
 from mocotool.configs.evaluate import ExtractionConfig, SideRole, VideoProtocol, parse_shard
 from mocotool.files import check_input_file, check_output_path
 
+Layout = Literal["moco", "mu-sigma"]
 StatisticsOut = Annotated[
     Path,
     typer.Option("--out", "-o", metavar="FILE.npz", help="Where to write the statistics."),
@@ -33,6 +34,14 @@ def stats(
         str, typer.Option(help="i3d, i3d-torchscript, motion, a file, or torchscript:FILE.")
     ] = "i3d",
     protocol: Annotated[VideoProtocol, Without(("covariance", "num_repeats"))],
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            help="moco, or mu-sigma: mean and covariance (n - 1) alone, as pytorch-fid and "
+            "clean-fid read them.",
+            rich_help_panel="Output",
+        ),
+    ] = "moco",
     latents: ev.Latents,
     force: opt.Force = False,
     extraction: ExtractionConfig,
@@ -41,7 +50,8 @@ def stats(
 ) -> None:
     """Measure one side of an FVD or KVD, and save its statistics.
 
-    The file stands in for the videos in moco eval fvd and kvd.
+    The file stands in for the videos in moco eval fvd and kvd. With --layout
+    mu-sigma it is for other programs; VIDEOS may then be saved statistics.
 
     Example: moco eval stats people/train --shard 0/4 -o part-0.npz
     """
@@ -50,13 +60,14 @@ def stats(
     ev.check_side(videos)
     check_output_path(out, force=force)
 
+    from mocotool.metrics.foreign_statistics import write_mean_and_covariance
     from mocotool.metrics.measuring import (
         describe_detector,
         feature_settings,
         load_detector,
         measure_side,
     )
-    from mocotool.metrics.sides import require_videos, write_side
+    from mocotool.metrics.sides import SavedStatistics, require_videos, write_side
 
     with ev.start_measuring(report, device=computing.device, config=config) as measuring:
         sides = ev.open_sides(
@@ -66,6 +77,12 @@ def stats(
             computing=computing,
             report=report,
         )
+        if layout == "mu-sigma" and isinstance(sides[0], SavedStatistics):
+            saved = sides[0].stats
+            write_mean_and_covariance(saved, out)
+            values = {"num_samples": saved.num_samples, "feature_dim": saved.feature_dim}
+            report.result({"out": str(out), **values}, quiet_hides=True)
+            return
         loaded = load_detector(detector, protocol=settings, warn=report.warn)
         measured = measure_side(
             require_videos(sides[0]),
@@ -76,12 +93,15 @@ def stats(
         )
         if not measuring.processes.is_first:
             return
-        write_side(
-            measured,
-            out,
-            detector=describe_detector(loaded, measured.stats.feature_dim),
-            features=feature_settings(settings, loaded, side),
-        )
+        if layout == "mu-sigma":
+            write_mean_and_covariance(measured.stats, out)
+        else:
+            write_side(
+                measured,
+                out,
+                detector=describe_detector(loaded, measured.stats.feature_dim),
+                features=feature_settings(settings, loaded, side),
+            )
     report.result({"out": str(out), "shard": shard, **measured.report}, quiet_hides=True)
 
 

@@ -1,4 +1,4 @@
-"""Statistics that other programs keep of real videos or pictures: read without running anything.
+"""Statistics as other programs keep them: read without running anything, written where plain.
 
 They save whoever lacks the data set. None of these files says by which detector and protocol it
 was made, so that has to be known.
@@ -11,8 +11,9 @@ import numpy as np
 
 from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError
+from mocotool.files import open_target
 from mocotool.metrics.statistics import FeatureStats, Float64
-from mocotool.npz import Array
+from mocotool.npz import Array, write_npz
 from mocotool.weights.opening import WeightFile
 from mocotool.weights.reading import read_tree
 from mocotool.weights.records import ArrayRecord, TensorRecord
@@ -74,6 +75,27 @@ def from_mean_and_covariance(
         known_covariance=covariance,
     )
     return stats, {"foreign": program, "source": {"kind": program}}
+
+
+def write_mean_and_covariance(stats: FeatureStats, path: Path) -> None:
+    """Write mu [d] and sigma [d, d] as pytorch-fid and clean-fid do, whole or not at all.
+
+    Other caches are pickles (NVIDIA's, StyleGAN-V's) or hold one (torch-fidelity's), and pickles
+    are not written: whoever loads one runs it.
+
+    Args:
+        stats: What to write; how many samples they are of is not in the file.
+        path: Where to; an existing file is replaced.
+
+    Raises:
+        MismatchError: There are fewer than two samples.
+
+    Source:
+        Official code: pytorch-fid and clean-fid keep numpy's mean and cov, which divides by n - 1.
+    """
+    arrays = {"mu": stats.mean, "sigma": stats.covariance(ddof=1)}
+    with open_target(path) as file:
+        write_npz(arrays, file)
 
 
 def _from_sums(tree: dict[Any, Any]) -> tuple[FeatureStats, dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from mocotool.metrics.statistics import FeatureStats, write_statistics
 from mocotool.video.pictures import write_png
 from mocotool.video.reading import open_video, read_frames
 from mocotool.video.writing import write_video
@@ -110,6 +111,25 @@ def test_merged_shards_give_the_same_number(run_moco, real, fake, tmp_path):
         for side in (real, tmp_path / "real.npz")
     )
     assert sum_of_parts == pytest.approx(whole, rel=1e-6)
+
+
+def test_saved_statistics_become_those_of_other_programs(run_moco, real, tmp_path):
+    features = np.random.default_rng(0).normal(size=(9, 4))
+    write_statistics(FeatureStats.from_features(features), tmp_path / "ours.npz", meta={})
+
+    result = run_moco(
+        "eval",
+        "stats",
+        tmp_path / "ours.npz",
+        "-o",
+        tmp_path / "theirs.npz",
+        "--layout",
+        "mu-sigma",
+    )
+
+    assert result.exit_code == 0, result.stderr
+    with np.load(tmp_path / "theirs.npz", allow_pickle=False) as theirs:
+        np.testing.assert_allclose(theirs["sigma"], np.cov(features, rowvar=False))
 
 
 def test_merging_a_part_twice_is_refused(run_moco, real, tmp_path):

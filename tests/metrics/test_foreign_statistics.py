@@ -11,8 +11,10 @@ from toy_videos import ToyDetector, draw_videos
 from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, VideoProtocol
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.metrics.distances import compute_fvd
+from mocotool.metrics.foreign_statistics import write_mean_and_covariance
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid, compute_kid
+from mocotool.metrics.frechet import frechet_distance
 from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.sides import open_side
 from mocotool.metrics.statistics import FeatureStats
@@ -131,3 +133,25 @@ def test_a_file_that_holds_none_is_a_sentence(case, tmp_path):
         open_side(tmp_path / name)
 
     assert str(caught.value).startswith(f"{tmp_path / name}: ")
+
+
+def test_statistics_for_other_programs_are_numpys_mean_and_covariance(tmp_path):
+    features = np.random.default_rng(5).normal(size=(40, 6)).astype(np.float32)
+    others = FeatureStats.from_features(features[:20] + 1)
+    stats = FeatureStats.from_features(features)
+
+    write_mean_and_covariance(stats, tmp_path / "theirs.npz")
+
+    with np.load(tmp_path / "theirs.npz", allow_pickle=False) as theirs:
+        assert set(theirs) == {"mu", "sigma"}
+        np.testing.assert_allclose(theirs["mu"], features.mean(axis=0, dtype=float), rtol=1e-12)
+        np.testing.assert_allclose(theirs["sigma"], np.cov(features, rowvar=False), rtol=1e-6)
+    again = open_side(tmp_path / "theirs.npz").stats
+    ours = frechet_distance(stats, others, ddof=1)
+    assert frechet_distance(again, others, ddof=1) == pytest.approx(ours, rel=1e-12)
+
+
+def test_one_sample_has_no_covariance_to_write(tmp_path):
+    with pytest.raises(MismatchError, match="a covariance needs 2 samples"):
+        write_mean_and_covariance(FeatureStats.from_features(np.ones((1, 3))), tmp_path / "x.npz")
+    assert not list(tmp_path.iterdir())
