@@ -217,7 +217,7 @@ def draw_sheet(
         high.
     """
     num_rows, idxs = choose_sheet_frames(trajectory.num_videos, trajectory.num_frames)
-    tallest = max(num_rows, len(idxs)) * generator.resolution
+    tallest = max(num_rows, len(idxs)) * max(generator.img_size)
     factor = -(-tallest // MAX_SHEET_PIXELS)
     tiles: list[FramesU8] = []
     for video_idx in range(num_rows):

@@ -113,6 +113,7 @@ def describe_generator(generator: "Generator") -> Facts:
         "kind": generator.kind,
         "resolution": generator.resolution,
         "img_channels": generator.img_channels,
+        **describe_size(generator),
         "space": generator.space,
         "z_dim": generator.z_dim,
         "latent_dim": generator.latent_dim,
@@ -125,6 +126,12 @@ def describe_generator(generator: "Generator") -> Facts:
     if origin is not None:
         facts |= {"sha256": origin.file.sha256, "origin": dict(origin.notes)}
     return facts
+
+
+def describe_size(generator: "Generator") -> Facts:
+    """Return the size of pictures that are not square, as most are."""
+    height, width = generator.img_size
+    return {} if height == width else {"width": width, "height": height}
 
 
 def describe_folder(path: Path) -> Facts:

@@ -35,6 +35,7 @@ def ada_keywords(generator: Generator) -> dict[str, Any]:
             "lr_multiplier": arch["mapping_lr_multiplier"],
         }
         | {name: arch[name] for name in ("layer_features", "embed_features") if name in arch},
+        **({"init_res": arch["first_size"]} if "first_size" in arch else {}),
         "synthesis_kwargs": {
             "channel_base": base,
             "channel_max": most,

@@ -85,7 +85,7 @@ class Generator(nn.Module):
     synthesis: Synthesis
 
     resolution: int
-    """Height and width of the images, in pixels."""
+    """Height and width of the images, in pixels; of those that are not square see `img_size`."""
     img_channels: int
     z_dim: int
     latent_dim: int
@@ -104,6 +104,24 @@ class Generator(nn.Module):
     def latent_mean(self) -> Tensor | None:
         """The truncation centre [latent_dim], or `None` if the generator has none."""
         return None
+
+    @property
+    def img_size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        return self.resolution, self.resolution
+
+    def check_square(self, what: str) -> None:
+        """Check that the images are square, for what can take no others.
+
+        Raises:
+            MismatchError: They are not.
+        """
+        height, width = self.img_size
+        if height != width:
+            raise MismatchError(
+                f"the generator's pictures are {width}x{height}, and {what} takes square ones",
+                hint="it can be sampled, edited and rendered",
+            )
 
     def draw_noise(self, n: int, *, rng: torch.Generator | None = None) -> list[Tensor]:
         """Draw one set of per-pixel noise maps for each of `n` images.

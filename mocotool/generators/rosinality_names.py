@@ -40,6 +40,7 @@ def write_rosinality(generator: Generator, file: BinaryIO) -> None:
             f"a {generator.kind} generator has no rosinality form",
             hint="leave out --to, for the native format",
         )
+    generator.check_square("rosinality's program")
     for name, value in EXPRESSED.items():
         if generator.arch.get(name) != value:
             raise MismatchError(

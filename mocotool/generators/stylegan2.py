@@ -82,7 +82,7 @@ class SynthesisBlock(nn.Module):
         out_channels: int,
         *,
         w_dim: int,
-        resolution: int,
+        size: tuple[int, int],
         img_channels: int,
         architecture: Architecture,
         is_last: bool,
@@ -94,18 +94,18 @@ class SynthesisBlock(nn.Module):
         self.num_conv = 1 if self.is_first else 2
         self.register_buffer("resample_filter", fir_kernel())
         if self.is_first:
-            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+            self.const = nn.Parameter(torch.randn(out_channels, *size))
         else:
             self.conv0 = SynthesisLayer(
                 in_channels,
                 out_channels,
                 w_dim=w_dim,
-                resolution=resolution,
+                size=size,
                 up=True,
                 conv_clamp=conv_clamp,
             )
         self.conv1 = SynthesisLayer(
-            out_channels, out_channels, w_dim=w_dim, resolution=resolution, conv_clamp=conv_clamp
+            out_channels, out_channels, w_dim=w_dim, size=size, conv_clamp=conv_clamp
         )
         self.has_torgb = is_last or architecture == "skip"
         if self.has_torgb:
@@ -166,6 +166,7 @@ class SynthesisNetwork(nn.Module):
         channels: list[int],
         architecture: Architecture,
         conv_clamp: float | None,
+        first_size: tuple[int, int],
     ) -> None:
         super().__init__()
         self.w_dim = w_dim
@@ -176,7 +177,7 @@ class SynthesisNetwork(nn.Module):
                 channels[i - 1] if i else 0,
                 channels[i],
                 w_dim=w_dim,
-                resolution=resolution,
+                size=scale_size(first_size, resolution),
                 img_channels=img_channels,
                 architecture=architecture,
                 is_last=resolution == img_resolution,
@@ -233,10 +234,13 @@ def draw_noise_maps(
 ) -> list[Tensor]:
     """Draw N(0, 1) maps [n, 1, h, w] for each layer."""
     device = layers[0].noise_const.device
-    return [
-        torch.randn(n, 1, layer.resolution, layer.resolution, device=device, generator=rng)
-        for layer in layers
-    ]
+    return [torch.randn(n, 1, *layer.size, device=device, generator=rng) for layer in layers]
+
+
+def scale_size(first_size: tuple[int, int], resolution: int) -> tuple[int, int]:
+    """Return the height and width of the block that a square network has at `resolution` pixels."""
+    factor = resolution // 4
+    return first_size[0] * factor, first_size[1] * factor
 
 
 def default_channels(
@@ -266,6 +270,9 @@ class StyleGAN2(Generator):
         embed_features: Width of its embedding of classes, where it is not `w_dim`.
         joint_normalization: Whether z and the embedding are brought to unit length together, as in
             conditional networks from before StyleGAN2-ADA, and not each by itself.
+        first_size: Height and width of the first block, where it is not 4 by 4: each block is twice
+            as large as the one before, so that 4 by 7 makes pictures of 256 by 448 where
+            `img_resolution` is 256.
     """
 
     kind: ClassVar[str] = "stylegan2"
@@ -287,6 +294,7 @@ class StyleGAN2(Generator):
         layer_features: int | None = None,
         embed_features: int | None = None,
         joint_normalization: bool = False,
+        first_size: list[int] | None = None,
     ) -> None:
         super().__init__()
         self._arch = {
@@ -302,9 +310,15 @@ class StyleGAN2(Generator):
             "conv_clamp": conv_clamp,
         }
         # Named only where they are of their own, as in few files.
-        widths = {"layer_features": layer_features, "embed_features": embed_features}
-        self._arch |= {name: width for name, width in widths.items() if width is not None}
+        own = {
+            "layer_features": layer_features,
+            "embed_features": embed_features,
+            "first_size": first_size,
+        }
         self._arch |= {"joint_normalization": True} if joint_normalization else {}
+        self._arch |= {name: value for name, value in own.items() if value is not None}
+        height, width = first_size or (4, 4)
+        self._img_size = scale_size((height, width), img_resolution)
         self.resolution = img_resolution
         self.img_channels = img_channels
         self.z_dim = z_dim
@@ -327,8 +341,14 @@ class StyleGAN2(Generator):
             channels=channels,
             architecture=architecture,
             conv_clamp=conv_clamp,
+            first_size=(height, width),
         )
         self.num_ws = self.synthesis.num_ws
+
+    @property
+    def img_size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        return self._img_size
 
     @property
     def arch(self) -> dict[str, Any]:

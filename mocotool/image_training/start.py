@@ -41,6 +41,7 @@ def load_start(path: Path, *, resolution: int | None = None) -> StyleGAN2:
     generator = load_generator(path)
     if not isinstance(generator, StyleGAN2):
         raise MismatchError(f"{path}: is a {generator.kind}, expected a StyleGAN2")
+    generator.check_square("training")
     if generator.c_dim:
         raise MismatchError(
             f"{path}: has {generator.c_dim} classes, a folder of images has none",

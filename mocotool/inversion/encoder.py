@@ -131,6 +131,7 @@ def train_encoder(
         Follows: Zhu et al. 2016 (a network that inverts a generator as the start of a search).
     """
     config = TrainEncoderConfig() if config is None else config
+    generator.check_square("an encoder")
     if generator.c_dim:
         raise ConfigError("an encoder needs a generator without classes")
     with torch.random.fork_rng(devices=[]):

@@ -164,6 +164,7 @@ def check_images(images: Tensor, generator: Generator) -> None:
             f"the images have {images.shape[1]} channels, "
             f"the generator renders {generator.img_channels}"
         )
+    generator.check_square("inversion")
     size = generator.resolution
     check_shape("images", images, "n c h w", c=generator.img_channels, h=size, w=size)
     if not len(images):

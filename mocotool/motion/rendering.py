@@ -38,6 +38,7 @@ class ClipRenderer:
     keep_graph: bool = False
 
     def __post_init__(self) -> None:
+        self.generator.check_square("training motion")
         check_frame_size(self.frame_size, self.generator.resolution)
 
     def draw_noise(self, seeds: list[int]) -> list[Tensor] | None:

@@ -324,7 +324,7 @@ def _open_container(source: Source) -> av.container.InputContainer:
     # Titles may be in any encoding, and nobody asks for them.
     if isinstance(source, Path):
         return av.open(str(source.absolute()), options=OPEN_OPTIONS, metadata_errors="replace")
-    return av.open(open_source(source), options=OPEN_OPTIONS, metadata_errors="replace")
+    return av.open(open_source(source), "r", options=OPEN_OPTIONS, metadata_errors="replace")
 
 
 def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:

@@ -48,7 +48,8 @@ def _scale(frame_u8: FramesU8, *, height: int, width: int) -> npt.NDArray[np.flo
         lanczos_weights(frame_u8.shape[1], width),
     )
     tall = np.tensordot(rows, frame_u8.astype(np.float32), axes=(1, 0))  # [height, w, c]
-    return np.moveaxis(np.tensordot(columns, tall, axes=(1, 1)), 0, 1)  # [height, width, c]
+    scaled = np.tensordot(columns, tall, axes=(1, 1))  # [width, height, c]
+    return np.asarray(np.moveaxis(scaled, 0, 1), np.float32)
 
 
 def _clamp(frame: npt.NDArray[np.float32]) -> FramesU8:
@@ -71,4 +72,4 @@ def lanczos_weights(before: int, after: int) -> npt.NDArray[np.float32]:
     centres = (np.arange(after) + 0.5) * scale - 0.5
     distances = (np.arange(before)[None] - centres[:, None]) / stretch
     weights = np.sinc(distances) * np.sinc(distances / REACH) * (np.abs(distances) < REACH)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)

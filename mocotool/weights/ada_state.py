@@ -9,6 +9,7 @@ from mocotool.weights.refusals import shown
 from mocotool.weights.state_dicts import (
     TensorReader,
     as_state_dict,
+    infer_first_size,
     infer_mapping_widths,
     read_float,
     read_int,
@@ -45,7 +46,9 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
     values = tensors.read_all(state)
     return GeneratorWeights(
         kind="stylegan2",
-        arch=arch | infer_mapping_widths(values, w_dim=arch["w_dim"]),
+        arch=arch
+        | infer_mapping_widths(values, w_dim=arch["w_dim"])
+        | infer_first_size(values["synthesis.b4.const"].shape),
         tensors=values,
         file_format="stylegan2-ada-pytorch state dict",
     )

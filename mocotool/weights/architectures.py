@@ -76,6 +76,7 @@ OPTIONAL: dict[str, Any] = {
     "layer_features": (1, MAX_WIDTH),
     "embed_features": (1, MAX_WIDTH),
     "joint_normalization": bool,
+    "first_size": [(1, 64)],
 }
 """What a StyleGAN2 file names only where it is not as in most."""
 MAY_BE_EMPTY = frozenset({"attention_blocks"})
@@ -98,6 +99,8 @@ def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
         if not _fits(arch[name], rule, fraction=name in FRACTIONS):
             raise FileFormatError(f"the architecture's {name} is out of range or of another type")
     if kind == "stylegan2":
+        if len(arch.get("first_size", (4, 4))) != 2:
+            raise FileFormatError("the architecture's first_size is not a height and a width")
         resolution, channels = arch["img_resolution"], arch["channels"]
         if resolution & (resolution - 1) or len(channels) != resolution.bit_length() - 2:
             raise FileFormatError(

@@ -14,6 +14,7 @@ from mocotool.weights.refusals import shown
 from mocotool.weights.state_dicts import (
     TensorReader,
     fir_filter,
+    infer_first_size,
     infer_mapping_widths,
     read_float,
     read_int,
@@ -31,7 +32,7 @@ IGNORED_SETTINGS = frozenset(
         *("truncation_psi", "truncation_cutoff", "style_mixing_prob", "structure", "conditioning"),
         *("fused_modconv", "randomize_noise", "dlatent_avg_beta", "w_avg_beta", "num_fp16_res"),
         *("fmap_base", "fmap_max", "fmap_decay", "fmap_min", "label_fmaps", "mapping_fmaps"),
-        *("mapping_func", "synthesis_func", "dtype", "architecture"),
+        *("mapping_func", "synthesis_func", "dtype", "architecture", "verbose", "impl"),
     )
 )
 FIXED_SETTINGS = {
@@ -56,7 +57,12 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
     converted = convert_names(values)
     resolution = settings["img_resolution"]
     blocks = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
-    complete(converted, blocks, has_noise=settings.pop("use_noise"))
+    const = converted.get("synthesis.b4.const")
+    own_size = {} if const is None else infer_first_size(const.shape)
+    first_size = own_size.get("first_size", [4, 4])
+    if settings.pop("first_size") != first_size:
+        raise FileFormatError("the network's setting init_res is not the size of its constant")
+    complete(converted, blocks, first_size=first_size, has_noise=settings.pop("use_noise"))
     if OLD_LABELS in values:
         settings |= {"joint_normalization": True}
         complete_old_labels(converted)
@@ -67,7 +73,8 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
             "channels": [_length(converted, f"synthesis.b{res}.conv1.bias") for res in blocks],
             "architecture": infer_architecture(converted),
         }
-        | infer_mapping_widths(converted, w_dim=settings["w_dim"]),
+        | infer_mapping_widths(converted, w_dim=settings["w_dim"])
+        | own_size,
         tensors=converted,
         file_format="StyleGAN2 TensorFlow pickle",
         notes={"network": "Gs" if len(networks) == 3 else shown(network.state.get("name"))},
@@ -169,6 +176,8 @@ def read_settings(network: Record) -> dict[str, Any]:
     settings["mapping_lr_multiplier"] = read_float(left.pop("mapping_lrmul", 0.01), "mapping_lrmul")
     settings["conv_clamp"] = None if clamp is None else read_float(clamp, "conv_clamp")
     settings["use_noise"] = left.pop("use_noise", True) is not False
+    first_size = left.pop("init_res", [4, 4])
+    settings["first_size"] = list(first_size) if isinstance(first_size, list | tuple) else None
     if unknown := sorted(shown(name) for name in left.keys() - IGNORED_SETTINGS):
         raise FileFormatError(f"the network has the unknown setting {unknown[0]}")
     return settings
@@ -262,7 +271,9 @@ def infer_architecture(values: dict[str, Tensor]) -> str:
     return "skip" if "synthesis.b4.torgb.weight" in values else "orig"
 
 
-def complete(values: dict[str, Tensor], blocks: list[int], *, has_noise: bool) -> None:
+def complete(
+    values: dict[str, Tensor], blocks: list[int], *, first_size: list[int], has_noise: bool
+) -> None:
     """Add what the file leaves out because it follows from the architecture: filters, no noise."""
     for resolution in blocks:
         block = f"synthesis.b{resolution}"
@@ -273,7 +284,8 @@ def complete(values: dict[str, Tensor], blocks: list[int], *, has_noise: bool) -
             values[f"{block}.{layer}.resample_filter"] = fir_filter()
             if not has_noise:
                 values[f"{block}.{layer}.noise_strength"] = torch.zeros([])
-                values[f"{block}.{layer}.noise_const"] = torch.zeros(resolution, resolution)
+                size = [side * resolution // 4 for side in first_size]
+                values[f"{block}.{layer}.noise_const"] = torch.zeros(size)
 
 
 def _length(values: dict[str, Tensor], name: str) -> int:

@@ -1,6 +1,7 @@
 """NVIDIA's torch pickles (stylegan2-ada-pytorch and stylegan3): inert module records -> weights."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from mocotool.weights.refusals import refuse_relatives
 from mocotool.weights.state_dicts import (
     TensorReader,
     check_filter,
+    infer_first_size,
     infer_mapping_widths,
     read_float,
 )
@@ -69,9 +71,10 @@ def read_stylegan2(
         }
     )
 
+    arch |= infer_first_size(records["synthesis.b4.const"].shape)
     values = tensors.read_all(records)
     arch |= infer_mapping_widths(values, w_dim=sizes["w_dim"])
-    add_missing_noise(network, values, blocks)
+    add_missing_noise(network, values, blocks, first_size=arch.get("first_size", (4, 4)))
     for name, value in values.items():
         if name.endswith("resample_filter"):
             check_filter(value, name)
@@ -101,7 +104,9 @@ def infer_architecture(records: dict[str, TensorRecord], resolution: int) -> str
     return "skip" if "synthesis.b4.torgb.weight" in records else "orig"
 
 
-def add_missing_noise(network: Record, values: dict[str, Tensor], blocks: list[int]) -> None:
+def add_missing_noise(
+    network: Record, values: dict[str, Tensor], blocks: list[int], *, first_size: Sequence[int]
+) -> None:
     """Give layers trained without noise a noise of strength zero, which computes the same."""
     for resolution in blocks:
         for layer in ("conv0", "conv1"):
@@ -110,4 +115,6 @@ def add_missing_noise(network: Record, values: dict[str, Tensor], blocks: list[i
                 continue
             if submodule(network, name).state.get("use_noise") is False:
                 values[f"{name}.noise_strength"] = torch.zeros([])
-                values[f"{name}.noise_const"] = torch.zeros(resolution, resolution)
+                values[f"{name}.noise_const"] = torch.zeros(
+                    *(side * resolution // 4 for side in first_size)
+                )

@@ -1,6 +1,6 @@
 """Tables of named tensors: recognising them, and copying them out of the file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,26 @@ def read_float(value: Any, what: str) -> float:
     if type(value) not in (int, float) or not np.isfinite(value):
         raise FileFormatError(f"{what} must be a number")
     return float(value)
+
+
+MAX_FIRST_SIZE = 64
+
+
+def infer_first_size(shape: Sequence[int]) -> dict[str, list[int]]:
+    """Return the size of a StyleGAN2's first block, if it is not 4 by 4.
+
+    Args:
+        shape: That of its constant, [c, h, w].
+
+    Raises:
+        FileFormatError: It is no picture's.
+
+    Source:
+        Official code: none; eps696's stylegan2 and stylegan2ada, whose `init_res` it is.
+    """
+    if len(shape) != 3 or not all(0 < side <= MAX_FIRST_SIZE for side in shape[1:]):
+        raise FileFormatError(f"the first block's constant has the shape {list(shape)}")
+    return {} if tuple(shape[1:]) == (4, 4) else {"first_size": list(shape[1:])}
 
 
 def infer_mapping_widths(values: Mapping[str, Tensor], *, w_dim: int) -> dict[str, int]:

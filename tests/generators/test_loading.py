@@ -21,6 +21,10 @@ from mocotool.generators.loading import load_generator, save_generator, write_ge
 from mocotool.generators.rosinality_names import write_rosinality
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
+from mocotool.image_training.start import load_start
+from mocotool.inversion.encoder import train_encoder
+from mocotool.inversion.search import invert
+from mocotool.motion.rendering import ClipRenderer
 
 IMAGE_TOLERANCE = 1e-3  # of the image's range, as the golden values' own page says
 LATENT_TOLERANCE = 1e-4
@@ -190,6 +194,53 @@ def test_every_architecture_is_read_from_a_pickle(architecture, is_flat, tmp_pat
     assert again.arch == generator.arch
     w = torch.randn(2, 12)
     assert torch.equal(again.synthesis(w), generator.synthesis(w))
+
+
+@pytest.mark.parametrize("form", ["torch", "tensorflow", "ada", "native"])
+def test_pictures_that_are_not_square_are_read_from_every_form(form, tmp_path):
+    generator = small_stylegan2(first_size=[2, 3], channels=[8, 8, 4])
+    path = tmp_path / "g"
+    if form == "torch":
+        path.write_bytes(stylegan2_pickle(generator))
+    elif form == "tensorflow":
+        pickled = stylegan2_tensorflow_pickle(generator, init_res=[2, 3], verbose=True)
+        path.write_bytes(pickled)
+    elif form == "ada":
+        with path.open("wb") as file:
+            write_ada(generator, file)
+    else:
+        save_generator(generator, path)
+
+    again = load_generator(path)
+
+    w = torch.randn(2, 12)
+    assert (again.arch, again.img_size) == (generator.arch, (8, 12))
+    assert_close(again.synthesis(w), generator.synthesis(w))
+
+
+def test_what_takes_square_pictures_says_so(tmp_path):
+    generator = small_stylegan2(first_size=[2, 3])
+
+    with pytest.raises(MismatchError, match="pictures are 12x8, and rosinality's program takes"):
+        write_rosinality(generator, io.BytesIO())
+    with pytest.raises(MismatchError, match="training motion takes square ones"):
+        ClipRenderer(generator=generator, frame_size=8, chunk_size=2)
+    with pytest.raises(MismatchError, match="inversion takes square ones"):
+        invert(generator, torch.zeros(1, 3, 8, 12))
+    with pytest.raises(MismatchError, match="an encoder takes square ones"):
+        train_encoder(generator)
+    save_generator(generator, tmp_path / "g.safetensors")
+    with pytest.raises(MismatchError, match="training takes square ones"):
+        load_start(tmp_path / "g.safetensors")
+
+
+def test_a_first_size_that_its_constant_does_not_have_is_refused(tmp_path):
+    generator = small_stylegan2(first_size=[2, 3])
+    path = tmp_path / "g.pkl"
+    path.write_bytes(stylegan2_tensorflow_pickle(generator, init_res=[3, 2]))
+
+    with pytest.raises(FileFormatError, match="init_res is not the size of its constant"):
+        load_generator(path)
 
 
 @pytest.mark.parametrize("config", ["t", "r"])

@@ -42,6 +42,22 @@ def test_synthesis_agrees_with_the_slow_reference(architecture, conv_clamp, nois
         assert (img[sample].double() - expected).abs().max() < 1e-5 * span
 
 
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_pictures_that_are_not_square_agree_with_the_slow_reference(architecture):
+    generator = make(architecture, first_size=[3, 5])
+    reference = ReferenceSynthesis(
+        generator.state_dict(), architecture=architecture, resolution=16, conv_clamp=None
+    )
+    ws = torch.randn(1, generator.num_ws, 8)
+
+    img = generator.synthesis(ws)
+    drawn = generator.synthesis(ws, noise=generator.draw_noise(1))
+
+    expected = torch.from_numpy(reference.render(ws[0].numpy(), has_noise=True))
+    assert img.shape == drawn.shape == (1, 3, *generator.img_size) == (1, 3, 12, 20)
+    assert (img[0].double() - expected).abs().max() < 1e-5 * (expected.max() - expected.min())
+
+
 def test_truncation_at_zero_returns_the_mean():
     generator = make()
 

@@ -149,10 +149,7 @@ class PlainTrainer:
             if torch.rand([]) < self.config.style_mixing:
                 cutoff = int(torch.randint(1, generator.num_ws, []))
                 ws[i, cutoff:] = other[i]
-        noise = [
-            torch.randn(n, 1, layer.resolution, layer.resolution)
-            for layer in generator.synthesis.layers()
-        ]
+        noise = [torch.randn(n, 1, *layer.size) for layer in generator.synthesis.layers()]
         return synthesize(generator.synthesis, ws, noise)
 
     def step(self, real, *, penalize):
