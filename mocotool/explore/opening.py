@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from mocotool.addresses import address_of
 from mocotool.basis import PCABasis, read_basis
 from mocotool.configs.explore import ExploreConfig
 from mocotool.configs.pca import PCAConfig
@@ -46,7 +47,7 @@ def load_explorer(
     not fit, videos are paths between two seeds.
 
     Args:
-        source: Generator or motion model; `None` is the bundled ones.
+        source: Generator, also by its address, or motion model; `None` is the bundled ones.
         generator: Generator; `None` is the one that the motion model was trained with.
         pca: PCA basis of the directions; `None` computes one of `config.num_samples` latents. It is
             also that of a motion model of the authors', whose files hold none.
@@ -120,14 +121,14 @@ def _as_path(path: Path | str | None) -> Path | None:
 
 def _is_motion(path: Path) -> bool:
     """Tell whether a file is a motion model; a file that is neither, generators' readers refuse."""
-    if path.is_dir():
+    if path.is_dir() or address_of(path) is not None:  # generators alone have either
         return False
     said = describe_weights(path)
     return said is not None and str(said.get("what", "")).startswith("motion model")
 
 
 def _typed(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    return None if path is None else address_of(path) or str(path)
 
 
 def _find_basis(

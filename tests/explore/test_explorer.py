@@ -2,11 +2,14 @@
 
 import io
 import shlex
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mocotool.configs.explore import MAX_FRAMES, ExploreConfig, ExploreView
+from mocotool.downloads import cached_path
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.explore.line import Named, make_commands, shortest
 from mocotool.explore.opening import load_explorer
@@ -201,6 +204,20 @@ def test_a_generator_that_the_bundled_motion_does_not_fit_is_said(toy_generator_
 
     assert explorer.motion is None
     assert "paths from one seed to another" in said[0]
+
+
+def test_a_fetched_generator_is_named_by_its_address(
+    toy_generator_path, toy_pca_path, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MOCO_CACHE", str(tmp_path))
+    address = "https://example.com/g.safetensors"
+    cached_path(address).parent.mkdir(parents=True)
+    shutil.copy(toy_generator_path, cached_path(address))
+
+    explorer = load_explorer(Path(address), pca=toy_pca_path)
+
+    (command,) = explorer.commands(ExploreView(), out="clip.mp4")
+    assert f"--generator {address} " in command
 
 
 def test_a_basis_of_another_generator_is_a_sentence(toy_pca_path):
