@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 
 from mocotool.errors import ConfigError, MocoWarning, UnavailableError
+from mocotool.memory import free_memory_bytes
 
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
 DRIVER_VERSION = re.compile(r"Kernel Module.*?\s(\d+(?:\.\d+)+)")
 DEVICE_FILES = Path("/dev")
 STAGED_BYTES = 2**16  # the CUDA driver takes so much over at once
+# The CPU's allocator has a plain RuntimeError for it; CUDA's has a class, and words of its own.
+OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 DTYPES = {
     "fp32": torch.float32,
     "tf32": torch.float32,
@@ -255,6 +258,25 @@ def check_training_precision(dtype: torch.dtype) -> None:
             "--precision fp16: training would lose small gradients",
             hint="use --precision bf16 or fp32",
         )
+
+
+def free_device_bytes(device: torch.device) -> int:
+    """Return how much memory a device has left: that of the GPU, else that of the machine.
+
+    What torch holds in reserve counts as free.
+    """
+    if device.type != "cuda":
+        return free_memory_bytes()
+    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + reserve
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception says that memory ran out, the GPU's or the machine's."""
+    return isinstance(error, MemoryError | RuntimeError) and (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or OUT_OF_MEMORY.search(str(error)) is not None
+    )
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -12,6 +12,7 @@ from mocotool.arrays import FramesU8
 from mocotool.configs.render import RenderConfig
 from mocotool.devices import to_device
 from mocotool.generators.base import Generator
+from mocotool.generators.chunks import ChunkSize
 from mocotool.layouts import to_frames_u8
 from mocotool.training.randomness import derive_rng
 
@@ -92,8 +93,9 @@ def render_video(
     idxs = np.arange(len(latents)) if frame_idxs is None else frame_idxs
     label = None if trajectory.labels is None else int(trajectory.labels[video_idx])
     noise = draw_video_noise(generator, video_idx, config=config)
-    for start in range(0, len(idxs), config.chunk_size):
-        chunk = torch.from_numpy(latents[idxs[start : start + config.chunk_size]])
+
+    def render_rows(start: int, stop: int) -> FramesU8:
+        chunk = torch.from_numpy(latents[idxs[start:stop]])
         with torch.inference_mode():
             img = generator.synthesis(
                 to_device(chunk, generator.device),
@@ -103,8 +105,10 @@ def render_video(
             )
             if img.shape[1] == 1:  # grey
                 img = img.expand(-1, 3, -1, -1)
-            frames_u8 = to_frames_u8(img).cpu().numpy()
-        yield put_on_white(frames_u8) if img.shape[1] == 4 and not keep_alpha else frames_u8
+            frames_u8: FramesU8 = to_frames_u8(img).cpu().numpy()
+        return put_on_white(frames_u8) if img.shape[1] == 4 and not keep_alpha else frames_u8
+
+    yield from ChunkSize(config.chunk_size).run(render_rows, len(idxs))
 
 
 def put_on_white(rgba_u8: FramesU8) -> FramesU8:

@@ -3,17 +3,33 @@
 import os
 from pathlib import Path
 
+CGROUPS = Path("/sys/fs/cgroup")
+CGROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+
 
 def free_memory_bytes() -> int:
     """Return the memory this process may still take, a fair share under `torchrun`."""
     free = _read_number(Path("/proc/meminfo"), "MemAvailable:", unit=1024)
     if free is None:
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    limit = _read_number(Path("/sys/fs/cgroup/memory.max"))
-    used = _read_number(Path("/sys/fs/cgroup/memory.current"))
-    if limit is not None and used is not None:
-        free = min(free, limit - used)
+    free = min([free, *_free_of_groups()])
     return max(0, free) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _free_of_groups() -> list[int]:
+    """Return what limits on groups of processes leave, as containers have them."""
+    found = []
+    for limit_name, used_name, cached_name in CGROUP_FILES:
+        limit = _read_number(CGROUPS / limit_name)
+        used = _read_number(CGROUPS / used_name)
+        if limit is not None and used is not None:
+            # Files that were read are counted as used, and go when their room is needed.
+            cached = _read_number(CGROUPS / cached_name, "inactive_file") or 0
+            found.append(limit - used + min(cached, used))
+    return found
 
 
 def _read_number(path: Path, name: str = "", *, unit: int = 1) -> int | None:

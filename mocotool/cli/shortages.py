@@ -12,7 +12,7 @@ from mocotool.errors import ConfigError, MocoError, UnavailableError
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 IMPOSSIBLE_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
 SHOWN_LETTERS = 60  # of a name that is too long
-# The CPU's allocator has a plain RuntimeError for it; CUDA's has a class, and words of its own.
+# The same words as in `mocotool.devices`, which loads torch.
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 AMOUNT = re.compile(r"allocate ([\d.]+) ?([KMGTP]?i?B|bytes)")
 LEAN_OPTIONS = ("--batch-size", "--chunk-size", "--graph-mb", "--num-videos", "--num-frames")

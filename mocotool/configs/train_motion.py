@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from mocotool.configs.motion_presets import PRESETS, choose_preset
 from mocotool.configs.option import Option, Seed, check_options, list_choices, parse_number_or
-from mocotool.configs.render import ChunkSize
 from mocotool.configs.running import Budget, HeldOut, Keep, Patience
 from mocotool.errors import ConfigError
 
@@ -186,15 +185,29 @@ class TrainMotionConfig:
     )
     log_every: Annotated[int, _Running("Steps between lines of metrics.", min=1)] = 5
     seed: Seed = 0
-    chunk_size: ChunkSize = 16
-    graph_mb: Annotated[
-        int,
+    chunk_size: Annotated[
+        int | None,
         Option(
-            "Megabytes a batch's graph may take to be kept; more is rendered again in chunks.",
+            "Frames rendered at once; if left out, 16 on a processor, by memory on a GPU.",
+            min=1,
+            panel="Computing",
+        ),
+    ] = None
+    graph_mb: Annotated[
+        int | None,
+        Option(
+            "Megabytes a batch's graph may take to be kept; more is rendered again in chunks. If "
+            "left out, by --memory-share.",
             min=0,
             panel="Computing",
         ),
-    ] = 768
+    ] = None
+    memory_share: Annotated[
+        float,
+        Option(
+            "Share of free memory that a batch's graph may take.", above=0, max=1, panel="Computing"
+        ),
+    ] = 0.4
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig, SearchSpace
+from mocotool.devices import to_device
 from mocotool.errors import MismatchError
 from mocotool.generators.base import Generator
+from mocotool.generators.chunks import ChunkSize, choose_batch
 from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
@@ -91,14 +93,22 @@ def survey_latents(
         ConfigError: The generator has classes and none was named, or it is out of range.
     """
     rng = derive_rng(config.seed, "inversion starts")
-    z = torch.randn(config.num_starts, generator.z_dim, generator=rng).to(generator.device)
-    points, thumbnails = [], []
-    for part in z.split(RENDER_BATCH):
-        latent = map_latents(generator, part, config)
-        img = render_latents(generator, latent, config)
-        points.append(part if space == "z" else latent)
-        thumbnails.append(make_thumbnails(img))
-    drawn = torch.cat(points)
+    z = torch.randn(config.num_starts, generator.z_dim, generator=rng)
+    z = to_device(z, generator.device)
+    latents = torch.cat([map_latents(generator, part, config) for part in z.split(RENDER_BATCH)])
+
+    # As many at once as memory has room for, whatever their resolution
+    at_once = choose_batch(generator, latents, lambda some: render_latents(generator, some, config))
+    chunks = ChunkSize(min(at_once, RENDER_BATCH))
+    thumbnails = list(
+        chunks.run(
+            lambda start, stop: make_thumbnails(
+                render_latents(generator, latents[start:stop], config)
+            ),
+            len(latents),
+        )
+    )
+    drawn = z if space == "z" else latents
     # One latent has no spread; dimensions that never vary stay as they are.
     stdev = drawn.std(dim=0, correction=0) if len(drawn) > 1 else torch.ones_like(drawn[0])
     stdev = torch.where(stdev > 0, stdev, 1.0)

@@ -6,6 +6,7 @@ gradient pushed to the latents. The sum is the gradient of one graph over the wh
 """
 
 import dataclasses
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mocotool.errors import ConfigError
+from mocotool.devices import is_out_of_memory
+from mocotool.errors import ConfigError, MocoWarning
 from mocotool.generators.base import Generator, NoiseMode
+from mocotool.generators.chunks import ChunkSize
 from mocotool.training.randomness import derive_rng
 
 
@@ -26,6 +29,7 @@ class ClipRenderer:
         generator: The frozen image generator.
         frame_size: Height and width of the small frames; it divides the generator's resolution.
         chunk_size: Frames rendered at once.
+        graph_chunk_size: Frames rendered at once with a graph, where it is not kept.
         noise_mode: "random" keeps one set of maps for all frames of a video; or "const", "none".
         keep_graph: Whether to keep the graph of all frames in place of rendering them again: a
             third less work, and memory in proportion to the frames.
@@ -34,12 +38,20 @@ class ClipRenderer:
     generator: Generator
     frame_size: int
     chunk_size: int
+    graph_chunk_size: int | None = None
     noise_mode: NoiseMode = "random"
     keep_graph: bool = False
+
+    _chunks: ChunkSize = dataclasses.field(init=False, repr=False, compare=False)
+    _graph_chunks: ChunkSize = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.generator.check_square("training motion")
         check_frame_size(self.frame_size, self.generator.resolution)
+        # What memory turns out to have no room for is remembered from step to step.
+        object.__setattr__(self, "_chunks", ChunkSize(self.chunk_size))
+        graph_chunk_size = self.graph_chunk_size or self.chunk_size
+        object.__setattr__(self, "_graph_chunks", ChunkSize(graph_chunk_size))
 
     def draw_noise(self, seeds: list[int]) -> list[Tensor] | None:
         """Draw one video's noise maps a seed, [n, 1, h, w] a layer; `None` if it has none."""
@@ -67,18 +79,58 @@ class ClipRenderer:
         n, t = trajectory.shape[:2]
         video_idxs = torch.arange(n, device=trajectory.device)
         with torch.no_grad():
-            first = self.render_chunk(trajectory[:, 0], video_idxs, noise, labels)
+            first = self.render_all(trajectory[:, 0], video_idxs, noise, labels)
         if t == 1:
             return first.unsqueeze(1)
         latents = trajectory[:, 1:].flatten(0, 1)  # [n*(t-1), ...]
         video_idxs = video_idxs.repeat_interleave(t - 1)
         labels = None if labels is None else labels.repeat_interleave(t - 1)
-        if self.keep_graph or not (torch.is_grad_enabled() and latents.requires_grad):
-            later = self.render_all(latents, video_idxs, noise, labels)
-        else:
+        needs_graph = torch.is_grad_enabled() and latents.requires_grad
+        kept = self._keep(latents, video_idxs, noise, labels) if needs_graph else None
+        if kept is not None:
+            later = kept
+        elif needs_graph:
             later = _RenderAgain.apply(latents, self, video_idxs, noise, labels)
+        else:
+            later = self.render_all(latents, video_idxs, noise, labels)
         later = later.unflatten(0, (n, t - 1))  # [n, t-1, c, h, w]
         return torch.cat([first.unsqueeze(1), later], dim=1)
+
+    def _keep(
+        self,
+        latents: Tensor,
+        video_idxs: Tensor,
+        noise: list[Tensor] | None,
+        labels: Tensor | None,
+    ) -> Tensor | None:
+        """Render all and keep the graph, or return `None`: from now on it is rendered again."""
+        if not self.keep_graph:
+            return None
+        try:
+            parts = [
+                self.render_chunk(
+                    latents[rows],
+                    video_idxs[rows],
+                    noise,
+                    None if labels is None else labels[rows],
+                )
+                for rows in self._slices(len(latents))
+            ]
+            return torch.cat(parts)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        object.__setattr__(self, "keep_graph", False)
+        warnings.warn(
+            "out of memory with the graph of a batch; going on by rendering it again",
+            MocoWarning,
+            stacklevel=3,
+        )
+        return None
+
+    def _slices(self, num_rows: int) -> Iterator[slice]:
+        size = self._chunks.value
+        return (slice(start, start + size) for start in range(0, num_rows, size))
 
     def render_all(
         self,
@@ -88,16 +140,13 @@ class ClipRenderer:
         labels: Tensor | None,
     ) -> Tensor:
         """Render latents [m, ...] of the videos `video_idxs` [m], one chunk after the other."""
-        parts = self.split(latents, video_idxs, labels)
-        return torch.cat([self.render_chunk(part, idxs, noise, own) for part, idxs, own in parts])
 
-    def split(
-        self, latents: Tensor, video_idxs: Tensor, labels: Tensor | None
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """Yield the rows of each chunk."""
-        for start in range(0, len(latents), self.chunk_size):
-            rows = slice(start, start + self.chunk_size)
-            yield latents[rows], video_idxs[rows], None if labels is None else labels[rows]
+        def render_rows(start: int, stop: int) -> Tensor:
+            rows = slice(start, stop)
+            own = None if labels is None else labels[rows]
+            return self.render_chunk(latents[rows], video_idxs[rows], noise, own)
+
+        return torch.cat(list(self._chunks.run(render_rows, len(latents))))
 
     def render_chunk(
         self,
@@ -148,14 +197,18 @@ class _RenderAgain(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (latents,) = ctx.saved_tensors
         renderer, video_idxs, noise, labels = ctx.rest
-        parts = renderer.split(latents, video_idxs, labels)
-        latent_grads = []
-        for (part, idxs, own), grad in zip(parts, grads[0].split(renderer.chunk_size), strict=True):
-            leaf = part.detach().requires_grad_()
+
+        def differentiate_rows(start: int, stop: int) -> Tensor:
+            rows = slice(start, stop)
+            leaf = latents[rows].detach().requires_grad_()
+            own = None if labels is None else labels[rows]
             with torch.enable_grad():
-                frames = renderer.render_chunk(leaf, idxs, noise, own)
-            latent_grads += torch.autograd.grad(frames, leaf, grad)
-        return torch.cat(latent_grads), None, None, None, None
+                frames = renderer.render_chunk(leaf, video_idxs[rows], noise, own)
+            grad: Tensor = torch.autograd.grad(frames, leaf, grads[0][rows])[0]
+            return grad
+
+        parts = renderer._graph_chunks.run(differentiate_rows, len(latents))
+        return torch.cat(list(parts)), None, None, None, None
 
 
 def shrink(img: Tensor, size: int) -> Tensor:

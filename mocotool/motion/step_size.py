@@ -19,6 +19,7 @@ from mocotool.motion.trainer import build_motion
 from mocotool.training.randomness import derive_rng, derive_seed
 
 NUM_WALKS = 64  # pairs of neighbouring frames that are rendered
+STEP_CHUNK = 16  # frames rendered at once
 NUM_TRIES = 5
 STEP_RANGE = (0.01, 20.0)
 LOOKED_AT = 64  # pixels; `moco eval motion` looks at clips in this size
@@ -51,7 +52,7 @@ def match_step_size(
     renderer = ClipRenderer(
         generator=generator,
         frame_size=config.frame_size,
-        chunk_size=config.chunk_size,
+        chunk_size=config.chunk_size or STEP_CHUNK,
         noise_mode=config.noise_mode,
     )
 

@@ -24,7 +24,8 @@ from mocotool.motion.games import Game, Metrics, PairGame, Setting, VideoGame
 from mocotool.motion.generator import MotionGenerator, MotionRollout
 from mocotool.motion.image_discriminator import update_average
 from mocotool.motion.losses import LossWeights, mutual_information_loss, total_generator_loss
-from mocotool.motion.rendering import ClipRenderer, check_frame_size, measure_graph_bytes
+from mocotool.motion.render_budget import build_renderer, settle_graph_mb
+from mocotool.motion.rendering import check_frame_size
 from mocotool.motion.walk_figures import NUM_CONTENTS, measure_walks
 from mocotool.training.distributed import Processes
 from mocotool.training.networks import has_finite_weights
@@ -33,7 +34,6 @@ from mocotool.training.run_folder import RunFolder
 
 PREVIEW_CONTENTS = 4
 PREVIEW_MOTIONS = 2
-CPU_CHUNK_SHARE = 2  # a CPU needs few frames at once: one chunk's graph may be half of a batch's
 
 
 class Clips(Iterator[Tensor], Protocol):
@@ -85,6 +85,8 @@ class MotionTrainer:
         check_frame_size(config.frame_size, generator.resolution)
         self.generator = generator
         self.basis = basis
+        own = (processes or Processes()).rows(config.batch_size)
+        config = settle_graph_mb(generator, config, num_clips=own.stop - own.start)
         self.config = config
         self.device = generator.device
         self.processes = processes or Processes()
@@ -404,26 +406,6 @@ def build_games(setting: Setting) -> dict[str, Game]:
     if config.has_image_disc:
         games["image"] = FrameGame(setting) if config.image_disc == "single" else PairGame(setting)
     return games
-
-
-def build_renderer(
-    generator: Generator, config: TrainMotionConfig, *, num_clips: int
-) -> ClipRenderer:
-    """Return what renders training clips; what it keeps and renders at once follows from sizes."""
-    renderer = ClipRenderer(
-        generator=generator,
-        frame_size=config.frame_size,
-        chunk_size=config.chunk_size,
-        noise_mode=config.noise_mode,
-    )
-    frame_bytes = measure_graph_bytes(renderer, latent_dim=generator.latent_dim)
-    budget = config.graph_mb * 2**20
-    fits = frame_bytes * num_clips * (config.num_frames - 1) <= budget
-    chunk_budget = budget // CPU_CHUNK_SHARE if generator.device.type == "cpu" else budget
-    num_at_once = config.chunk_size
-    if config.graph_mb > 0 and frame_bytes > 0:
-        num_at_once = min(num_at_once, max(1, chunk_budget // frame_bytes))
-    return dataclasses.replace(renderer, keep_graph=fits, chunk_size=num_at_once)
 
 
 @torch.no_grad()

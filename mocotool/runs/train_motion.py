@@ -298,6 +298,9 @@ def _take_over(
 ) -> TrainMotionConfig:
     """Return settings in which what was measured when the run began is as it was."""
     changes: dict[str, Any] = {}
+    for name in ("graph_mb", "chunk_size"):  # decided by memory when the run began
+        if getattr(config, name) is None and name in begun:
+            changes[name] = begun[name]
     if config.step_size == AUTO:
         changes["step_size"] = begun.get("step_size", AUTO)
     if config.budget is not None:

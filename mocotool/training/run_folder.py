@@ -48,7 +48,7 @@ from mocotool.weights.reading import read_checkpoint
 FREE_ON_RESUME = frozenset(
     {
         *("num_steps", "num_epochs", "num_images", "save_every", "preview_every", "log_every"),
-        *("keep", "patience", "budget"),
+        *("keep", "patience", "budget", "memory_share"),
     }
 )
 KEPT_STATES = 2

@@ -1,15 +1,16 @@
 """Rendering for training: chunks, gradients, noise."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.errors import ConfigError
+from mocotool.errors import ConfigError, MocoWarning
+from mocotool.motion.render_budget import build_renderer, settle_graph_mb
 from mocotool.motion.rendering import ClipRenderer, measure_graph_bytes
-from mocotool.motion.trainer import build_renderer
 
 
 @pytest.fixture
@@ -101,15 +102,97 @@ def test_the_graph_of_a_frame_is_weighed(renderer):
 
 
 @pytest.mark.parametrize(
-    ("graph_mb", "chunk_size", "is_kept"), [(0, 16, False), (1, 13, False), (1000, 16, True)]
+    ("graph_mb", "graph_chunk_size", "is_kept"), [(0, 16, False), (1, 13, False), (1000, 16, True)]
 )
 def test_memory_decides_what_is_kept_and_how_much_is_rendered_at_once(
-    toy_generator, monkeypatch, graph_mb, chunk_size, is_kept
+    toy_generator, frame_of_40_kilobytes, graph_mb, graph_chunk_size, is_kept
 ):
-    monkeypatch.setattr("mocotool.motion.trainer.measure_graph_bytes", lambda *_, **__: 40_000)
     config = TrainMotionConfig(frame_size=16, num_frames=31, graph_mb=graph_mb)
 
     renderer = build_renderer(toy_generator, config, num_clips=1)
 
-    assert renderer.chunk_size == chunk_size
+    assert renderer.chunk_size == 16
+    assert renderer.graph_chunk_size == graph_chunk_size
     assert renderer.keep_graph == is_kept
+
+
+@pytest.fixture
+def frame_of_40_kilobytes(monkeypatch):
+    monkeypatch.setattr(
+        "mocotool.motion.render_budget.measure_graph_bytes", lambda *_, **__: 40_000
+    )
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "share", "graph_mb"),
+    [
+        (1000, 0.4, 10),  # what 240 frames need
+        (20, 0.4, 8),
+        (20, 0.25, 4),
+        (0, 0.4, 0),
+    ],
+)
+def test_free_memory_decides_how_much_graphs_may_take(
+    toy_generator, frame_of_40_kilobytes, monkeypatch, free_mb, share, graph_mb
+):
+    monkeypatch.setattr(
+        "mocotool.motion.render_budget.free_device_bytes", lambda _: free_mb * 2**20
+    )
+    config = TrainMotionConfig(frame_size=16, num_frames=31, memory_share=share)
+
+    assert settle_graph_mb(toy_generator, config, num_clips=8).graph_mb == graph_mb
+    said = dataclasses.replace(config, graph_mb=3)
+    assert settle_graph_mb(toy_generator, said, num_clips=8).graph_mb == 3
+
+
+# Memory that runs out
+
+
+class Tight:
+    """A generator's synthesis with room for a few pictures at once."""
+
+    def __init__(self, synthesis, room):
+        self.synthesis, self.room, self.tried = synthesis, room, []
+        self.compute_dtype = synthesis.compute_dtype
+
+    def __call__(self, latent, **kwargs):
+        self.tried.append(len(latent))
+        if len(latent) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return self.synthesis(latent, **kwargs)
+
+
+def make_tight(toy_generator, *, room, **settings):
+    generator = SimpleNamespace(
+        synthesis=Tight(toy_generator.synthesis, room),
+        resolution=toy_generator.resolution,
+        device=toy_generator.device,
+    )
+    return ClipRenderer(generator=generator, frame_size=8, noise_mode="none", **settings)
+
+
+def differentiate(renderer):
+    walk = torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    renderer.render(walk).square().sum().backward()
+    return walk.grad
+
+
+@pytest.mark.parametrize("keep_graph", [False, True])
+def test_too_large_a_chunk_is_halved_and_said_once(toy_generator, keep_graph):
+    roomy = ClipRenderer(generator=toy_generator, frame_size=8, chunk_size=8, noise_mode="none")
+    renderer = make_tight(toy_generator, room=3, chunk_size=8, keep_graph=keep_graph)
+
+    with pytest.warns(MocoWarning, match="out of memory") as warned:
+        grad = differentiate(renderer)
+    again = differentiate(renderer)
+
+    assert_close(grad, differentiate(roomy))
+    assert torch.equal(grad, again)
+    # Pictures, and with a graph as well
+    assert len(warned) <= 3
+    assert renderer.generator.synthesis.tried[-4:] == [2, 2, 2, 2]
+
+
+def test_no_room_for_one_picture_is_an_error(toy_generator):
+    with pytest.raises(torch.OutOfMemoryError), pytest.warns(MocoWarning):
+        differentiate(make_tight(toy_generator, room=0, chunk_size=2))
