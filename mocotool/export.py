@@ -15,6 +15,7 @@ from mocotool.files import check_output_path, to_path
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
+from mocotool.plots import draw_line
 from mocotool.training.distributed import Processes
 from mocotool.video.encodings import choose_codec
 from mocotool.video.numbered import (
@@ -33,6 +34,7 @@ Progress = Callable[[int], None]
 
 ALONE = Processes()
 
+CAPTION_MARGIN = 4  # pixels
 MAX_SHEET_PIXELS = 8192  # on a side; beyond, viewers and memory give up
 
 
@@ -106,6 +108,7 @@ def export_trajectory(
     single = grid or is_sheet or not isinstance(out, Path)
     paths = name_outputs(out, num_videos=num_videos, single=single) if isinstance(out, Path) else []
     targets: list[Path | BinaryIO] = [*paths] if isinstance(out, Path) else [out]
+    config.check_captions(is_sheet=is_sheet)
     if format != "png":
         config.check_format(format)
 
@@ -210,11 +213,12 @@ def draw_sheet(
 ) -> FramesU8:
     """Draw a contact sheet: a row for each video, its frames from left to right.
 
-    Only the frames that will be seen are rendered.
+    Only the frames that will be seen are rendered. With `config.captions` the frames' numbers stand
+    above their columns, and above each row what the latents say of its video.
 
     Returns:
         uint8 [rows * h, columns * w, 3], reduced where it would be more than 8192 pixels wide or
-        high.
+        high; higher by the captions.
     """
     num_rows, idxs = choose_sheet_frames(trajectory.num_videos, trajectory.num_frames)
     tallest = max(num_rows, len(idxs)) * max(generator.img_size)
@@ -226,7 +230,35 @@ def draw_sheet(
         ):
             tiles.extend(reduce_frames(frames_u8, factor))
             progress(len(frames_u8))
-    return tile_frames(tiles, columns=len(idxs))
+    if not config.captions:
+        return tile_frames(tiles, columns=len(idxs))
+
+    width = tiles[0].shape[1]
+    numbers = [(width * place + width // 2, str(idx)) for place, idx in enumerate(idxs)]
+    strips = [draw_line(numbers, width=width * len(idxs), align="center")]
+    for row in range(num_rows):
+        title = [(CAPTION_MARGIN, describe_video(trajectory, row))]
+        strips.append(draw_line(title, width=width * len(idxs)))
+        row_tiles = tiles[row * len(idxs) : (row + 1) * len(idxs)]
+        strips.append(tile_frames(row_tiles, columns=len(idxs)))
+    return np.concatenate(strips)
+
+
+def describe_video(trajectory: Trajectory, video_idx: int) -> str:
+    """Say which video this is, as far as its latents know: name, seeds, class."""
+    meta = trajectory.meta
+    known = (
+        ("", meta.names),
+        ("seed ", meta.seeds),
+        ("motion seed ", meta.motion_seeds),
+        ("class ", trajectory.labels),
+    )
+    said = [
+        f"{what}{values[video_idx]}"
+        for what, values in known
+        if values is not None and video_idx < len(values)
+    ]
+    return ", ".join(said) or f"video {video_idx}"
 
 
 def reduce_frames(frames_u8: FramesU8, factor: int) -> FramesU8:

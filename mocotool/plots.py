@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -141,6 +142,51 @@ def draw_line_chart(
             )
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # [h, w, 3]
+
+
+def draw_line(
+    texts: Sequence[tuple[int, str]],
+    *,
+    width: int,
+    height: int = 20,
+    align: Literal["left", "center"] = "left",
+) -> FramesU8:
+    """Draw one line of text, black on white.
+
+    Args:
+        texts: Where each begins, or has its middle, in pixels from the left; and what it says.
+        width: Of the line, in pixels; what goes beyond is cut.
+        height: Of the line, in pixels.
+        align: Which end of a text its place is.
+
+    Returns:
+        uint8 [height, width, 3] RGB.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    points = 0.6 * height * 72 / DPI  # letters of 0.6 of the line
+    for x, text in texts:
+        # A dollar would begin a formula.
+        figure.text(
+            x / width,
+            0.5,
+            text.replace("$", r"\$"),
+            fontsize=points,
+            ha=align,
+            va="center_baseline",
+            color="black",
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a letter that the font does not have
+        canvas.draw()
+    drawn: FramesU8 = np.asarray(canvas.buffer_rgba())[..., :3]
+    line = np.full((height, width, 3), 255, np.uint8)  # matplotlib rounds sizes as it likes
+    kept = drawn[:height, :width]
+    line[: kept.shape[0], : kept.shape[1]] = kept
+    return line
 
 
 def draw_variance_curve(

@@ -8,7 +8,7 @@ import torch
 
 from mocotool.configs.render import RenderConfig
 from mocotool.errors import ConfigError, MocoWarning
-from mocotool.export import draw_sheet, export_trajectory, reduce_frames
+from mocotool.export import describe_video, draw_sheet, export_trajectory, reduce_frames
 from mocotool.frames import render_video
 from mocotool.generators.dcgan import DCGAN
 from mocotool.latents import LatentsMeta, Trajectory
@@ -84,6 +84,30 @@ def test_a_contact_sheet_has_a_row_for_each_video(toy_generator, tmp_path):
     (row,) = render_video(toy_generator, trajectory, 1)
     assert sheet.shape == (32, 48, 3)
     np.testing.assert_array_equal(sheet[16:, 32:], row[2])
+
+
+def test_captions_stand_above_rows_and_columns_and_leave_the_pictures(toy_generator, tmp_path):
+    trajectory = make_trajectory(2, 3, seeds=[4, 5], names=["a$b", "\u4eba"])
+    plain = draw_sheet(toy_generator, trajectory, config=RenderConfig())
+
+    sheet = draw_sheet(toy_generator, trajectory, config=RenderConfig(captions=True))
+
+    assert sheet.shape == (20 + 2 * (20 + 16), 48, 3)
+    np.testing.assert_array_equal(sheet[40:56], plain[:16])
+    np.testing.assert_array_equal(sheet[76:], plain[16:])
+    for strip in (sheet[:20], sheet[20:40], sheet[56:76]):
+        assert strip.min() < 100
+    assert (sheet[20:40] != sheet[56:76]).any()
+    assert describe_video(trajectory, 0) == "a$b, seed 4"
+    assert describe_video(make_trajectory(1, 1), 0) == "video 0"
+    with pytest.raises(ConfigError, match="--captions is for contact sheets"):
+        export_trajectory(
+            toy_generator,
+            trajectory,
+            tmp_path / "a.mp4",
+            format="mp4",
+            config=RenderConfig(captions=True),
+        )
 
 
 def test_a_contact_sheet_of_a_long_video_shows_first_and_last(toy_generator):

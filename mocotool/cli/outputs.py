@@ -138,8 +138,10 @@ def choose_trajectory_output(
         format = cast("OutputFormat", ending)
     if grid and format in ("npz", "png") and not is_numbered:
         raise ConfigError(f"--grid is for videos, and {target} gets {format}", hint="-o grid.mp4")
-    if config is not None and format not in ("npz", "png"):
-        config.check_format(format)
+    if config is not None:
+        config.check_captions(is_sheet=format == "png" and not is_numbered)
+        if format not in ("npz", "png"):
+            config.check_format(format)
     output = Output(target=target, format=format, grid=grid, force=force, audio=options.audio)
     if options.audio is not None:
         check_input_file(options.audio)

@@ -89,11 +89,24 @@ class RenderConfig:
             panel="Output",
         ),
     ] = None
+    captions: Annotated[
+        bool,
+        Option("Write names, seeds and frame numbers on a contact sheet.", panel="Output"),
+    ] = False
     seed: Seed = 0
     chunk_size: ChunkSize = 16
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def check_captions(self, *, is_sheet: bool) -> None:
+        """Check that captions go onto a contact sheet.
+
+        Raises:
+            ConfigError: They are wanted on something else.
+        """
+        if self.captions and not is_sheet:
+            raise ConfigError("--captions is for contact sheets", hint="-o sheet.png")
 
     def check_format(self, format: str) -> None:
         """Check that codec and quality go with a format, before anything is rendered.
