@@ -18,7 +18,17 @@ def all_metrics(
     *,
     protocol: Annotated[
         VideoProtocol,
-        Without(("frame_size", "resize", "interpolation", "covariance", "num_repeats")),
+        Without(
+            (
+                "frame_size",
+                "resize",
+                "interpolation",
+                "pixels",
+                "covariance",
+                "kernel",
+                "num_repeats",
+            )
+        ),
     ],
     latents: ev.Latents,
     markdown: Annotated[

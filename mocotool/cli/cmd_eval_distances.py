@@ -31,7 +31,7 @@ def fvd(
     fake: ev.Fake,
     *,
     detector: VideoDetector = "i3d",
-    protocol: VideoProtocol,
+    protocol: Annotated[VideoProtocol, Without(("kernel",))],
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:

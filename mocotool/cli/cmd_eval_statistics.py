@@ -33,7 +33,7 @@ def stats(
     detector: Annotated[
         str, typer.Option(help="i3d, i3d-torchscript, motion, a file, or torchscript:FILE.")
     ] = "i3d",
-    protocol: Annotated[VideoProtocol, Without(("covariance", "num_repeats"))],
+    protocol: Annotated[VideoProtocol, Without(("covariance", "kernel", "num_repeats"))],
     layout: Annotated[
         Layout,
         typer.Option(

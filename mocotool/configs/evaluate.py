@@ -12,6 +12,8 @@ ClipChoice = Literal["first", "random", "centre", "all"]
 ResizeChoice = Literal["squash", "crop"]
 InterpolationChoice = Literal["bilinear", "bilinear-tf1", "bilinear-antialias"]
 CovarianceChoice = Literal["biased", "unbiased"]
+PixelsChoice = Literal["signed", "unit", "imagenet"]
+KernelChoice = Literal["cubic", "jedi"]
 ProtocolName = Literal[
     "stylegan-v",
     "unterthiner",
@@ -21,6 +23,8 @@ ProtocolName = Literal[
     "fvd2048_16f",
     "fvd2048_128f",
     "fvd2048_128f_subsample8f",
+    "cd-fvd",
+    "jedi",
 ]
 FrameProtocolName = Literal["fid", "fid50k_full"]
 ScoreProtocolName = Literal["tganv2", "isv2048_ucf"]
@@ -96,9 +100,20 @@ class VideoProtocol:
     interpolation: Annotated[InterpolationChoice, _ByPreset("How pixels are interpolated.")] = (
         "bilinear"
     )
+    pixels: Annotated[
+        PixelsChoice,
+        _ByPreset(
+            "What a torchscript: program takes: [-1, 1], [0, 1], or [0, 1] less ImageNet's mean, "
+            "over its deviation."
+        ),
+    ] = "signed"
     covariance: Annotated[
         CovarianceChoice, _ByPreset("Divide covariances by n (biased) or n - 1.")
     ] = "biased"
+    kernel: Annotated[
+        KernelChoice,
+        _ByPreset("Kernel of KVD: cubic, unbiased; or x.y/d squared, biased, times 100."),
+    ] = "cubic"
     num_repeats: Annotated[
         int, _ByPreset("Draw everything anew this often; the mean counts.", min=1)
     ] = 1
@@ -183,6 +198,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fvd2048_16f": {},
     "fvd2048_128f": {"num_frames": 128},
     "fvd2048_128f_subsample8f": {"frame_stride": 8},
+    # Content-debiased FVD: cdfvd/fvd.py and third_party/VideoMAEv2/utils.py there.
+    "cd-fvd": {"fake_clips": "random", "num_real": None, "pixels": "unit"},
+    # videojedi/JEDi.py, V_JEPA.py and mmd_polynomial.py.
+    "jedi": {
+        "fake_clips": "random",
+        "num_real": 5000,
+        "num_fake": 5000,
+        "pixels": "imagenet",
+        "kernel": "jedi",
+    },
 }
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mocotool.boundary import foreign_data
-from mocotool.configs.evaluate import VideoProtocol
+from mocotool.configs.evaluate import PixelsChoice, VideoProtocol
 from mocotool.downloads import PUBLISHED, find_weights, is_published
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file, sha256_file
@@ -33,6 +33,8 @@ from mocotool.weights.reading import read_state_dict
 TORCHSCRIPT_PREFIX = "torchscript:"
 Network = TypeVar("Network", bound=torch.nn.Module)
 
+DEFAULT_PIXELS = VideoProtocol().pixels
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 VIDEO_DETECTORS = ("i3d", "i3d-torchscript", "motion")
 
 
@@ -119,7 +121,7 @@ class I3DDetector(ModuleDetector):
             resize=self.protocol.resize,
             interpolation=self.protocol.interpolation,
         )
-        return to_unit_range(resized)[None]
+        return _scale_pixels(resized, self.protocol.pixels)[None]
 
     def extract(self, batch: Tensor) -> Tensor:
         """Return logits averaged over time, [n, 400]."""
@@ -128,7 +130,20 @@ class I3DDetector(ModuleDetector):
 
     def settings(self) -> dict[str, Any]:
         """Return how frames become its input."""
-        return {"resize": self.protocol.resize, "interpolation": self.protocol.interpolation}
+        settings = {"resize": self.protocol.resize, "interpolation": self.protocol.interpolation}
+        is_usual = self.protocol.pixels == DEFAULT_PIXELS
+        return settings if is_usual else settings | {"pixels": self.protocol.pixels}
+
+
+def _scale_pixels(pixels: Tensor, choice: PixelsChoice) -> Tensor:
+    """Turn pixels 0 to 255, [3, t, h, w], into what a network takes; they are changed in place."""
+    if choice == "signed":
+        return to_unit_range(pixels)
+    pixels = pixels.div_(255.0)
+    if choice == "imagenet":
+        mean, std = (torch.tensor(x, device=pixels.device) for x in (IMAGENET_MEAN, IMAGENET_STD))
+        pixels = pixels.sub_(mean[:, None, None, None]).div_(std[:, None, None, None])
+    return pixels
 
 
 class PublishedTorchScript(I3DDetector):
@@ -172,19 +187,25 @@ def load_video_detector(
 
     Args:
         name: "i3d", "i3d-torchscript" or "motion"; a file of I3D weights; or "torchscript:FILE", a
-            program that maps float32 [n, 3, t, 224, 224] in [-1, 1] to features [n, d].
+            program that maps float32 [n, 3, t, 224, 224], scaled as the protocol's `pixels` say, to
+            features [n, d].
         protocol: How frames become its input.
         warn: Told when a file is not the one everybody uses, and before a program is run.
 
     Raises:
-        ConfigError: There is no such detector and no such file.
+        ConfigError: There is no such detector and no such file, or it takes other pixels.
         FileFormatError: The file holds something else.
         UnavailableError: The weights are not here.
     """
-    if name == "motion":
-        return MotionDetector()
     if name.startswith(TORCHSCRIPT_PREFIX):
         return _load_torchscript(Path(name.removeprefix(TORCHSCRIPT_PREFIX)), protocol, warn)
+    if protocol.pixels != DEFAULT_PIXELS:
+        raise ConfigError(
+            f"protocol {protocol.preset}, pixels {protocol.pixels}: {name} takes other pixels",
+            hint="--detector torchscript:FILE, the program whose features the protocol is of",
+        )
+    if name == "motion":
+        return MotionDetector()
     if name == "i3d-torchscript":
         return _load_torchscript(find_weights("i3d-torchscript"), protocol, warn)
     check_detector_name(name, VIDEO_DETECTORS)

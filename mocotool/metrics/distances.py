@@ -1,10 +1,11 @@
 """FVD and KVD of clips, and what they share with FID and KID of frames: two distances."""
 
-from mocotool.configs.evaluate import VideoProtocol
+from mocotool.configs.evaluate import KernelChoice, VideoProtocol
+from mocotool.errors import ConfigError
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.frechet import frechet_distance
-from mocotool.metrics.kernel_distance import kernel_distance
+from mocotool.metrics.kernel_distance import jedi_distance, kernel_distance
 from mocotool.metrics.measuring import Measuring, load_detector
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
@@ -35,6 +36,7 @@ def compute_fvd(
         it is their mean.
 
     Raises:
+        ConfigError: The protocol is one of kernel distances.
         MismatchError: Saved statistics are of other features, or a side has too few clips.
         FileFormatError: A clip cannot be decoded, or has NaN features.
         UnavailableError: The detector's weights are not here.
@@ -44,6 +46,11 @@ def compute_fvd(
         Official code: the four protocols in docs/precision.md.
     """
     protocol = VideoProtocol() if protocol is None else protocol
+    if protocol.kernel != "cubic":
+        raise ConfigError(
+            f"protocol {protocol.preset}, kernel {protocol.kernel}: a Frechet distance has none",
+            hint="moco eval kvd",
+        )
     loaded = detector or load_detector("i3d", protocol=protocol)
     return repeat_draws(
         protocol,
@@ -70,7 +77,7 @@ def compute_kvd(
     Arguments as in `compute_fvd`; the protocol's covariance plays no part.
 
     Returns:
-        The squared MMD and its standard error.
+        The squared MMD and its standard error; with the kernel "jedi" what JEDi has, without error.
 
     Raises:
         MismatchError: Saved statistics are of other features, or a side has too few clips.
@@ -88,6 +95,7 @@ def compute_kvd(
         lambda drawn: report_kernel(
             ComparedSides.measure(real, fake, drawn, loaded, measuring),
             published="KVD",
+            kernel=drawn.kernel,
             ground_truth=ground_truth,
         ),
     )
@@ -119,8 +127,19 @@ def report_frechet(
     )
 
 
-def report_kernel(sides: ComparedSides, *, published: str, ground_truth: bool) -> MetricResult:
-    """Return the kernel distance of two sides; arguments as in `report_frechet`."""
+def report_kernel(
+    sides: ComparedSides, *, published: str, kernel: KernelChoice = "cubic", ground_truth: bool
+) -> MetricResult:
+    """Return the kernel distance of two sides; arguments as in `report_frechet`.
+
+    Args:
+        sides: Both, measured.
+        published: What it is called if the detector is the published one.
+        kernel: Cubic and unbiased, or JEDi's.
+        ground_truth: Also measure one random half of the real samples against the other.
+    """
+    if kernel == "jedi":
+        return _report_jedi(sides, ground_truth=ground_truth)
     estimate = kernel_distance(*sides.features)
     details = {}
     if ground_truth:
@@ -139,4 +158,21 @@ def report_kernel(sides: ComparedSides, *, published: str, ground_truth: bool) -
         warnings=sides.find_distance_warnings(is_biased=False)
         if sides.what == "clips"
         else sides.find_warnings(),
+    )
+
+
+def _report_jedi(sides: ComparedSides, *, ground_truth: bool) -> MetricResult:
+    details = {}
+    if ground_truth:
+        halves = sides.real_halves
+        details["ground_truth"] = {
+            "value": jedi_distance(*halves),
+            f"num_{sides.what}_each": len(halves[0]),
+        }
+    title = sides.detector.record.title or sides.detector.record.name
+    return sides.report(
+        metric=f"JEDi's kernel distance ({title})",
+        value=jedi_distance(*sides.features),
+        details=details,
+        warnings=sides.find_distance_warnings(),
     )

@@ -72,6 +72,34 @@ def kernel_distance(
     return KernelDistance(float(value), float(np.sqrt(variance)))
 
 
+def jedi_distance(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
+    """Compute 100 times the squared MMD under k(x, y) = (x.y / d)^2, all pairs among them.
+
+    Pairs of a sample with itself count, so it is never negative and larger for few samples: JEDi's
+    way, for features of V-JEPA.
+
+    Args:
+        x: Features of one side, [m, d].
+        y: Features of the other side, [n, d].
+
+    Raises:
+        MismatchError: The features differ in length, or a side has none.
+
+    Source:
+        Paper: Luo et al., "Beyond FVD", arXiv:2410.05203.
+        Official code: videojedi, JEDi.py and mmd_polynomial.py.
+        Follows: official code.
+    """
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not (len(x) and len(y)):
+        raise MismatchError(
+            f"features of shapes {list(x.shape)} and {list(y.shape)} cannot be compared"
+        )
+    kernel = _Polynomial(2, 1.0 / x.shape[1], 0.0)
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    xx, yy, xy = (kernel.row_sums(a, b).mean() / len(b) for a, b in ((x, x), (y, y), (x, y)))
+    return float(100.0 * (xx + yy - 2.0 * xy))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Polynomial:
     degree: int

@@ -126,7 +126,7 @@ def feature_settings(protocol: Protocol, detector: Detector, role: SideRole) -> 
     samples = choose_samples(protocol, detector)
     if not isinstance(samples, VideoProtocol):
         return {"frame_size": samples.frame_size}
-    names = ("num_frames", "frame_size", "resize", "interpolation")
+    names = ("num_frames", "frame_size", "resize", "interpolation", "pixels")
     return {name: getattr(samples, name) for name in names} | {
         "frame_stride": samples.stride_of(role)
     }

@@ -38,6 +38,8 @@ class SavedStatistics:
 
 Side = VideoSource | SavedStatistics
 
+SETTINGS_BEFORE = {"pixels": "signed"}  # what files written before there was a choice are of
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class MeasuredSide:
@@ -126,7 +128,7 @@ def check_comparable(
             )
     settings = saved.meta.get("features") or {}
     for key, value in features.items():
-        if settings.get(key) != value:
+        if settings.get(key, SETTINGS_BEFORE.get(key)) != value:
             raise MismatchError(
                 f"{saved.name}: measured with {key.replace('_', ' ')} {settings.get(key)}, "
                 f"this comparison has {value}",

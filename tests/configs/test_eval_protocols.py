@@ -48,3 +48,12 @@ def test_the_papers_protocol_takes_all_real_clips_and_cuts_ucf101_alone():
 def test_an_unknown_protocol_is_a_sentence(make):
     with pytest.raises(ConfigError, match="protocol 'fvd': expected"):
         make("fvd")
+
+
+def test_protocols_of_other_features_have_the_settings_of_their_programs():
+    debiased, jedi = (VideoProtocol.from_preset(name) for name in ("cd-fvd", "jedi"))
+
+    assert (debiased.pixels, debiased.covariance, debiased.num_real) == ("unit", "biased", None)
+    assert (debiased.resize, debiased.interpolation) == ("squash", "bilinear")
+    assert (jedi.pixels, jedi.kernel, jedi.num_fake) == ("imagenet", "jedi", 5000)
+    assert (debiased.num_frames, jedi.num_frames) == (16, 16)

@@ -244,3 +244,27 @@ def test_squeezenet_features_of_frames_have_a_mean_square_near_one():
     assert detector.record.name_metric("FID", general="frechet distance") == (
         "frechet distance (squeezenet features)"
     )
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        ("signed", (-1.0, 51 / 127.5 - 1, 1.0)),
+        ("unit", (0.0, 0.2, 1.0)),
+        ("imagenet", (-0.485 / 0.229, (0.2 - 0.456) / 0.224, (1.0 - 0.406) / 0.225)),
+    ],
+)
+def test_programs_get_pixels_as_the_protocol_scales_them(program, pixels, expected):
+    protocol = VideoProtocol(pixels=pixels)
+    detector = load_video_detector(f"torchscript:{program}", protocol=protocol)
+    frames_u8 = torch.tensor([0, 51, 255], dtype=torch.uint8).expand(2, 32, 32, 3)
+
+    features = detector.extract(detector.prepare(frames_u8))
+
+    torch.testing.assert_close(features, torch.tensor([expected]))
+
+
+def test_networks_of_other_pixels_refuse_the_protocols_of_theirs():
+    for name in ("motion", "i3d"):
+        with pytest.raises(ConfigError, match="protocol cd-fvd, pixels unit"):
+            load_video_detector(name, protocol=VideoProtocol.from_preset("cd-fvd"))

@@ -7,7 +7,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 
 from mocotool.errors import MismatchError
 from mocotool.metrics import kernel_distance as module
-from mocotool.metrics.kernel_distance import kernel_distance
+from mocotool.metrics.kernel_distance import jedi_distance, kernel_distance
 
 
 def draw(n, seed, shift=0.0, d=6):
@@ -74,3 +74,21 @@ def test_swapping_the_sides_changes_nothing():
 def test_two_samples_are_too_few():
     with pytest.raises(MismatchError, match="3 of either"):
         kernel_distance(draw(2, 12), draw(5, 13))
+
+
+def test_jedis_distance_is_scikit_learns_kernel_over_all_pairs():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(30, 8)), rng.normal(0.3, 1.0, size=(20, 8))
+
+    means = [polynomial_kernel(a, b, 2, None, 0).mean() for a, b in ((x, x), (y, y), (x, y))]
+
+    assert jedi_distance(x, y) == pytest.approx(100 * (means[0] + means[1] - 2 * means[2]))
+    assert jedi_distance(x, x) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_jedis_distance_is_what_its_authors_example_says():
+    a = np.arange(1, 10).reshape(3, 3)
+    b = np.array([[7, 6, 5], [4, 3, 2], [1, 1, 8], [0, 2, 5]])
+
+    # mmd_polynomial.py names 270.7, before the factor of 100 that JEDi.py adds
+    assert jedi_distance(a, b) / 100 == pytest.approx(270.7, abs=0.05)
