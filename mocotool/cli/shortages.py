@@ -15,7 +15,7 @@ SHOWN_LETTERS = 60  # of a name that is too long
 # The same words as in `mocotool.devices`, which loads torch.
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 AMOUNT = re.compile(r"allocate ([\d.]+) ?([KMGTP]?i?B|bytes)")
-LEAN_OPTIONS = ("--batch-size", "--chunk-size", "--graph-mb", "--num-videos", "--num-frames")
+LEAN_OPTIONS = ("--batch-size", "--chunk-size", "--memory-share", "--num-videos", "--num-frames")
 
 
 def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | None:

@@ -134,12 +134,21 @@ def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
         saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    started = time.monotonic()
+    if trainer.device.type != "cpu":  # a GPU's first step loads kernels and chooses among them
+        small.generator_step(0)
+    started = _read_clock(trainer.device)
     small.generator_step(0)
-    g_seconds = time.monotonic() - started
-    started = time.monotonic()
+    g_seconds = _read_clock(trainer.device) - started
+    started = _read_clock(trainer.device)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         small.discriminator_step()
-    d_seconds = time.monotonic() - started
+    d_seconds = _read_clock(trainer.device) - started
     seconds = trainer.config.num_g_steps * g_seconds + d_seconds
     return seconds, sum(saved.values()) / 2**20, peak_memory_mb(trainer.device)
+
+
+def _read_clock(device: torch.device) -> float:
+    """Return the time once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.monotonic()
