@@ -51,6 +51,9 @@ class LatentsMeta:
     """Motion seed of each video."""
     names: list[str] | None = None
     """What each video is called, such as the clip that it was found for."""
+    liveliness: list[float] | None = None
+    """How much each video changes from frame to frame, of what the clip does that it was found
+    for."""
     frame_stride: int | None = None
     """Every n-th frame of the clips that it was found for, or that its motion was learnt from."""
     generator: FileRecord | None = None
@@ -65,7 +68,7 @@ class LatentsMeta:
     def as_json(self) -> dict[str, Any]:
         """Return the metadata as the file holds it."""
         values = dataclasses.asdict(self)
-        for name in ("names", "frame_stride"):  # not said of most
+        for name in ("names", "liveliness", "frame_stride"):  # not said of most
             if values[name] is None:
                 del values[name]
         return {"schema": SCHEMA, **values, "history": list(self.history)}
@@ -253,6 +256,7 @@ def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
         seeds=_parse_seeds(values.get("seeds"), "seeds", name),
         motion_seeds=_parse_seeds(values.get("motion_seeds"), "motion_seeds", name),
         names=_parse_names(values.get("names"), name),
+        liveliness=_parse_liveliness(values.get("liveliness"), name),
         frame_stride=_parse_stride(values.get("frame_stride"), name),
         generator=parse_record(values.get("generator"), name),
         motion=parse_record(values.get("motion"), name),
@@ -275,6 +279,14 @@ def _parse_names(value: Any, name: str) -> list[str] | None:
     if isinstance(value, list) and all(isinstance(x, str) for x in value):
         return list(value)
     raise FileFormatError(f"{name}: names in meta is not a list of names")
+
+
+def _parse_liveliness(value: Any, name: str) -> list[float] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(type(x) in (int, float) and 0 <= x < 1e6 for x in value):
+        return [float(x) for x in value]
+    raise FileFormatError(f"{name}: liveliness in meta is not a list of numbers from 0 up")
 
 
 def _parse_stride(value: Any, name: str) -> int | None:

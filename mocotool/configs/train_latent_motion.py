@@ -46,6 +46,18 @@ class TrainLatentMotionConfig:
         float,
         _Setting("Weight of how walks from drawn first latents compare, as a crowd.", min=0),
     ] = 1.0
+    num_pictures: Annotated[
+        int,
+        _Setting(
+            "Pictures rendered before training, from which a small network learns to stand in for "
+            "the generator; 0 to compare latents alone.",
+            min=0,
+        ),
+    ] = 32_000
+    latent_weight: Annotated[
+        float,
+        _Setting("Weight of how walks compare as latents, beside how they look.", min=0),
+    ] = 0.3
     start_noise: Annotated[
         float, _Setting("How far real first latents are moved in training, in standard deviations.")
     ] = 0.5

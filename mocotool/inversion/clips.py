@@ -20,7 +20,7 @@ from mocotool.files import atomic_path
 from mocotool.generators.base import Generator
 from mocotool.inversion.clip_search import LatentAxes, search_clip
 from mocotool.inversion.encoder import LatentEncoder, check_encoder_fits
-from mocotool.inversion.quality import measure_quality
+from mocotool.inversion.quality import compare_liveliness, measure_quality
 from mocotool.inversion.search import check_images, in_float32
 from mocotool.inversion.starts import RIDGES, LatentSurvey, survey_latents
 from mocotool.latents import LatentsMeta, Trajectory
@@ -41,6 +41,8 @@ class ClipInversion:
     """Of 8-bit RGB, in dB, the mean over frames."""
     ssim: float
     """Of 8-bit RGB, the mean over frames."""
+    liveliness: float
+    """How much its pictures change from frame to frame, of what the clip does."""
     seconds: float
     """Time it took."""
 
@@ -84,13 +86,20 @@ class ClipParts:
             return None
         fields = read_npz(path, str(path))
         try:
-            psnr, ssim, seconds = fields["figures"].tolist()
+            psnr, ssim, liveliness, seconds = fields["figures"].tolist()
             latents = torch.from_numpy(fields["latents"])
         except (KeyError, ValueError):
             raise FileFormatError(
                 f"{path}: not a part of an inversion", hint=f"rm {path}"
             ) from None
-        return ClipInversion(name=name, latents=latents, psnr=psnr, ssim=ssim, seconds=seconds)
+        return ClipInversion(
+            name=name,
+            latents=latents,
+            psnr=psnr,
+            ssim=ssim,
+            liveliness=liveliness,
+            seconds=seconds,
+        )
 
     def save(self, clip: ClipInversion) -> None:
         """Write a clip."""
@@ -99,7 +108,7 @@ class ClipParts:
         if not settings.exists():
             with atomic_path(settings) as part:
                 part.write_text(json.dumps(self.settings), encoding="utf-8")
-        figures = np.array([clip.psnr, clip.ssim, clip.seconds])
+        figures = np.array([clip.psnr, clip.ssim, clip.liveliness, clip.seconds])
         with atomic_path(self._path(clip.name)) as part, part.open("wb") as file:
             write_npz({"latents": clip.latents.numpy(), "figures": figures}, file)
 
@@ -191,12 +200,14 @@ def _invert_clip(
         with torch.no_grad():
             start = guess(target)
         clip = search_clip(generator, target, start=start, axes=axes, config=config)
-    psnr, ssim = measure_quality(clip.img.cpu(), frames.cpu())
+    img, wanted = clip.img.cpu(), frames.cpu()
+    psnr, ssim = measure_quality(img, wanted)
     return ClipInversion(
         name=name,
         latents=clip.latents.cpu(),
         psnr=float(psnr.mean()),
         ssim=float(ssim.mean()),
+        liveliness=compare_liveliness(img, wanted),
         seconds=time.monotonic() - started,
     )
 
@@ -214,6 +225,7 @@ def to_trajectory(
         space=generator.space,
         fps=fps,
         names=[clip.name for clip in clips],
+        liveliness=[clip.liveliness for clip in clips],
         frame_stride=frame_stride,
         generator=generator.origin.file if generator.origin else None,
     )

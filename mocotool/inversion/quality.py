@@ -6,6 +6,8 @@ from torch import Tensor
 from mocotool.layouts import to_channels_first, to_frames_u8
 from mocotool.similarity import EQUAL_PSNR, WINDOW_SIZE, compute_image_psnr, compute_image_ssim
 
+STILL = 1e-4  # change from frame to frame, in units of [-1, 1], below which nothing moves
+
 
 def measure_quality(img: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Compare renderings with their targets as 8-bit RGB.
@@ -23,3 +25,12 @@ def measure_quality(img: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     if min(img.shape[-2:]) < WINDOW_SIZE:
         return psnr, torch.full_like(psnr, torch.nan)
     return psnr, compute_image_ssim(shown, wanted, data_range=255.0)
+
+
+def compare_liveliness(img: Tensor, target: Tensor) -> float:
+    """Return how much a clip [t, c, h, w] changes from frame to frame, of what its target does.
+
+    It is 1 where the target stands still.
+    """
+    found, wanted = (float(x.clamp(-1, 1).diff(dim=0).abs().mean()) for x in (img, target))
+    return found / wanted if wanted > STILL else 1.0

@@ -13,10 +13,23 @@ from mocotool.training.randomness import derive_rng
 
 NUM_PROBED = 4  # latents at which is asked what a step shows
 SEAM = 2.0  # steps between the last and the first frame of a loop, at most
+LIVELINESS_RANGE = (0.3, 3.0)  # what latents may be said to have kept of a clip's motion
 PROBE = 0.1  # standard deviations
 LEAST_WIDTH = 1e-4  # of the widest direction
 SOME_CLIPS = 10  # of which two can be spared
 METRIC_FLOOR = 1e-3  # share of the mean, for directions that show nothing
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """The same frames of some clips, in two views."""
+
+    coords: Tensor
+    """In standard deviations along a basis, [n, t, k]."""
+    pictures: Tensor | None
+    """What they look like, [n, t, p], where that is known."""
+    kept: Tensor
+    """How much of the clips' motion their latents have kept, [n]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -27,20 +40,27 @@ class LatentWindows:
     """In standard deviations along a basis, [n, t, k]."""
     is_loop: Tensor
     """Which of them end where they begin, so that they can go round for ever; bool [n]."""
+    kept: Tensor
+    """How much of the clips' motion their latents have kept, [n]."""
+    pictures: Tensor | None = None
+    """What they look like, [n, t, p]; see `picture_clips`."""
 
     @classmethod
-    def of(cls, coords: Tensor) -> "LatentWindows":
+    def of(
+        cls, coords: Tensor, *, kept: Tensor | None = None, pictures: Tensor | None = None
+    ) -> "LatentWindows":
         """Find the loops among clips [n, t, k]: their seam is no wider than two steps."""
         seam = (coords[:, -1] - coords[:, 0]).square().mean(dim=1)
         step = coords.diff(dim=1).square().mean(dim=(1, 2))
-        return cls(coords, seam < SEAM**2 * step)
+        kept = torch.ones(len(coords)) if kept is None else kept
+        return cls(coords, seam < SEAM**2 * step, kept, pictures)
 
     def __len__(self) -> int:
         """How many clips."""
         return len(self.coords)
 
-    def draw(self, n: int, num_frames: int, *, rng: torch.Generator) -> Tensor:
-        """Draw windows [n, num_frames, k]; those of loops go over the seam.
+    def draw(self, n: int, num_frames: int, *, rng: torch.Generator) -> Window:
+        """Draw n windows of `num_frames`; those of loops go over the seam.
 
         Raises:
             MismatchError: No clip is long enough, and none is a loop.
@@ -57,7 +77,8 @@ class LatentWindows:
         last = torch.where(self.is_loop[clips], t, t - num_frames + 1)
         starts = (torch.rand(n, generator=rng) * last).long()
         idxs = (starts[:, None] + torch.arange(num_frames)) % t
-        return self.coords[clips[:, None], idxs]
+        pictures = None if self.pictures is None else self.pictures[clips[:, None], idxs]
+        return Window(self.coords[clips[:, None], idxs], pictures, self.kept[clips])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,9 +90,22 @@ class LatentClips:
 
     @classmethod
     def split(
-        cls, trajectory: Trajectory, basis: PCABasis, *, share: float, seed: int = 0
+        cls,
+        trajectory: Trajectory,
+        basis: PCABasis,
+        *,
+        share: float,
+        seed: int = 0,
+        pictures: Tensor | None = None,
     ) -> "LatentClips":
         """Turn latents into coordinates and hold out a share of the clips, by random choice.
+
+        Args:
+            trajectory: One latent a frame.
+            basis: Of the generator's latents.
+            share: Which part of the clips is held out.
+            seed: Of that choice.
+            pictures: What the clips look like, [n, t, p].
 
         Raises:
             MismatchError: Latents are in w+ or of another size than the basis, or there are fewer
@@ -93,8 +127,24 @@ class LatentClips:
         num_held = min(round(share * len(coords)), len(coords) - 1)
         if share > 0 and len(coords) >= SOME_CLIPS:
             num_held = max(num_held, 2)  # one alone cannot be compared with others
-        held_out, seen = coords[order].tensor_split([num_held])
-        return cls(LatentWindows.of(seen), LatentWindows.of(held_out))
+        kept = read_liveliness(trajectory)
+        held_out, seen = (
+            LatentWindows.of(
+                coords[idxs],
+                kept=kept[idxs],
+                pictures=None if pictures is None else pictures[idxs],
+            )
+            for idxs in order.tensor_split([num_held])
+        )
+        return cls(seen, held_out)
+
+
+def read_liveliness(trajectory: Trajectory) -> Tensor:
+    """Return how much of the clips' motion latents have kept, [n]; 1 where they do not say."""
+    kept = trajectory.meta.liveliness
+    if kept is None or len(kept) != trajectory.num_videos:
+        return torch.ones(trajectory.num_videos)
+    return torch.tensor(kept).clamp(*LIVELINESS_RANGE)
 
 
 def cut_basis(basis: PCABasis, count: int) -> PCABasis:

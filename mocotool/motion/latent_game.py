@@ -1,9 +1,10 @@
 """Learning motion from latents: what is drawn shall be spread as what real people do.
 
-A step costs a tenth of a second, because nothing is rendered. For first latents of real clips two
-walks are drawn and scored against the real one, so that where it goes, how much and how variously
-is learnt for each person; walks from drawn first latents, which nothing really followed, shall be
-like real walks as a crowd. No critic and no encoder of motion is needed.
+A step costs a fraction of a second, because nothing is rendered: walks are compared as latents, and
+as what a small network in place of the generator says they look like. For first latents of real
+clips two walks are drawn and scored against the real one, so that where it goes, how much and how
+variously is learnt for each person; walks from drawn first latents, which nothing really followed,
+shall be like real walks as a crowd. No critic and no encoder of motion is needed.
 """
 
 import copy
@@ -21,7 +22,14 @@ from mocotool.generators.base import Generator
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.image_discriminator import update_average
 from mocotool.motion.latent_clips import LatentClips
-from mocotool.motion.step_scores import compare_crowds, score_pairs
+from mocotool.motion.step_scores import (
+    compare_crowds,
+    score_numbers,
+    score_pairs,
+    view_pictures,
+    view_steps,
+)
+from mocotool.motion.surrogate import SurrogateFit
 from mocotool.training.networks import has_finite_weights
 from mocotool.training.randomness import derive_rng, derive_seed
 from mocotool.training.run_folder import RunFolder
@@ -42,6 +50,8 @@ class LatentMotionTrainer:
         clips: The real clips, in the basis.
         metric: From `measure_metric`.
         config: Settings.
+        fit: Guesses pictures of latents, in the values that `clips` hold; `None` compares latents
+            alone.
     """
 
     def __init__(
@@ -51,11 +61,21 @@ class LatentMotionTrainer:
         clips: LatentClips,
         metric: Tensor,
         config: TrainLatentMotionConfig,
+        *,
+        fit: SurrogateFit | None = None,
     ) -> None:
-        self.config, self.clips = config, clips
+        self.config, self.clips, self.fit = config, clips, fit
+        self.surrogate = None if fit is None else fit.surrogate
+        # In both views real steps have unit energy.
         steps = clips.seen.coords.diff(dim=1)
         shown = steps @ metric
-        self.metric = metric / shown.square().mean().sqrt()  # real steps have unit energy
+        self.metric = metric / shown.square().mean().sqrt()
+        self.picture_scale = 1.0
+        if fit is not None:
+            assert clips.seen.pictures is not None
+            changes = clips.seen.pictures.diff(dim=1)
+            self.picture_scale = float(changes.square().mean().sqrt().clamp(min=1e-6))
+            self.view_spreads = self._measure_spreads()
 
         self.step_idx = 0
         longest = config.long_frames if clips.seen.is_loop.any() else clips.seen.coords.shape[1]
@@ -96,23 +116,24 @@ class LatentMotionTrainer:
         is_long = self.step_idx % LONG_EVERY == LONG_EVERY - 1
         num_frames = self.long_frames if is_long else config.num_frames
         window = self.clips.seen.draw(config.batch_size, num_frames, rng=rng)
-        real = window.diff(dim=1) @ self.metric
 
         # Two walks for each real first latent, and one for each drawn one.
-        start = self._prepare(window[:, 0], rng)
+        start = self._prepare(window.coords[:, 0], rng)
         picked = self.pool[torch.randint(len(self.pool), (len(start),), generator=rng)]
         walks = self._draw(self.motion, torch.cat([start, start, picked]), num_frames, rng)
-        first, second, drawn = walks.chunk(3)
-        paired, crowd = score_pairs(first, second, real), compare_crowds(drawn, real)
+
+        # Each view of them beside the same of what really followed.
+        views, steps = self._see(self.motion.to_coords(walks), self._picture(walks))
+        firsts, seconds, crowd_views = zip(*(view.chunk(3) for view in views), strict=True)
+        real_views, real_steps = self._see(window.coords, window.pictures)
+        first, second, drawn = steps.chunk(3)
+        paired = score_pairs(firsts, seconds, real_views) + score_numbers(first, second, real_steps)
+        crowd = compare_crowds(crowd_views, real_views)
         loss = paired + config.crowd_weight * crowd
         self._update(loss)
 
-        values = {
-            "loss": loss,
-            "paired": paired,
-            "crowd": crowd,
-            "energy": drawn.square().mean(),
-        }
+        energy = drawn.square().mean()
+        values = {"loss": loss, "paired": paired, "crowd": crowd, "energy": energy}
         floats = {name: float(value.detach()) for name, value in values.items()}
         self.step_idx += 1
         if not all(math.isfinite(value) for value in floats.values()):
@@ -143,9 +164,62 @@ class LatentMotionTrainer:
     def _draw(
         self, motion: GuidedMotion, start: Tensor, num_frames: int, rng: torch.Generator
     ) -> Tensor:
-        """Draw walks from coordinates [n, k]; return their steps as they show, [n, t-1, k]."""
+        """Draw walks from coordinates [n, k]; return latents [n, t, latent_dim]."""
         noise = motion.draw_noise(len(start), num_frames, rng=rng)
-        return motion.to_coords(motion(motion.from_coords(start), noise)).diff(dim=1) @ self.metric
+        walks: Tensor = motion(motion.from_coords(start), noise)
+        return walks
+
+    def _picture(self, walks: Tensor) -> Tensor | None:
+        """Guess what latents [n, t, latent_dim] look like, [n, t, p]."""
+        return None if self.surrogate is None else self.surrogate(walks)
+
+    def _see(self, coords: Tensor, pictures: Tensor | None) -> tuple[list[Tensor], Tensor]:
+        """Look at walks as what they look like and as latents.
+
+        Args:
+            coords: In standard deviations along the basis, [n, t, k].
+            pictures: What they look like, [n, t, p], if it is known.
+
+        Returns:
+            Views [n, d], and the steps of what is seen, of unit energy in real clips.
+        """
+        steps = coords.diff(dim=1) @ self.metric
+        if pictures is None or self.surrogate is None:
+            return view_steps(steps), steps
+        changes = pictures.diff(dim=1) / self.picture_scale
+        # A score is of degree one in what it looks at, so a factor on a view is its weight.
+        views = [
+            *view_steps(changes),
+            *(
+                view / spread
+                for view, spread in zip(self._see_colours(pictures), self.view_spreads, strict=True)
+            ),
+            *(self.config.latent_weight * view for view in view_steps(steps)),
+        ]
+        return views, changes
+
+    def _see_colours(self, pictures: Tensor) -> list[Tensor]:
+        assert self.surrogate is not None
+        shape, num_values = self.surrogate.picture_shape, pictures.shape[-1]
+        scale = self.picture_scale * self.surrogate.scale * (num_values / math.prod(shape)) ** 0.5
+        return view_pictures(self.surrogate.draw(pictures), scale=float(scale))
+
+    def _measure_spreads(self) -> list[float]:
+        """Return how far real windows are spread in each view of pictures."""
+        num_frames = self.config.num_frames
+        rng = derive_rng(self.config.seed, "spreads")
+        pictures = self.clips.seen.draw(NUM_JUDGED, num_frames, rng=rng).pictures
+        assert pictures is not None
+        return [
+            float(view.var(dim=0).sum().sqrt().clamp(min=1e-3))
+            for view in self._see_colours(pictures)
+        ]
+
+    @torch.no_grad()
+    def measure_energy(self, walks: Tensor) -> float:
+        """Return the mean square of steps of walks [n, t, latent_dim], in units of real ones'."""
+        _, steps = self._see(self.motion.to_coords(walks), self._picture(walks))
+        return float(steps.square().mean())
 
     def _update(self, loss: Tensor) -> None:
         config, step = self.config, self.step_idx
@@ -187,13 +261,16 @@ class LatentMotionTrainer:
             return {"held_out": math.nan, "content_gain": math.nan}
         rng = derive_rng(config.seed, "held out windows")
         window = clips.draw(NUM_JUDGED, config.num_frames, rng=rng)
-        real, start = window.diff(dim=1) @ self.metric, window[:, 0]
+        real_views, real_steps = self._see(window.coords, window.pictures)
+        start = window.coords[:, 0]
 
         scores = []
         for first in (start, start.roll(1, dims=0)):
             twice = self._draw(self.averaged, first.repeat(2, 1), config.num_frames, rng)
-            first_walk, second_walk = twice.chunk(2)
-            scores.append(float(score_pairs(first_walk, second_walk, real)))
+            views, steps = self._see(self.averaged.to_coords(twice), self._picture(twice))
+            one, other = zip(*(view.chunk(2) for view in views), strict=True)
+            numbers = score_numbers(*steps.chunk(2), real_steps)
+            scores.append(float(score_pairs(one, other, real_views) + numbers))
         own, blind = scores
         return {"held_out": own, "content_gain": (blind - own) / blind}
 

@@ -5,11 +5,19 @@ import dataclasses
 import time
 from collections.abc import Collection
 
+import torch
+
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
+from mocotool.generators.base import Generator
 from mocotool.motion.latent_game import LONG_EVERY, LatentMotionTrainer
 from mocotool.training.budget import Deadline, choose_within, spread_saves
+from mocotool.training.randomness import derive_rng
 
-PLANNED = ("num_steps", "save_every")
+PICTURE_SHARE = 0.3  # of the time, at most, for rendering what the surrogate learns from
+LEARNING_FACTOR = 1.5  # what a picture costs with learning from it, in times of rendering it
+TIMED_PICTURES, FEWEST_PICTURES = 16, 256
+
+PLANNED = ("num_steps", "save_every", "num_pictures")
 """Settings that a span of time answers, where nobody does."""
 
 
@@ -36,7 +44,20 @@ def fit_budget(
     config = trainer.config
     _, steps = choose_within([trainer], deadline, wanted=lambda _: 1, measure=time_step)
     steps = config.num_steps if "num_steps" in asked else steps
-    planned = dict(zip(PLANNED, (steps, spread_saves(steps)), strict=True))
+    planned = {"num_steps": steps, "save_every": spread_saves(steps)}
     return dataclasses.replace(
         config, **{name: value for name, value in planned.items() if name not in asked}
     )
+
+
+@torch.no_grad()
+def fit_pictures(generator: Generator, deadline: Deadline, *, wanted: int) -> int:
+    """Return how many pictures to render for the surrogate within its share of the time left."""
+    z = torch.randn(TIMED_PICTURES, generator.z_dim, generator=derive_rng(0, "timed pictures"))
+    latents = generator.mapping(z.to(generator.device))
+    generator.synthesis(latents)  # the first time warms up
+    started = time.monotonic()
+    float(generator.synthesis(latents).sum())  # waits for the device
+    seconds = LEARNING_FACTOR * (time.monotonic() - started) / TIMED_PICTURES
+    affordable = int(PICTURE_SHARE * deadline.left / seconds)
+    return min(wanted, max(affordable, FEWEST_PICTURES))

@@ -20,8 +20,9 @@ from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
 FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real steps' energy
-NUM_RENDERED = 128  # pairs of frames that say how lively motion is
+NUM_RENDERED, NUM_FRAMES = 32, 5  # clips, and frames of each, that say how lively motion is
 RENDER_BATCH = 32
+LEAST_CHANGE = 1e-4  # of a clip that stands still, in units of [-1, 1]
 NUM_TRIES = 4
 GAIN_RANGE = (0.2, 5.0)
 
@@ -126,10 +127,9 @@ def measure_progress(trainer: LatentMotionTrainer) -> dict[str, float]:
     rng = derive_rng(config.seed, "watch")
     first = motion.from_coords(trainer.pool[:NUM_CONTENTS])
     walks = motion(first, motion.draw_noise(len(first), config.num_frames, rng=rng))
-    steps = motion.to_coords(walks).diff(dim=1) @ trainer.metric
     return {
         **trainer.measure_held_out(),
-        "walk_energy": float(steps.square().mean()),
+        "walk_energy": trainer.measure_energy(walks),
         **measure_walks(motion, first, num_frames=config.num_frames, rng=rng),
     }
 
@@ -155,7 +155,9 @@ def match_liveliness(
     share: float = 1.0,
     seed: int = 0,
 ) -> float:
-    """Set a model's gain so that its pictures change as much as those of real clips' latents.
+    """Set a model's gain so that its pictures change as much as real clips do.
+
+    Both are taken as typical clips (geometric means), because a few wild ones would decide a mean.
 
     Args:
         motion: The model; its `gain` is changed.
@@ -168,29 +170,36 @@ def match_liveliness(
         The gain.
     """
     rng = derive_rng(seed, "liveliness")
-    real = motion.from_coords(clips.draw(NUM_RENDERED, 2, rng=rng))
-    wanted = share * _measure_change(generator, real)
+    window = clips.draw(NUM_RENDERED, min(NUM_FRAMES, clips.coords.shape[1]), rng=rng)
+    real = _measure_changes(generator, motion.from_coords(window.coords)) / window.kept
+    wanted = share * _typical(real)
 
-    # One step of each of many walks says more than all steps of a few, at the same price.
+    # Short pieces of many walks say more than all steps of a few, at the same price.
     z = torch.randn(NUM_RENDERED, generator.z_dim, generator=rng).to(generator.device)
     first = generator.mapping(z).float().to(motion.device)
     noise = motion.draw_noise(NUM_RENDERED, motion.num_frames, rng=rng)
-    places = torch.randint(motion.num_frames - 1, (NUM_RENDERED,), generator=rng)
-    steps = places[:, None] + torch.arange(2)  # [n, 2]
+    num_frames = min(NUM_FRAMES, motion.num_frames)
+    places = torch.randint(motion.num_frames - num_frames + 1, (NUM_RENDERED,), generator=rng)
+    shown = places[:, None] + torch.arange(num_frames)  # [n, t]
     motion.gain = 1.0
     for _ in range(NUM_TRIES):
         walks = motion(first, noise)
-        found = _measure_change(generator, walks[torch.arange(NUM_RENDERED)[:, None], steps])
-        gain = motion.gain * wanted / max(found, 1e-9)
+        pieces = walks[torch.arange(NUM_RENDERED)[:, None], shown]
+        gain = motion.gain * wanted / _typical(_measure_changes(generator, pieces))
         motion.gain = min(max(gain, GAIN_RANGE[0]), GAIN_RANGE[1])
     return motion.gain
 
 
-def _measure_change(generator: Generator, walks: Tensor) -> float:
-    """Return the mean absolute difference of neighbouring frames of walks [n, t, latent_dim]."""
+def _typical(changes: Tensor) -> float:
+    return math.exp(float(changes.clamp(min=LEAST_CHANGE).log().mean()))
+
+
+def _measure_changes(generator: Generator, walks: Tensor) -> Tensor:
+    """Return each walk's mean absolute difference of neighbouring frames, [n]."""
     n, t, _ = walks.shape
     latents = walks.flatten(0, 1).to(generator.device)
     img = torch.cat(
         [generator.synthesis(part).clamp(-1, 1) for part in latents.split(RENDER_BATCH)]
     )
-    return float(img.unflatten(0, (n, t)).diff(dim=1).abs().mean())
+    changes = img.unflatten(0, (n, t)).diff(dim=1).abs()
+    return changes.mean(dim=(1, 2, 3, 4)).cpu()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
 from mocotool.devices import describe_device, resolve_device, resolve_training_precision
@@ -21,9 +23,16 @@ from mocotool.motion.checkpoint import save_motion
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_clips import LatentClips, cut_basis, measure_metric
 from mocotool.motion.latent_game import LatentMotionTrainer
-from mocotool.motion.latent_plan import PLANNED, fit_budget, time_step
+from mocotool.motion.latent_plan import PLANNED, fit_budget, fit_pictures, time_step
 from mocotool.motion.latent_training import match_liveliness, train_latent_motion
 from mocotool.motion.preparation import find_basis
+from mocotool.motion.surrogate import (
+    SurrogateFit,
+    fit_surrogate,
+    load_surrogate,
+    picture_clips,
+    save_surrogate,
+)
 from mocotool.provenance import portable_path
 from mocotool.training.budget import GO_ON, Deadline
 from mocotool.training.listeners import Listeners, RunProgress, ignore
@@ -33,6 +42,8 @@ from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 
 MOTION_NAME, BEST_NAME = "motion.safetensors", "best.safetensors"
+SURROGATE_NAME = "surrogate.safetensors"
+PLAN_PICTURES = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +122,7 @@ def train_latent_motion_run(
         deadline=deadline,
         asked=asked,
         begun=read_config(run.path)["config"] if resume else None,
+        folder=run.path,
     )
 
     run.open(
@@ -122,6 +134,9 @@ def train_latent_motion_run(
         },
         warn=warn,
     )
+
+    if trainer.fit is not None and run.writes:
+        save_surrogate(trainer.fit, run.path / SURROGATE_NAME)
 
     def save(motion: GuidedMotion, step: int, *, is_best: bool) -> None:
         lively = copy.deepcopy(motion)
@@ -185,16 +200,19 @@ def plan_latent_motion_run(
     Raises:
         MocoError: As `train_latent_motion_run`.
     """
+    # A stand-in that has seen little takes as long to ask as one that has seen much.
+    config = config or TrainLatentMotionConfig()
+    tried = dataclasses.replace(config, num_pictures=min(config.num_pictures, PLAN_PICTURES))
     _, trainer = _prepare(
         Path(latents),
         generator,
-        config=config,
+        config=tried,
         pca=pca,
         device=device,
         precision=precision,
         heard=Listeners(progress=progress, note=note, warn=warn),
-        deadline=Deadline(None if config is None else config.budget),
-        asked=asked,
+        deadline=Deadline(config.budget),
+        asked=list_changed(config) if asked is None else asked,
     )
     seconds = time_step(trainer)
     clips, num_steps = trainer.clips, trainer.config.num_steps
@@ -204,6 +222,7 @@ def plan_latent_motion_run(
         "frames_per_clip": clips.seen.coords.shape[1],
         "parameters": count_parameters(trainer.motion),
         "components": trainer.config.num_components,
+        "pictures": config.num_pictures,
         "clips_per_step": trainer.config.batch_size,
         "steps": num_steps,
         "estimated_seconds_per_step": seconds,
@@ -223,10 +242,12 @@ def _prepare(
     deadline: Deadline,
     asked: Collection[str] | None,
     begun: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
 ) -> tuple[Generator, LatentMotionTrainer]:
     """Read the latents, and build the trainer with settings that fit the files and the time.
 
-    `begun` holds the settings of the run to go on with, whose planned ones stay.
+    `begun` holds the settings of the run to go on with, whose planned ones stay, and `folder` is
+    where its surrogate of the generator may lie.
     """
     trajectory = read_latents(latents)
     source = _find_generator(
@@ -240,7 +261,10 @@ def _prepare(
     if config.budget is not None and begun is not None:
         taken = {name: begun[name] for name in PLANNED if name in begun and name not in asked}
         config = dataclasses.replace(config, **taken)
-    trainer = _make_trainer(trajectory, source, config, pca=pca, heard=heard)
+    elif config.budget is not None and "num_pictures" not in asked:
+        num_pictures = fit_pictures(source, deadline, wanted=config.num_pictures)
+        config = dataclasses.replace(config, num_pictures=num_pictures)
+    trainer = _make_trainer(trajectory, source, config, pca=pca, heard=heard, folder=folder)
     if config.budget is not None and begun is None:
         trainer.config = fit_budget(trainer, deadline, asked=asked)
         heard.note(f"{config.budget / 60:.3g} minutes: {trainer.config.num_steps} steps")
@@ -287,13 +311,13 @@ def _load_judge(trainer: LatentMotionTrainer, generator: Generator) -> HeldOutMo
 def _make_trainer(
     trajectory: Trajectory,
     generator: Generator,
-    config: TrainLatentMotionConfig | None,
+    config: TrainLatentMotionConfig,
     *,
     pca: Path | str | None,
     heard: Listeners,
+    folder: Path | None,
 ) -> LatentMotionTrainer:
     """Return a trainer on latents in the widest directions of a basis."""
-    config = config or TrainLatentMotionConfig()
     whole = find_basis(
         generator,
         None if pca is None else Path(pca),
@@ -302,6 +326,40 @@ def _make_trainer(
     )
     basis = cut_basis(whole, config.num_components)
     config = dataclasses.replace(config, num_components=basis.num_components)
+    # Clips that do not fit are refused before anything is rendered for them.
     clips = LatentClips.split(trajectory, basis, share=config.held_out, seed=config.seed)
+
+    fit = None
+    if config.num_pictures:
+        fit = _find_surrogate(generator, config, folder, heard=heard)
+        if folder is None:  # nothing will be learnt, and guesses take as long to look at
+            pictures = fit.surrogate(torch.from_numpy(trajectory.latents))
+        else:
+            pictures = picture_clips(
+                generator, fit.surrogate, trajectory, progress=heard.count("frames")
+            )
+        clips = LatentClips.split(
+            trajectory, basis, share=config.held_out, seed=config.seed, pictures=pictures
+        )
     metric = measure_metric(generator, basis, seed=config.seed)
-    return LatentMotionTrainer(generator, basis, clips, metric, config)
+    return LatentMotionTrainer(generator, basis, clips, metric, config, fit=fit)
+
+
+def _find_surrogate(
+    generator: Generator,
+    config: TrainLatentMotionConfig,
+    folder: Path | None,
+    *,
+    heard: Listeners,
+) -> SurrogateFit:
+    """Return the surrogate of the generator that the run began with, or a new one."""
+    if folder is not None and (folder / SURROGATE_NAME).exists():
+        return load_surrogate(folder / SURROGATE_NAME, generator=generator)
+    fit = fit_surrogate(
+        generator,
+        num_pictures=config.num_pictures,
+        seed=config.seed,
+        progress=heard.count("pictures"),
+    )
+    heard.note(f"a stand-in for the generator guesses {fit.agreement:.0%} of how pictures differ")
+    return fit

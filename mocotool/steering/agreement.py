@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from mocotool.errors import ConfigError, MismatchError
 from mocotool.latents import LatentsMeta, Trajectory, check_room
 
 Latents = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 def agree(
@@ -133,13 +135,14 @@ def repeat_videos(trajectory: Trajectory, num_videos: int, name: str) -> Traject
             meta,
             seeds=_repeat(meta.seeds, num_videos),
             motion_seeds=_repeat(meta.motion_seeds, num_videos),
-            names=None if meta.names is None else meta.names * num_videos,
+            names=_repeat(meta.names, num_videos),
+            liveliness=_repeat(meta.liveliness, num_videos),
         ),
     )
 
 
-def _repeat(seeds: list[int] | None, num_videos: int) -> list[int] | None:
-    return None if seeds is None else seeds * num_videos
+def _repeat(values: list[T] | None, num_videos: int) -> list[T] | None:
+    return None if values is None else values * num_videos
 
 
 def joined_meta(trajectories: Sequence[Trajectory]) -> LatentsMeta:
@@ -147,5 +150,11 @@ def joined_meta(trajectories: Sequence[Trajectory]) -> LatentsMeta:
     first = trajectories[0].meta
     generator = next((one.meta.generator for one in trajectories if one.meta.generator), None)
     return dataclasses.replace(
-        first, generator=generator, seeds=None, motion_seeds=None, names=None, frame_stride=None
+        first,
+        generator=generator,
+        seeds=None,
+        motion_seeds=None,
+        names=None,
+        liveliness=None,
+        frame_stride=None,
     )

@@ -71,7 +71,8 @@ def choose_videos(trajectory: Trajectory, videos: Sequence[int]) -> Trajectory:
             meta,
             seeds=pick(meta.seeds),
             motion_seeds=pick(meta.motion_seeds),
-            names=None if meta.names is None else [meta.names[video_idx] for video_idx in videos],
+            names=pick(meta.names),
+            liveliness=pick(meta.liveliness),
         ),
     )
 

@@ -86,6 +86,7 @@ def carry_motion(motion: Trajectory, content: Trajectory) -> Trajectory:
         motion_seeds=motion.meta.motion_seeds,
         motion=motion.meta.motion,
         names=None,
+        liveliness=None,
         frame_stride=None,
     )
     latents = content.latents[:, :1] + steps

@@ -178,6 +178,7 @@ def test_train_motion_plans(train_motion):
 
 def test_train_motion_on_latents(moco, walks_path, toy_generator_path, toy_pca_path, tmp_path):
     quick = ("--num-steps", 2, "--batch-size", 4, "--num-frames", 6, "--hidden-dim", 8)
+    quick += ("--set", "num_pictures=64")
 
     moco(
         *("train-motion", "--latents", walks_path, "--generator", toy_generator_path),

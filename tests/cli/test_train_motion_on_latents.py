@@ -9,6 +9,7 @@ from mocotool.latents import LatentsMeta, Trajectory, write_latents
 from mocotool.trajectory import draw_latents
 
 QUICK = ("--num-steps", 2, "--batch-size", 4, "--num-frames", 6, "--hidden-dim", 8)
+QUICK += ("--set", "num_pictures=64")
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,9 @@ def test_options_of_the_games_are_refused(run_moco, latents_path, tmp_path):
 
 
 def test_the_call_writes_what_the_command_does(run_moco, latents_path, tmp_path):
-    config = moco.TrainLatentMotionConfig(num_steps=2, batch_size=4, num_frames=6, hidden_dim=8)
+    config = moco.TrainLatentMotionConfig(
+        num_pictures=64, num_steps=2, batch_size=4, num_frames=6, hidden_dim=8
+    )
     told = []
 
     trained = moco.train_latent_motion_run(
@@ -93,7 +96,13 @@ def test_the_call_writes_what_the_command_does(run_moco, latents_path, tmp_path)
 
 def test_a_stopped_call_goes_on_to_the_same_files(latents_path, tmp_path):
     config = moco.TrainLatentMotionConfig(
-        num_steps=5, batch_size=4, num_frames=6, hidden_dim=8, save_every=2, log_every=1
+        num_pictures=64,
+        num_steps=5,
+        batch_size=4,
+        num_frames=6,
+        hidden_dim=8,
+        save_every=2,
+        log_every=1,
     )
     steps = []
 

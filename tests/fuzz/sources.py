@@ -123,7 +123,11 @@ def make_runs(folder):
     run.close()
     draw_run_curves(read_metrics(run.path))  # loads what draws once, not in each child
     parts = ClipParts(folder / "parts", CLIP_SETTINGS)
-    parts.save(ClipInversion(name="c", latents=torch.ones(3, 4), psnr=9.0, ssim=0.5, seconds=1.0))
+    parts.save(
+        ClipInversion(
+            name="c", latents=torch.ones(3, 4), psnr=9.0, ssim=0.5, liveliness=1.0, seconds=1.0
+        )
+    )
     (clip,) = (folder / "parts").glob("*.npz")
     (notes,) = (folder / "parts").glob("*.json")
     text = "".join(

@@ -183,7 +183,7 @@ def test_some_clips_are_held_out_and_none_is_lost(basis):
     clips = LatentClips.split(_clips(basis), basis, share=0.1)
 
     assert (len(clips.seen), len(clips.held_out)) == (54, 6)
-    windows = clips.seen.draw(500, 8, rng=torch.Generator().manual_seed(0))
+    windows = clips.seen.draw(500, 8, rng=torch.Generator().manual_seed(0)).coords
     assert windows.shape == (500, 8, 6)
     held = clips.held_out.coords[:, :8].flatten(1)
     assert torch.cdist(windows.flatten(1), held).min() > 1e-3
@@ -210,9 +210,9 @@ def test_windows_of_loops_go_over_the_seam_and_those_of_others_do_not(basis):
 
     rng = torch.Generator().manual_seed(0)
     assert clips.is_loop.tolist() == [True, False]
-    long = clips.draw(50, 35, rng=rng)
+    long = clips.draw(50, 35, rng=rng).coords
     assert_close(long[:, :25], long[:, 10:])  # round and round
-    short = clips.draw(400, 9, rng=rng)
+    short = clips.draw(400, 9, rng=rng).coords
     lines = short[short[:, 0, 0] == short[:, 0, 1]]
     steps = short.diff(dim=1)
     assert (steps[(steps > 0.99).all(dim=2)] == 1).all()
