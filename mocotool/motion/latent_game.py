@@ -269,7 +269,8 @@ class LatentMotionTrainer:
             twice = self._draw(self.averaged, first.repeat(2, 1), config.num_frames, rng)
             views, steps = self._see(self.averaged.to_coords(twice), self._picture(twice))
             one, other = zip(*(view.chunk(2) for view in views), strict=True)
-            numbers = score_numbers(*steps.chunk(2), real_steps)
+            first_steps, second_steps = steps.chunk(2)
+            numbers = score_numbers(first_steps, second_steps, real_steps)
             scores.append(float(score_pairs(one, other, real_views) + numbers))
         own, blind = scores
         return {"held_out": own, "content_gain": (blind - own) / blind}

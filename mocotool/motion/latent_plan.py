@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import time
 from collections.abc import Collection
+from typing import Any
 
 import torch
 
@@ -44,7 +45,7 @@ def fit_budget(
     config = trainer.config
     _, steps = choose_within([trainer], deadline, wanted=lambda _: 1, measure=time_step)
     steps = config.num_steps if "num_steps" in asked else steps
-    planned = {"num_steps": steps, "save_every": spread_saves(steps)}
+    planned: dict[str, Any] = {"num_steps": steps, "save_every": spread_saves(steps)}
     return dataclasses.replace(
         config, **{name: value for name, value in planned.items() if name not in asked}
     )

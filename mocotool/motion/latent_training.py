@@ -1,5 +1,6 @@
 """Training on trajectories: `LatentMotionTrainer` in the loop, and what it watches for."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -201,5 +202,5 @@ def _measure_changes(generator: Generator, walks: Tensor) -> Tensor:
     img = torch.cat(
         [generator.synthesis(part).clamp(-1, 1) for part in latents.split(RENDER_BATCH)]
     )
-    changes = img.unflatten(0, (n, t)).diff(dim=1).abs()
+    changes: Tensor = img.unflatten(0, (n, t)).diff(dim=1).abs()
     return changes.mean(dim=(1, 2, 3, 4)).cpu()

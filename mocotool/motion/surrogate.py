@@ -86,7 +86,8 @@ class Surrogate(nn.Module):
     def draw(self, values: Tensor) -> Tensor:
         """Return the pictures [..., c, s, s] that values [..., num_values] stand for."""
         flat = self.picture_mean + self.scale * values @ self.picture_axes.T
-        return flat.unflatten(-1, self.picture_shape)
+        pictures: Tensor = flat.unflatten(-1, self.picture_shape)
+        return pictures
 
     def reduce(self, img: Tensor) -> Tensor:
         """Return the true values [n, num_values] of pictures [n, c, h, w] in [-1, 1]."""
@@ -267,7 +268,7 @@ def picture_clips(
     """
     latents = torch.from_numpy(trajectory.latents)
     img = _render(generator, latents.flatten(0, 1), progress)
-    values = surrogate.reduce(img).unflatten(0, latents.shape[:2])
+    values: Tensor = surrogate.reduce(img).unflatten(0, latents.shape[:2])
     kept = read_liveliness(trajectory)[:, None, None]
     return values[:, :1] + (values - values[:, :1]) / kept
 

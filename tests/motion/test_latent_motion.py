@@ -289,13 +289,29 @@ def test_liveliness_is_matched_to_that_of_real_clips(toy_generator, basis, share
     def measure(walks):
         with torch.no_grad():
             frames = [toy_generator.synthesis(walk).clamp(-1, 1) for walk in walks]
-        return torch.stack([x.diff(dim=0).abs().mean() for x in frames]).mean()
+        return torch.stack([x.diff(dim=0).abs().mean() for x in frames]).log().mean().exp()
 
     real = measure(motion.from_coords(clips.coords[:, :8]))
     first = toy_generator.mapping(torch.randn(100, 8, generator=torch.Generator().manual_seed(3)))
     made = measure(motion(first, motion.draw_noise(100, 8)).detach())
     assert gain != 1.0
     assert float(made / real) == pytest.approx(share, rel=0.25)
+
+
+def test_liveliness_that_latents_have_lost_is_given_back(toy_generator, basis):
+    trajectory = _clips(basis)
+    kept = [0.5] * trajectory.num_videos
+    lossy = dataclasses.replace(
+        trajectory, meta=dataclasses.replace(trajectory.meta, liveliness=kept)
+    )
+    gains = []
+    for clips in (trajectory, lossy):
+        motion = _guided(basis, step_size=0.05)
+        motion.num_frames = 8
+        seen = LatentClips.split(clips, basis, share=0.1).seen
+        gains.append(match_liveliness(motion, toy_generator, seen, share=0.5))
+
+    assert gains[1] == pytest.approx(2 * gains[0], rel=0.1)
 
 
 @pytest.mark.parametrize(
