@@ -1,6 +1,7 @@
 """Generators and motion models as ONNX graphs, for programs without torch.
 
-A generator becomes two graphs, `mapping.onnx` and `synthesis.onnx`; a motion model becomes
+A generator becomes two graphs, `mapping.onnx` and `synthesis.onnx`; a BigGAN, whose classes enter
+where pictures are made, the second alone. A motion model becomes
 `start.onnx`, which reads the first latent, and `step.onnx`, which a program calls once a frame with
 noise of its own. All take any number of videos.
 """
@@ -47,9 +48,12 @@ class Synthesis(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, latent: Tensor) -> Tensor:
-        """Map latents [n, latent_dim] to img [n, img_channels, h, w], nominally in [-1, 1]."""
-        return self.generator.synthesis(latent, noise_mode="const")
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map latents [n, latent_dim] to img [n, img_channels, h, w], nominally in [-1, 1].
+
+        A BigGAN of several classes takes their numbers, int64 [n].
+        """
+        return self.generator.synthesis(latent, labels=labels, noise_mode="const")
 
 
 class MotionStart(nn.Module):
@@ -92,7 +96,7 @@ def export_onnx(
         options: What a BigGAN-PyTorch file does not say of itself.
 
     Returns:
-        The files: mapping.onnx and synthesis.onnx, or start.onnx and step.onnx.
+        The files: mapping.onnx (but for BigGAN) and synthesis.onnx, or start.onnx and step.onnx.
 
     Raises:
         UnavailableError: The packages that write ONNX are not installed.
@@ -107,30 +111,22 @@ def export_onnx(
 
 
 def export_generator(generator: Generator, folder: Path) -> list[Path]:
-    """Write mapping.onnx and synthesis.onnx; see `export_onnx`.
+    """Write mapping.onnx and synthesis.onnx; see `export_onnx`."""
+    latent = {"latent": torch.zeros(NUM_EXAMPLES, generator.latent_dim)}
+    target, outputs = folder / "synthesis.onnx", ["img"]
+    if generator.kind == "biggan":  # whose latents are z itself
+        labels = {"labels": torch.zeros(NUM_EXAMPLES, dtype=torch.int64)}
+        inputs = latent | (labels if generator.c_dim > 1 else {})
+        return [_write(Synthesis(generator), target, inputs=inputs, outputs=outputs)]
 
-    Raises:
-        MismatchError: Its classes enter where pictures are made, as in BigGAN.
-    """
-    if generator.kind == "biggan":
-        raise MismatchError(
-            "a BigGAN has no ONNX form here: its classes enter where pictures are made",
-            hint="--to native keeps it as it is",
-        )
     mapping_inputs = {"z": torch.zeros(NUM_EXAMPLES, generator.z_dim)}
     if generator.c_dim:
         mapping_inputs["c"] = torch.zeros(NUM_EXAMPLES, generator.c_dim)
-    latent = torch.zeros(NUM_EXAMPLES, generator.latent_dim)
     return [
         _write(
             Mapping(generator), folder / "mapping.onnx", inputs=mapping_inputs, outputs=["latent"]
         ),
-        _write(
-            Synthesis(generator),
-            folder / "synthesis.onnx",
-            inputs={"latent": latent},
-            outputs=["img"],
-        ),
+        _write(Synthesis(generator), target, inputs=latent, outputs=outputs),
     ]
 
 

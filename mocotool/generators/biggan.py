@@ -104,7 +104,8 @@ class SelfAttention(nn.Module):
         query = _conv(self.theta, x).flatten(2).transpose(1, 2)  # [n, h*w, c/8]
         key = F.max_pool2d(_conv(self.phi, x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/8]
         value = F.max_pool2d(_conv(self.g, x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/2]
-        mixed = F.scaled_dot_product_attention(query, key, value, scale=1.0)  # [n, h*w, c/2]
+        heads = (part.unsqueeze(1) for part in (query, key, value))  # one, which ONNX wants named
+        mixed = F.scaled_dot_product_attention(*heads, scale=1.0).squeeze(1)  # [n, h*w, c/2]
         mixed = mixed.transpose(1, 2).unflatten(2, (height, width))
         return x + self.gamma.to(x.dtype) * _conv(self.o, mixed)
 
@@ -209,7 +210,8 @@ class BigGANSynthesis(nn.Module):
             )
         if labels.shape != latent.shape[:1]:
             raise MismatchError(f"{list(labels.shape)} class labels for {len(latent)} latents")
-        if len(labels) and (labels.min() < 0 or labels.max() > last):
+        is_traced = torch.compiler.is_compiling()  # numbers are not known then
+        if not is_traced and len(labels) and (labels.min() < 0 or labels.max() > last):
             raise ConfigError(f"class labels must be from 0 to {last}, got {labels.tolist()}")
         return to_device(labels, latent.device)
 
