@@ -28,6 +28,7 @@ from mocotool.motion.checkpoint import save_motion
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import FileRecord
 
+OTHER_WEIGHTS = "other hostile files of weights"
 MAX_SECONDS = 2.0
 MAX_MEMORY_MB = 300
 SIGNALS_TRACEBACK = "Traceback (most recent call last)"
@@ -133,7 +134,7 @@ def list_weights():
                     name if name in exhausting else f"{name} ({words[0]})",
                     (*words, *(("-o", "out.npz") if words[0] == "sample" else ())),
                     lambda folder, make=make: (folder / "weights.pkl").write_bytes(make()),
-                    group=name if name in exhausting else "other hostile files of weights",
+                    group=name if name in exhausting else OTHER_WEIGHTS,
                 )
             )
     return cases

@@ -2,9 +2,9 @@
 
 import pytest
 from fuzz.fuzzer import fuzz
-from fuzz.survey import find_faults, list_cases, measure_all
+from fuzz.survey import OTHER_WEIGHTS, find_faults, list_cases, measure_all
 
-SECONDS = 80  # with the survey below about two minutes
+SECONDS = 100  # with the survey below about two minutes
 
 
 def test_some_mutated_files_end_in_sentences(tmp_path):
@@ -24,9 +24,10 @@ def test_two_minutes_of_mutated_files_end_in_sentences(tmp_path):
 
 @pytest.mark.slow
 def test_hostile_files_cost_little_time_and_memory(tmp_path):
-    cases = list_cases()
+    # The others are opened one by one in tests/weights/test_hostile_files.py.
+    cases = [case for case in list_cases() if case.group != OTHER_WEIGHTS]
 
     costs = measure_all(tmp_path, cases)
 
-    assert len(costs) == len(cases) > 200
+    assert len(costs) == len(cases) > 40
     assert find_faults(costs) == []
