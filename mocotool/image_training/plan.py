@@ -104,7 +104,7 @@ def fit_budget(
     steps = round(float(processes.average(torch.tensor(float(steps), device=processes.device))))
     steps = chosen.num_steps if "num_images" in asked else steps
     apart = spread_saves(steps)
-    planned = {
+    planned: dict[str, Any] = {
         "num_images": steps * chosen.batch_size,
         "save_every": apart,
         "preview_every": apart,
@@ -117,7 +117,7 @@ def _list_smaller(config: TrainImageConfig, asked: Collection[str]) -> list[Trai
     """Return settings from the given ones down to small ones, without what was asked for."""
     found = [config]
     for sizes in SMALLER:
-        changes = {name: value for name, value in sizes.items() if name not in asked}
+        changes: dict[str, Any] = {k: value for k, value in sizes.items() if k not in asked}
         smaller = dataclasses.replace(found[-1], **changes)
         if smaller != found[-1]:
             found.append(smaller)

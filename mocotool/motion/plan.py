@@ -110,7 +110,7 @@ def fit_budget(
     steps = config.num_steps if says_steps else steps
     apart = spread_saves(steps)
     planned = dict(zip(PLANNED, (size, num_clips, steps, apart, apart), strict=True))
-    changes = {name: value for name, value in planned.items() if name not in asked}
+    changes: dict[str, Any] = {k: value for k, value in planned.items() if k not in asked}
     return dataclasses.replace(config, **changes)
 
 

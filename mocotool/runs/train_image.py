@@ -226,12 +226,13 @@ def _prepare(
         start = load_start(Path(generator), resolution=resolution)
         config = adopt_network(config, start, asked=asked)
 
-    if config.budget is not None and begun is None:
+    budget = config.budget
+    if budget is not None and begun is None:
         config = fit_budget(
             config, deadline, asked=asked, start=start, precision=dtype, processes=processes
         )
         heard.note(
-            f"{config.budget / 60:.3g} minutes: {config.num_images} images of {config.resolution} "
+            f"{budget / 60:.3g} minutes: {config.num_images} images of {config.resolution} "
             f"pixels, {config.batch_size} at a time, channels of {config.channel_base}"
         )
     listing, held_out = list_videos(videos, warn=heard.warn).hold_out(config.held_out)

@@ -281,11 +281,12 @@ def _prepare(
         source, basis_path, start=start.motion, note=heard.note, progress=heard.count("latents")
     )
     config = fit_config(config, source, basis, num_videos=len(listing.entries), note=heard.note)
-    if config.budget is not None and begun is None:
+    budget = config.budget
+    if budget is not None and begun is None:
         asked = list_changed(config) if asked is None else asked
         config = fit_budget(config, deadline, source, basis, asked=asked, processes=processes)
         heard.note(
-            f"{config.budget / 60:.3g} minutes: {config.num_steps} steps of {config.batch_size} "
+            f"{budget / 60:.3g} minutes: {config.num_steps} steps of {config.batch_size} "
             f"clips at {config.frame_size} pixels"
         )
     config = _settle_step_size(config, listing, source, basis, heard=heard)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from mocotool.steering.agreement import common_labels, joined_meta, repeat_video
 from mocotool.steering.schedules import along_frames, ease_share
 
 Latents = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 def cut_trajectory(trajectory: Trajectory, *, config: CutConfig | None = None) -> Trajectory:
@@ -60,7 +62,7 @@ def choose_videos(trajectory: Trajectory, videos: Sequence[int]) -> Trajectory:
         )
     chosen, meta = np.array(videos), trajectory.meta
 
-    def pick(values: list[int] | None) -> list[int] | None:
+    def pick(values: list[T] | None) -> list[T] | None:
         known = values is not None and len(values) == trajectory.num_videos
         return [values[video_idx] for video_idx in videos] if values and known else None
 
