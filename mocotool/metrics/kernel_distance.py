@@ -108,19 +108,20 @@ class _Polynomial:
 
     def row_sums(self, x: Float64, y: Float64) -> Float64:
         """Return sum_j k(x_i, y_j), [len(x)], one block of the kernel matrix at a time."""
+        from sklearn.metrics.pairwise import polynomial_kernel
+
         sums = np.zeros(len(x))
         for row in range(0, len(x), BLOCK_ROWS):
             rows = slice(row, row + BLOCK_ROWS)
             for column in range(0, len(y), BLOCK_COLUMNS):
-                block = x[rows] @ y[column : column + BLOCK_COLUMNS].T
-                sums[rows] += self._apply(block).sum(axis=1)
+                columns = y[column : column + BLOCK_COLUMNS]
+                block = polynomial_kernel(x[rows], columns, self.degree, self.gamma, self.coef0)
+                sums[rows] += block.sum(axis=1)
         return sums
 
     def diagonal(self, x: Float64) -> Float64:
         """Return k(x_i, x_i), [len(x)]."""
-        return self._apply(np.einsum("id,id->i", x, x))
-
-    def _apply(self, products: Float64) -> Float64:
+        products = np.einsum("id,id->i", x, x)
         return np.asarray((self.gamma * products + self.coef0) ** self.degree)
 
 

@@ -19,7 +19,6 @@ from mocotool.metrics.sides import Side
 
 INVERSE_PENALTY = 0.1  # scikit-learn's C: features are many, samples few
 MAX_ITERATIONS = 1000
-BLOCK_ROWS = 2048  # rows of the distances held at once
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,14 +56,11 @@ def nearest_neighbour_accuracy(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Accu
     _check_balanced(x, y)
     both = np.concatenate([x, y]).astype(np.float64)
     both -= both.mean(axis=0)  # small numbers lose less to rounding
-    squares = np.einsum("nd,nd->n", both, both)
-    nearest = np.zeros(len(both), dtype=np.int64)
-    for row in range(0, len(both), BLOCK_ROWS):
-        rows = np.arange(row, min(row + BLOCK_ROWS, len(both)))
-        # |a - b|^2 less |a|^2, which is the same for all b
-        distances = squares - 2.0 * both[rows] @ both.T
-        distances[np.arange(len(rows)), rows] = np.inf
-        nearest[rows] = distances.argmin(axis=1)
+
+    from sklearn.neighbors import NearestNeighbors
+
+    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(both)
+    nearest = search.kneighbors(return_distance=False)[:, 0]  # among the others, by place
 
     is_x = np.arange(len(both)) < len(x)
     return _score(is_x == is_x[nearest], is_x)
