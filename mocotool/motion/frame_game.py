@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mocotool.motion.augment import augment
-from mocotool.motion.games import Metrics, Setting, frozen
+from mocotool.motion.context import TrainingContext
+from mocotool.motion.games import Metrics, frozen, measure_accuracy
 from mocotool.motion.image_discriminator import (
     ImageDiscriminator,
     ImageJudgement,
@@ -23,6 +24,7 @@ from mocotool.motion.losses import (
     image_adversarial_loss,
 )
 from mocotool.motion.memory_bank import MemoryBank
+from mocotool.training.optimizers import build_adam, take_step
 
 # Which embeddings are kept for each source of positive pairs.
 BANKS = {"generated": ("first", "later"), "frames": ("later",), "videos": ("real",)}
@@ -32,20 +34,25 @@ class FrameGame:
     """D_I of single frames, its averaged copy and its memory bank.
 
     Args:
-        setting: What all games share.
+        context: What all games share.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        self.config = config = setting.config
+    def __init__(self, context: TrainingContext) -> None:
+        self.context = context
+        self.config = config = context.config
         self.network = ImageDiscriminator(
             config.frame_size,
             width=config.image_width,
             embed_dim=config.embed_dim,
             head=config.head,
         )
-        self.network.to(setting.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = setting.adam(self.network, beta1=config.image_beta1, eps=config.image_eps)
+        self.network.to(context.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = build_adam(
+            self.network,
+            lr=config.learning_rate,
+            beta1=config.image_beta1,
+            eps=config.image_eps,
+        )
         self.average = copy_frozen(self.network) if config.has_contrastive else None
         names = BANKS[config.contrastive] if config.has_contrastive else ()
         self.banks = nn.ModuleDict(
@@ -54,11 +61,11 @@ class FrameGame:
                     config.bank_size,
                     config.embed_dim,
                     batch_size=config.batch_size,
-                    rng=setting.rng("memory bank", name),
+                    rng=context.rng("memory bank", name),
                 )
                 for name in names
             }
-        ).to(setting.device)
+        ).to(context.device)
         self.real = torch.empty(0)
 
     def begin(self, real: Tensor) -> None:
@@ -69,13 +76,13 @@ class FrameGame:
         self, img: Tensor, network: nn.Module | None = None, *, num_passes: int = 1
     ) -> ImageJudgement:
         """Judge images [n, 3, h, w] with D_I, or with its averaged copy."""
-        img = img.to(self.setting.precision).contiguous(memory_format=torch.channels_last)
+        img = img.to(self.context.precision).contiguous(memory_format=torch.channels_last)
         judgement: ImageJudgement = (network or self.network)(img, num_passes)
         return judgement
 
     def augment_view(self, img: Tensor, *path: int | str) -> Tensor:
         """Return a view of each image [n, 3, h, w]: changed at random, each in its own way."""
-        return augment(img, self.setting.augmentation(img.shape[-1], *path))
+        return augment(img, self.context.augmentation(img.shape[-1], *path))
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
         """Return {"image": loss}, and "feature" where features are matched.
@@ -101,7 +108,7 @@ class FrameGame:
         return losses
 
     def _losses_of_one_frame(self, fake: Tensor, *path: int | str) -> Metrics:
-        frame_idx = self.setting.later_frame("frame", *path)
+        frame_idx = self.context.later_frame("frame", *path)
         later_view = self.augment_view(fake[:, frame_idx], "later", *path)
         with torch.no_grad():
             first_view = self.augment_view(fake[:, 0], "first", *path)
@@ -121,7 +128,7 @@ class FrameGame:
 
     def update(self, fake: Tensor, *path: int | str) -> Metrics:
         """Learn; return the losses, accuracies and gradient norm."""
-        frame_idx = self.setting.later_frame("frame", *path)
+        frame_idx = self.context.later_frame("frame", *path)
         first, later = fake[:, 0], fake[:, frame_idx]
         views = self._views(first, later, *path)
         groups = [view for pair in views.values() for view in pair]
@@ -148,10 +155,14 @@ class FrameGame:
             values["contrastive"] = contrast.detach()
             loss = loss + self.config.contrastive_weight * contrast
         loss.backward()
-        values |= self.setting.accuracy(
-            [real_scores], [fake_scores], form=self.config.image_loss, name="d_image"
+        values |= measure_accuracy(
+            [real_scores],
+            [fake_scores],
+            form=self.config.image_loss,
+            processes=self.context.processes,
+            name="d_image",
         )
-        values["d_image_grad"] = self.setting.update(self.network, self.optimizer)
+        values["d_image_grad"] = take_step(self.network, self.optimizer, self.context.processes)
         if self.average is not None:
             update_average(self.average, self.network, decay=self.config.momentum)
             if not self.config.bank_on_g_steps:
@@ -166,7 +177,7 @@ class FrameGame:
         if self.config.contrastive == "generated":
             sources["first"] = [first, first]
         if self.config.contrastive == "videos":
-            order = torch.randperm(self.config.num_frames, generator=self.setting.rng("two", *path))
+            order = torch.randperm(self.config.num_frames, generator=self.context.rng("two", *path))
             sources["real"] = [self.real[:, int(idx)] for idx in order[:2]]
         else:
             sources["later"] = [later, later]
@@ -187,7 +198,7 @@ class FrameGame:
                 negatives=bank.negatives,
                 temperature=self.config.temperature,
                 denominator=self.config.denominator,
-                processes=self.setting.processes,
+                processes=self.context.processes,
             )
             losses.append(loss)
         return torch.stack(losses).sum()
@@ -204,7 +215,7 @@ class FrameGame:
         for name, embedding in zip(names, judged.embedding.chunk(len(names)), strict=True):
             bank = self.banks[name]
             assert isinstance(bank, MemoryBank)
-            bank.push(self.setting.processes.gather(embedding))
+            bank.push(self.context.processes.gather(embedding))
 
     def _adversarial(
         self, real: list[Tensor], fake: list[Tensor], *, for_generator: bool
@@ -214,7 +225,7 @@ class FrameGame:
             fake=fake,
             form=self.config.image_loss,
             for_generator=for_generator,
-            processes=self.setting.processes,
+            processes=self.context.processes,
         )
 
     def state_dict(self) -> dict[str, Any]:

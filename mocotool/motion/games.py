@@ -11,9 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.devices import to_device
-from mocotool.motion.augment import Augmentation, draw_augmentation
+from mocotool.motion.context import TrainingContext
 from mocotool.motion.losses import (
     AdversarialLoss,
     gradient_penalty,
@@ -28,107 +26,9 @@ from mocotool.motion.patch_discriminator import (
     to_video_input,
 )
 from mocotool.training.distributed import Processes
-from mocotool.training.optimizers import SecondMomentAdam
-from mocotool.training.randomness import derive_rng
+from mocotool.training.optimizers import build_adam, take_step
 
 Metrics = dict[str, Tensor]
-
-
-class Setting:
-    """What all games of a run share.
-
-    Args:
-        config: Settings.
-        device: Where to compute.
-        precision: What discriminators compute in; weights, scores and losses stay float32.
-        processes: This process among those that train together.
-    """
-
-    def __init__(
-        self,
-        config: TrainMotionConfig,
-        *,
-        device: torch.device,
-        precision: torch.dtype,
-        processes: Processes,
-    ) -> None:
-        self.config = config
-        self.device = device
-        self.precision = precision
-        self.processes = processes
-        self.rows = processes.rows(config.batch_size)
-
-    def rng(self, *path: int | str) -> torch.Generator:
-        """Return the random generator of one use; all processes get the same."""
-        return derive_rng(self.config.seed, *path)
-
-    def coin(self, *path: int | str) -> bool:
-        """Toss a coin for the whole batch."""
-        return bool(torch.rand((), generator=self.rng(*path)) < 0.5)
-
-    def later_frame(self, *path: int | str) -> int:
-        """Draw one frame after the first, for the whole batch."""
-        return int(torch.randint(1, self.config.num_frames, (), generator=self.rng(*path)))
-
-    def mixture(self, *path: int | str) -> Tensor:
-        """Draw how much of each generated clip a mixture holds, [n] in [0, 1)."""
-        drawn = torch.rand(self.config.batch_size, generator=self.rng("mix", *path))
-        return to_device(drawn[self.rows], self.device)
-
-    def augmentation(self, size: int, *path: int | str) -> Augmentation:
-        """Draw a change for each picture of `size` pixels."""
-        drawn = draw_augmentation(
-            self.config.batch_size,
-            size=size,
-            augment_set=self.config.augment,
-            rng=self.rng("augment", *path),
-        )
-        return drawn.rows(self.rows)
-
-    def update(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Average the gradients over processes and take a step; return their norm."""
-        parameters = [p for p in network.parameters() if p.grad is not None]
-        self.processes.average_gradients(parameters)
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return norm
-
-    @torch.no_grad()
-    def accuracy(
-        self, real: list[Tensor], fake: list[Tensor], *, form: AdversarialLoss, name: str
-    ) -> Metrics:
-        """Return how often a discriminator is right about real and about generated patches.
-
-        A relativistic one is right if a patch is on its side of the other kind's mean.
-        """
-        average, is_relative = self.processes.average, form == "ralsgan"
-        right_real, right_fake = [], []
-        for r, f in zip(real, fake, strict=True):
-            above = average(f.mean()) if is_relative else 0.0
-            below = average(r.mean()) if is_relative else 0.0
-            right_real.append((r > above).to(torch.float32).mean())
-            right_fake.append((f < below).to(torch.float32).mean())
-        return {
-            f"{name}_right_real": torch.stack(right_real).mean(),
-            f"{name}_right_fake": torch.stack(right_fake).mean(),
-        }
-
-    def adam(
-        self, network: nn.Module, *, beta1: float = 0.5, eps: float = 1e-8
-    ) -> torch.optim.Optimizer:
-        """Return the optimiser of a network."""
-        if beta1 == 0.0:
-            return SecondMomentAdam(
-                network.parameters(), lr=self.config.learning_rate, beta2=0.999, eps=eps
-            )
-        return torch.optim.Adam(
-            network.parameters(),
-            lr=self.config.learning_rate,
-            betas=(beta1, 0.999),
-            eps=eps,
-            fused=True,
-        )
 
 
 class Game(Protocol):
@@ -164,16 +64,42 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
+@torch.no_grad()
+def measure_accuracy(
+    real: list[Tensor],
+    fake: list[Tensor],
+    *,
+    form: AdversarialLoss,
+    processes: Processes,
+    name: str,
+) -> Metrics:
+    """Return how often a discriminator is right about real and about generated patches.
+
+    A relativistic one is right if a patch is on its side of the other kind's mean.
+    """
+    average, is_relative = processes.average, form == "ralsgan"
+    right_real, right_fake = [], []
+    for r, f in zip(real, fake, strict=True):
+        above = average(f.mean()) if is_relative else 0.0
+        below = average(r.mean()) if is_relative else 0.0
+        right_real.append((r > above).to(torch.float32).mean())
+        right_fake.append((f < below).to(torch.float32).mean())
+    return {
+        f"{name}_right_real": torch.stack(right_real).mean(),
+        f"{name}_right_fake": torch.stack(right_fake).mean(),
+    }
+
+
 class PatchGame:
     """What both games of patch discriminators share."""
 
-    def __init__(self, setting: Setting, network: MultiscaleDiscriminator) -> None:
-        self.setting = setting
-        network.compute_dtype = setting.precision
+    def __init__(self, context: TrainingContext, network: MultiscaleDiscriminator) -> None:
+        self.context = context
+        network.compute_dtype = context.precision
         layout = torch.channels_last_3d if network.num_dims == 3 else torch.channels_last
         self.layout = layout
-        self.network = network.to(setting.device).to(memory_format=layout)  # type: ignore[call-overload]
-        self.optimizer = setting.adam(network)
+        self.network = network.to(context.device).to(memory_format=layout)  # type: ignore[call-overload]
+        self.optimizer = build_adam(network, lr=context.config.learning_rate)
         self.real = torch.empty(0)
         self.real_scores: dict[int | bool, list[Tensor]] = {}
 
@@ -210,16 +136,16 @@ class PatchGame:
 class VideoGame(PatchGame):
     """D_V: do these clips move like real ones?"""
 
-    def __init__(self, setting: Setting) -> None:
-        self.config = setting.config
-        self.with_first_frame = not setting.config.cross_domain
+    def __init__(self, context: TrainingContext) -> None:
+        self.config = context.config
+        self.with_first_frame = not context.config.cross_domain
         network = VideoDiscriminator(
             with_first_frame=self.with_first_frame,
-            width=setting.config.video_width,
-            num_scales=setting.config.num_scales,
-            norm=setting.config.patch_norm,
+            width=context.config.video_width,
+            num_scales=context.config.num_scales,
+            norm=context.config.patch_norm,
         )
-        super().__init__(setting, network)
+        super().__init__(context, network)
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
         """Return {"video": loss}."""
@@ -230,7 +156,7 @@ class VideoGame(PatchGame):
                 fake=fake_scores,
                 form=self.config.video_loss,
                 for_generator=True,
-                processes=self.setting.processes,
+                processes=self.context.processes,
             )
         return {"video": loss}
 
@@ -243,21 +169,25 @@ class VideoGame(PatchGame):
             fake=fake_scores,
             form=self.config.video_loss,
             for_generator=False,
-            processes=self.setting.processes,
+            processes=self.context.processes,
         )
         loss.backward()
         values = {"d_video": loss.detach()}
-        values |= self.setting.accuracy(
-            real_scores, fake_scores, form=self.config.video_loss, name="d_video"
+        values |= measure_accuracy(
+            real_scores,
+            fake_scores,
+            form=self.config.video_loss,
+            processes=self.context.processes,
+            name="d_video",
         )
         if self.config.penalty_weight > 0:
             values["penalty"] = self._penalise(fake, *path)
-        values["d_video_grad"] = self.setting.update(self.network, self.optimizer)
+        values["d_video_grad"] = take_step(self.network, self.optimizer, self.context.processes)
         return values
 
     def _penalise(self, fake: Tensor, *path: int | str) -> Tensor:
         """Add the gradient penalty's gradient; one mixture of real and generated a clip."""
-        mix = self.setting.mixture(*path)[:, None, None, None, None]
+        mix = self.context.mixture(*path)[:, None, None, None, None]
         video = self._input(self.real, False).lerp(self._input(fake, False), mix)
         video = video.contiguous(memory_format=self.layout).requires_grad_()
         scores = self.score_twice_differentiable(video)
@@ -270,7 +200,7 @@ class VideoGame(PatchGame):
         return video_ncthw.flip(2) if is_reversed else video_ncthw
 
     def _is_reversed(self, *path: int | str) -> bool:
-        return self.config.time_reversal and self.setting.coin("reverse", *path)
+        return self.config.time_reversal and self.context.coin("reverse", *path)
 
     @torch.no_grad()
     def _cached_real_scores(self, is_reversed: bool) -> list[Tensor]:
@@ -284,31 +214,31 @@ class VideoGame(PatchGame):
 class PairGame(PatchGame):
     """The authors' in-domain D_I: do the first frame and a later one go together?"""
 
-    def __init__(self, setting: Setting) -> None:
-        self.config = setting.config
+    def __init__(self, context: TrainingContext) -> None:
+        self.config = context.config
         network = PairDiscriminator(
-            width=setting.config.pair_width,
-            num_scales=setting.config.num_scales,
-            norm=setting.config.patch_norm,
+            width=context.config.pair_width,
+            num_scales=context.config.num_scales,
+            norm=context.config.patch_norm,
         )
-        super().__init__(setting, network)
+        super().__init__(context, network)
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
         """Return {"image": loss}."""
-        frame_idx = self.setting.later_frame("frame", *path)
+        frame_idx = self.context.later_frame("frame", *path)
         with frozen(self.network):
             loss = image_adversarial_loss(
                 real=self._cached_real_scores(frame_idx),
                 fake=self.score(to_pair_input(fake, frame_idx)),
                 form=self.config.image_loss,
                 for_generator=True,
-                processes=self.setting.processes,
+                processes=self.context.processes,
             )
         return {"image": loss}
 
     def update(self, fake: Tensor, *path: int | str) -> Metrics:
         """Learn; return the loss, accuracies and gradient norm."""
-        frame_idx = self.setting.later_frame("frame", *path)
+        frame_idx = self.context.later_frame("frame", *path)
         real_scores = self.score(to_pair_input(self.real, frame_idx))
         fake_scores = self.score(to_pair_input(fake, frame_idx))
         loss = image_adversarial_loss(
@@ -316,14 +246,18 @@ class PairGame(PatchGame):
             fake=fake_scores,
             form=self.config.image_loss,
             for_generator=False,
-            processes=self.setting.processes,
+            processes=self.context.processes,
         )
         loss.backward()
         values = {"d_image": loss.detach()}
-        values |= self.setting.accuracy(
-            real_scores, fake_scores, form=self.config.image_loss, name="d_image"
+        values |= measure_accuracy(
+            real_scores,
+            fake_scores,
+            form=self.config.image_loss,
+            processes=self.context.processes,
+            name="d_image",
         )
-        values["d_image_grad"] = self.setting.update(self.network, self.optimizer)
+        values["d_image_grad"] = take_step(self.network, self.optimizer, self.context.processes)
         return values
 
     @torch.no_grad()

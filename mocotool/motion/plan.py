@@ -54,7 +54,7 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
         "graph_mb_per_frame": frame_mb,
         "steps": config.num_steps,
         "device": str(trainer.device),
-        "precision": str(trainer.setting.precision).removeprefix("torch."),
+        "precision": str(trainer.context.precision).removeprefix("torch."),
         "processes": processes.world_size,
         "estimated_memory_mb": peak_mb + (num_clips - 1) * (saved_mb + kept_mb),
         "estimated_seconds_per_step": step_s,

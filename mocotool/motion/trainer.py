@@ -19,8 +19,9 @@ from mocotool.devices import check_training_precision, to_device
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8, to_unit_range
+from mocotool.motion.context import TrainingContext
 from mocotool.motion.frame_game import FrameGame
-from mocotool.motion.games import Game, Metrics, PairGame, Setting, VideoGame
+from mocotool.motion.games import Game, Metrics, PairGame, VideoGame
 from mocotool.motion.generator import MotionGenerator, MotionRollout
 from mocotool.motion.image_discriminator import update_average
 from mocotool.motion.losses import LossWeights, mutual_information_loss, total_generator_loss
@@ -29,6 +30,7 @@ from mocotool.motion.rendering import check_frame_size
 from mocotool.motion.walk_figures import NUM_CONTENTS, measure_walks
 from mocotool.training.distributed import Processes
 from mocotool.training.networks import has_finite_weights
+from mocotool.training.optimizers import build_adam, take_step
 from mocotool.training.randomness import derive_seed
 from mocotool.training.run_folder import RunFolder
 
@@ -90,7 +92,7 @@ class MotionTrainer:
         self.config = config
         self.device = generator.device
         self.processes = processes or Processes()
-        self.setting = Setting(
+        self.context = TrainingContext(
             config,
             device=self.device,
             precision=generator.synthesis.compute_dtype,
@@ -101,13 +103,13 @@ class MotionTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(config.seed, "weights"))
             motion = build_motion(generator, basis, config)
-            self.games: dict[str, Game] = build_games(self.setting)
+            self.games: dict[str, Game] = build_games(self.context)
         if initial is not None:
             motion = adopt_initial(motion, initial)
 
         self.motion = motion.to(self.device).train()
         self.averaged = copy.deepcopy(self.motion).requires_grad_(False).eval()
-        self.optimizer = self.setting.adam(self.motion)
+        self.optimizer = build_adam(self.motion, lr=config.learning_rate)
         self.weights = LossWeights(
             video=config.video_weight,
             image=config.image_weight,
@@ -117,7 +119,7 @@ class MotionTrainer:
         self.renderer = build_renderer(generator, config, num_clips=self._num_rows())
 
     def _num_rows(self) -> int:
-        return len(range(self.config.batch_size)[self.setting.rows])
+        return len(range(self.config.batch_size)[self.context.rows])
 
     def step(self, real: Tensor) -> dict[str, float]:
         """Take one step of the whole recipe.
@@ -160,8 +162,8 @@ class MotionTrainer:
 
     def draw(self, *path: int | str) -> tuple[Tensor, Tensor | None, Tensor]:
         """Draw this process's z [n, z_dim], classes [n] on the CPU and motion noise for one use."""
-        config, rows = self.config, self.setting.rows
-        rng = self.setting.rng("clips", *path)
+        config, rows = self.config, self.context.rows
+        rng = self.context.rng("clips", *path)
         z = torch.randn(config.batch_size, self.generator.z_dim, generator=rng)[rows]
         labels = None
         if self.generator.c_dim:
@@ -174,7 +176,7 @@ class MotionTrainer:
 
     def generate(self, *path: int | str) -> GeneratedClips:
         """Draw latents and noise for one use, move and render them."""
-        rows = self.setting.rows
+        rows = self.context.rows
         z, labels, noise = self.draw(*path)
         with torch.no_grad():
             latent = self.generator.mapping(z, self.generator.one_hot(labels, len(z)))
@@ -212,7 +214,7 @@ class MotionTrainer:
             weights=self.weights,
         )
         loss.backward()
-        norm = self.setting.update(self.motion, self.optimizer)
+        norm = take_step(self.motion, self.optimizer, self.context.processes)
         terms["mutual_info"] = mutual_info
         values = {f"g_{name}": x.detach() for name, x in terms.items() if x is not None}
         values |= {"g_loss": loss.detach(), "g_grad": norm}
@@ -266,7 +268,7 @@ class MotionTrainer:
     @torch.no_grad()
     def measure_walks(self) -> dict[str, float]:
         """Measure the averaged motion model's walks, without rendering; see `measure_walks`."""
-        rng = self.setting.rng("walks")
+        rng = self.context.rng("walks")
         z = torch.randn(NUM_CONTENTS, self.generator.z_dim, generator=rng).to(self.device)
         labels = None
         if self.generator.c_dim:
@@ -283,7 +285,7 @@ class MotionTrainer:
         """
         config = self.config
         n = PREVIEW_CONTENTS * PREVIEW_MOTIONS
-        rng = self.setting.rng("preview")
+        rng = self.context.rng("preview")
         z = torch.randn(PREVIEW_CONTENTS, self.generator.z_dim, generator=rng)
         noise = torch.randn(
             PREVIEW_MOTIONS, config.num_frames - 1, config.noise_dim, generator=rng
@@ -397,14 +399,14 @@ def adopt_initial(motion: MotionGenerator, initial: MotionGenerator) -> MotionGe
     return motion
 
 
-def build_games(setting: Setting) -> dict[str, Game]:
+def build_games(context: TrainingContext) -> dict[str, Game]:
     """Return the games that the configuration asks for, by name."""
-    config = setting.config
+    config = context.config
     games: dict[str, Game] = {}
     if config.has_video_disc:
-        games["video"] = VideoGame(setting)
+        games["video"] = VideoGame(context)
     if config.has_image_disc:
-        games["image"] = FrameGame(setting) if config.image_disc == "single" else PairGame(setting)
+        games["image"] = FrameGame(context) if config.image_disc == "single" else PairGame(context)
     return games
 
 

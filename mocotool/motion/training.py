@@ -35,9 +35,9 @@ class MotionWatch:
         ratio = values["motion_generated"] / max(values["motion_real"], 1e-6)
         self.ratio = ratio if self.ratio is None else 0.9 * self.ratio + 0.1 * ratio
         is_odd = not FROZEN_BELOW <= self.ratio <= WILD_ABOVE
-        is_news = is_odd and not self.told and step >= WATCH_STEPS
-        self.told = is_odd and (self.told or is_news)
-        if not is_news:
+        is_due = is_odd and not self.told and step >= WATCH_STEPS
+        self.told = is_odd and (self.told or is_due)
+        if not is_due:
             return None
         is_frozen = self.ratio < FROZEN_BELOW
         what = "has almost stopped" if is_frozen else "is far too strong"

@@ -1,11 +1,13 @@
-"""An Adam that remembers less, for networks whose weights are most of a run's memory."""
+"""How weights move: Adam, one that remembers less, and a step that all processes take alike."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from mocotool.training.distributed import Processes
 
 PART_BYTES = 2**26  # of weights that one kernel moves
 
@@ -75,3 +77,22 @@ def _split(params: list[Tensor]) -> Iterator[list[Tensor]]:
         part.append(param)
     if part:
         yield part
+
+
+def build_adam(
+    network: nn.Module, *, lr: float, beta1: float = 0.5, eps: float = 1e-8
+) -> torch.optim.Optimizer:
+    """Return an Adam for a network; with `beta1` 0 the one that keeps no mean of gradients."""
+    if beta1 == 0.0:
+        return SecondMomentAdam(network.parameters(), lr=lr, beta2=0.999, eps=eps)
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=(beta1, 0.999), eps=eps, fused=True)
+
+
+def take_step(network: nn.Module, optimizer: torch.optim.Optimizer, processes: Processes) -> Tensor:
+    """Average a network's gradients over processes and move its weights; return the norm."""
+    parameters = [p for p in network.parameters() if p.grad is not None]
+    processes.average_gradients(parameters)
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm

@@ -31,6 +31,7 @@ from mocotool.generators.dcgan import IdentityMapping
 from mocotool.metrics.motion_figures import Interval
 from mocotool.motion.losses import total_generator_loss
 from mocotool.motion.trainer import MotionTrainer, measure_motion
+from mocotool.training.optimizers import take_step
 
 SIZE, NUM_FRAMES = 16, 8
 X, Y, RED, GREEN, BLUE, WIDTH = range(6)
@@ -164,7 +165,7 @@ class OtherTermTrainer(MotionTrainer):
         for game in self.games.values():
             terms |= game.generator_losses(clips.frames, *path)
         steps = clips.rollout.trajectory.diff(dim=1) / self.config.step_size
-        rng = self.setting.rng("term", *path)
+        rng = self.context.rng("term", *path)
         guess = self.head(steps + STEP_NOISE * torch.randn(steps.shape, generator=rng))
         noise = clips.noise.flatten(0, 1)
         if self.term == "step":
@@ -182,7 +183,7 @@ class OtherTermTrainer(MotionTrainer):
         self.head_optimizer.zero_grad()
         loss.backward()
         self.head_optimizer.step()
-        self.setting.update(self.motion, self.optimizer)
+        take_step(self.motion, self.optimizer, self.processes)
         return {"g_loss": loss.detach()} | measure_motion(clips.frames.detach(), "generated")
 
 

@@ -14,6 +14,7 @@ from test_motion_trainer import make_config
 from torch.testing import assert_close
 
 from mocotool.basis import read_basis
+from mocotool.motion.games import measure_accuracy
 from mocotool.motion.losses import contrastive_loss
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.training.distributed import Processes
@@ -120,12 +121,10 @@ def test_the_average_warms_up_before_it_lags(make_trainer):
     ("form", "right_real", "right_fake"),
     [("hinge", 0.75, 0.5), ("log", 0.75, 0.5), ("ralsgan", 0.75, 1.0)],
 )
-def test_accuracies_are_of_the_kind_they_are_named_after(
-    make_trainer, form, right_real, right_fake
-):
+def test_accuracies_are_of_the_kind_they_are_named_after(form, right_real, right_fake):
     real, fake = torch.tensor([3.0, 2.0, 0.7, -0.1]), torch.tensor([0.9, 0.5, -0.5, -0.5])
 
-    values = make_trainer().setting.accuracy([real], [fake], form=form, name="d")
+    values = measure_accuracy([real], [fake], form=form, processes=Processes(), name="d")
 
     # relativistic: real ones against the mean 0.1 of the others, those against the mean 1.4
     assert {name: float(value) for name, value in values.items()} == {
@@ -141,9 +140,9 @@ def test_each_bank_keeps_the_frames_it_is_named_after(make_trainer):
     before = copy.deepcopy(game.average)
     plain = PlainMotionTrainer(copy.deepcopy(trainer))
     path = ("g", 0, 0)
-    frame_idx = game.setting.later_frame("frame", *path)
-    first = plain.change(frames[:, 0], "first", *path)
-    later = plain.change(frames[:, frame_idx], "later", *path)
+    frame_idx = game.context.later_frame("frame", *path)
+    first = plain.augment_view(frames[:, 0], "first", *path)
+    later = plain.augment_view(frames[:, frame_idx], "later", *path)
 
     game.generator_losses(frames, *path)
 

@@ -14,13 +14,12 @@ from reference.official import assert_array, assert_set, normal, read_official, 
 
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.motion.augment import augment, draw_augmentation
-from mocotool.motion.games import Setting
 from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.image_discriminator import ImageDiscriminator, copy_frozen, update_average
 from mocotool.motion.losses import contrastive_loss, mutual_information_loss
 from mocotool.motion.memory_bank import MemoryBank
 from mocotool.motion.patch_discriminator import PairDiscriminator, VideoDiscriminator
-from mocotool.training.distributed import Processes
+from mocotool.training.optimizers import build_adam
 
 VALUES, GRADIENTS = 6e-6, 3e-5
 
@@ -174,9 +173,6 @@ def test_the_average_moves_as_in_the_program():
 def test_optimisers_step_as_in_the_program(name):
     golden = read_official("optimisers")
     config = TrainMotionConfig.from_recipe("reference", cross_domain=name == "image")
-    setting = Setting(
-        config, device=torch.device("cpu"), precision=torch.float32, processes=Processes()
-    )
     networks = {
         "motion": lambda: make_motion(0.2),
         "video": lambda: VideoDiscriminator(with_first_frame=True, width=4),
@@ -185,7 +181,10 @@ def test_optimisers_step_as_in_the_program(name):
     }
     network = networks[name]()
     betas = {"beta1": config.image_beta1, "eps": config.image_eps} if name == "image" else {}
-    optimizer, parameters = setting.adam(network, **betas), official.list_parameters(network)
+    optimizer, parameters = (
+        build_adam(network, lr=config.learning_rate, **betas),
+        official.list_parameters(network),
+    )
     torch.nn.utils.vector_to_parameters(
         torch.zeros(sum(p.numel() for p in network.parameters())), network.parameters()
     )

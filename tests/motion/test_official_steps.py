@@ -28,11 +28,11 @@ def make_trainer(monkeypatch):
     """Make a trainer on the golden networks that draws what a golden file says."""
 
     def make(*, cross_domain, script, **settings):
-        class Scripted(official.OfficialSetting):
+        class Scripted(official.OfficialContext):
             pass
 
         Scripted.script = staticmethod(script)
-        monkeypatch.setattr(trainer_module, "Setting", Scripted)
+        monkeypatch.setattr(trainer_module, "TrainingContext", Scripted)
         if cross_domain:
             settings = {"feature_weight": 5.0} | settings
         config = TrainMotionConfig.from_recipe(
@@ -80,7 +80,7 @@ def test_d_v_learns_as_in_the_program(make_trainer, domain):
     one, zero = golden["d/video_real_term"], golden["d/video_fake_term"]
     assert float(values["d_video"]) == pytest.approx(0.5 * (one + zero), rel=VALUES)
     assert 10 * float(values["penalty"]) == pytest.approx(golden["d/penalty"], rel=VALUES)
-    grads = trainer.setting.grads[game.network]
+    grads = trainer.grads[game.network]
     assert_set(golden, "d/video_grad", grads, tolerance=GRADIENTS, skip=NO_GRADIENT)
     if domain == "in":
         moved = changes(game.network, before)
@@ -132,7 +132,7 @@ def test_the_pair_d_i_learns_as_in_the_program(make_trainer):
 
     expected = 0.5 * (golden["d/pair_real_term"] + golden["d/pair_fake_term"])
     assert float(values["d_image"]) == pytest.approx(float(expected), rel=VALUES)
-    grads = trainer.setting.grads[game.network]
+    grads = trainer.grads[game.network]
     assert_set(golden, "d/pair_grad", grads, tolerance=GRADIENTS, skip=NO_GRADIENT)
     moved = changes(game.network, before)
     assert_set(golden, "d/pair_change", moved, tolerance=1e-3, skip=NO_GRADIENT)
@@ -198,7 +198,7 @@ def test_the_single_frame_d_i_learns_as_in_the_program(make_trainer, start):
     assert float(values["d_image"]) == pytest.approx(hinge, rel=SMALL_DIFFERENCES)
     contrast = float(golden["d/contrastive"])
     assert float(values["contrastive"]) == pytest.approx(contrast, rel=SMALL_DIFFERENCES)
-    grads = trainer.setting.grads[game.network]
+    grads = trainer.grads[game.network]
     assert_set(golden, "d/image_grad", grads, tolerance=3 * GRADIENTS)
     assert_set(golden, "d/image_change", changes(game.network, before), tolerance=6e-3)
     assert_set(golden, "d/average_change", changes(game.average, average), tolerance=0.15)

@@ -131,7 +131,7 @@ class PlainMotionTrainer:
     """The reference recipe on the networks of `trainer`, which is not to train any more itself."""
 
     def __init__(self, trainer):
-        self.config, self.setting, self.renderer = trainer.config, trainer.setting, trainer.renderer
+        self.config, self.context, self.renderer = trainer.config, trainer.context, trainer.renderer
         self.generator, self.motion = trainer.generator, trainer.motion
         video, image = trainer.games["video"], trainer.games["image"]
         for network in (video.network, image.network):
@@ -166,7 +166,7 @@ class PlainMotionTrainer:
     def generate(self, path):
         """Return frames [n, t, c, size, size], the guessed noise and the noise."""
         config, n, t = self.config, self.config.batch_size, self.config.num_frames
-        rng = self.setting.rng("clips", *path)
+        rng = self.context.rng("clips", *path)
         z = torch.randn(n, self.generator.z_dim, generator=rng)
         noise = torch.randn(n, t - 1, config.noise_dim, generator=rng)
         maps = self.renderer.draw_noise(
@@ -185,11 +185,11 @@ class PlainMotionTrainer:
         x = video.transpose(1, 2)  # [n, c, t, h, w]
         if not self.config.cross_domain:
             x = torch.cat([x[:, :, :1].repeat(1, 1, x.shape[2] - 1, 1, 1), x[:, :, 1:]], dim=1)
-        return x.flip(2) if path and self.setting.coin("reverse", *path) else x
+        return x.flip(2) if path and self.context.coin("reverse", *path) else x
 
-    def change(self, img, *path):
+    def augment_view(self, img, *path):
         """Change each picture [n, c, h, w] at random, one after the other."""
-        augmentation = self.setting.augmentation(img.shape[-1], *path)
+        augmentation = self.context.augmentation(img.shape[-1], *path)
         return torch.stack([change_one(img[i], augmentation, i) for i in range(len(img))])
 
     def generator_step(self, real, g_step):
@@ -202,7 +202,7 @@ class PlainMotionTrainer:
             "g_video": play(fake_scores, real_scores),
             "g_mutual_info": -F.cosine_similarity(guess, noise, dim=2).mean(),
         }
-        frame_idx = self.setting.later_frame("frame", *path)
+        frame_idx = self.context.later_frame("frame", *path)
         if self.config.cross_domain:
             values |= self.generator_frame_losses(fake, frame_idx, path)
         else:
@@ -220,8 +220,8 @@ class PlainMotionTrainer:
 
     def generator_frame_losses(self, fake, frame_idx, path):
         """Judge a later frame beside the first, and put both into the queues."""
-        first = self.change(fake[:, 0], "first", *path)
-        later = self.change(fake[:, frame_idx], "later", *path)
+        first = self.augment_view(fake[:, 0], "first", *path)
+        later = self.augment_view(fake[:, frame_idx], "later", *path)
         with torch.no_grad():
             averaged = [judge_frames(self.average, img)[1] for img in (first, later)]
             self.enqueue(*averaged)
@@ -242,7 +242,7 @@ class PlainMotionTrainer:
         path = ("d", self.step_idx)
         fake, _, _ = self.generate(path)
         values = self.update_video_disc(real, fake.detach(), path)
-        frame_idx = self.setting.later_frame("frame", *path)
+        frame_idx = self.context.later_frame("frame", *path)
         values |= self.update_image_disc(real, fake.detach(), frame_idx, path)
         return values
 
@@ -258,7 +258,7 @@ class PlainMotionTrainer:
 
     def penalise(self, real, fake, path):
         """Hold the slope at one for every pixel, over channels alone."""
-        mix = self.setting.mixture(*path)[:, None, None, None, None]
+        mix = self.context.mixture(*path)[:, None, None, None, None]
         video = self.video_input(real) * (1 - mix) + self.video_input(fake) * mix
         video.requires_grad_(True)
         scores = score_patches(self.video_disc, video)
@@ -285,7 +285,7 @@ class PlainMotionTrainer:
         scores, contrasts = {}, []
         for name, img in (("first", fake[:, 0]), ("later", fake[:, frame_idx])):
             judged = [
-                judge_frames(self.image_disc, self.change(img, name, view, *path))
+                judge_frames(self.image_disc, self.augment_view(img, name, view, *path))
                 for view in range(2)
             ]
             scores[name] = judged[0][0]

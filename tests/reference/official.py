@@ -11,7 +11,7 @@ from torch import nn
 from mocotool.basis import PCABasis
 from mocotool.generators.base import Generator
 from mocotool.motion.augment import Augmentation
-from mocotool.motion.games import Setting
+from mocotool.motion.context import TrainingContext
 from mocotool.motion.official import official_names
 from mocotool.motion.trainer import MotionTrainer
 
@@ -121,17 +121,13 @@ def drawn_augmentation(golden, prefix, idx=...):
     )
 
 
-class OfficialSetting(Setting):
-    """Draws what the program drew, and keeps the gradients it is asked to follow.
+class OfficialContext(TrainingContext):
+    """Draws what the program drew.
 
     `script` turns ("g", iteration, step) or ("d", iteration) into what was drawn there.
     """
 
     script = None
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.grads = {}
 
     def coin(self, _, kind, *path):
         return bool(self.script(path, f"{kind}_reversed"))
@@ -146,14 +142,6 @@ class OfficialSetting(Setting):
         if isinstance(path[0], int):  # the first or the second view
             return self.script(path[1:], f"augment_{name}_{'ab'[path[0]]}")
         return self.script(path, f"augment_{name}")
-
-    def update(self, network, optimizer):
-        self.grads[network] = {
-            name: p.grad.clone()
-            for name, p in list_parameters(network).items()
-            if p.grad is not None
-        }
-        return super().update(network, optimizer)
 
 
 def one_step_script(golden):
@@ -219,7 +207,24 @@ def official_basis():
 
 
 class OfficialTrainer(MotionTrainer):
-    """Takes the start latents and the motion noise of the golden iterations."""
+    """Takes the start latents and the motion noise of the golden iterations.
+
+    `grads` holds the gradients of each discriminator's and the motion generator's last step.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.grads = {}
+        for player in (*self.games.values(), self):
+            network = self.motion if player is self else player.network
+            player.optimizer.register_step_pre_hook(functools.partial(self.keep, network))
+
+    def keep(self, network, *_):
+        self.grads[network] = {
+            name: p.grad.clone()
+            for name, p in list_parameters(network).items()
+            if p.grad is not None
+        }
 
     def draw(self, kind, iteration, g_step=5):
         k = 6 * iteration + g_step
