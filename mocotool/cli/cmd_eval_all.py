@@ -39,7 +39,7 @@ def all_metrics(
         bool, typer.Option("--latex", help="Rows of a LaTeX table.", rich_help_panel="Output")
     ] = False,
     extraction: ExtractionConfig,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure everything that the inputs and the detectors at hand allow.
@@ -57,18 +57,18 @@ def all_metrics(
 
     from mocotool.metrics.overview import compute_all
 
-    with ev.start_measuring(
+    with ev.join_extractor(
         report, device=computing.device, config=extraction, what="samples"
-    ) as measuring:
+    ) as extractor:
         sides = ev.open_sides(
             (real, fake),
-            measuring,
+            extractor,
             latents=latents,
             computing=computing,
             report=report,
         )
-        overview = compute_all(*sides, protocol=protocol, measuring=measuring, warn=report.warn)
-    if not measuring.processes.is_first:
+        overview = compute_all(*sides, protocol=protocol, extractor=extractor, warn=report.warn)
+    if not extractor.processes.is_first:
         return
     for warning in sorted({text for result in overview.results for text in result.warnings}):
         report.warn(warning)

@@ -14,7 +14,7 @@ from mocotool.files import check_input_file, check_output_path
 
 if TYPE_CHECKING:
     from mocotool.generators.base import Generator as ImageGenerator
-    from mocotool.metrics.measuring import Measuring
+    from mocotool.metrics.extraction import FeatureExtractor
     from mocotool.metrics.sources import VideoSource
     from mocotool.motion.generator import MotionGenerator
 
@@ -45,7 +45,7 @@ def diversity(
     ] = None,
     force: opt.Force = False,
     generator: ev.Generator = None,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure how differently videos go on from one beginning (Appendix D).
@@ -72,24 +72,24 @@ def diversity(
     )
 
     config = ExtractionConfig()
-    with ev.start_measuring(
+    with ev.join_extractor(
         report, device=computing.device, config=config, what="videos"
-    ) as measuring:
+    ) as extractor:
         if videos is not None:
             source = _open_videos(
-                videos, measuring, generator=generator, computing=computing, report=report
+                videos, extractor, generator=generator, computing=computing, report=report
             )
-            result, spread = compute_diversity(source, progress=measuring.progress)
+            result, spread = compute_diversity(source, progress=extractor.progress)
         else:
             models = _open_models(
-                motion, pca, measuring, generator=generator, computing=computing, report=report
+                motion, pca, extractor, generator=generator, computing=computing, report=report
             )
             result, spread = compute_sampled_diversity(
-                *models, protocol=protocol, progress=measuring.progress
+                *models, protocol=protocol, progress=extractor.progress
             )
-        if pictures is not None and measuring.processes.is_first:
+        if pictures is not None and extractor.processes.is_first:
             write_pictures(spread, pictures)
-    ev.print_result(report, result, is_first=measuring.processes.is_first)
+    ev.print_result(report, result, is_first=extractor.processes.is_first)
 
 
 def _check_picture_folder(folder: Path | None, *, force: bool) -> None:
@@ -109,10 +109,10 @@ def _check_picture_folder(folder: Path | None, *, force: bool) -> None:
 
 def _open_videos(
     videos: Path,
-    measuring: "Measuring",
+    extractor: "FeatureExtractor",
     *,
     generator: Path | None,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> "VideoSource":
     """Open several motions of each content."""
@@ -120,7 +120,7 @@ def _open_videos(
 
     sides = ev.open_sides(
         (videos,),
-        measuring,
+        extractor,
         latents=ev.Latents(generator=generator, noise="none"),
         computing=computing,
         report=report,
@@ -131,10 +131,10 @@ def _open_videos(
 def _open_models(
     motion: Path | None,
     pca: Path | None,
-    measuring: "Measuring",
+    extractor: "FeatureExtractor",
     *,
     generator: Path | None,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> "tuple[MotionGenerator, ImageGenerator]":
     """Open a motion model and the generator that it moves."""
@@ -143,14 +143,14 @@ def _open_models(
     from mocotool.motion.checkpoint import load_motion
     from mocotool.trajectory import check_motion_fits
 
-    model = load_motion(motion, pca=pca, device=measuring.device)
+    model = load_motion(motion, pca=pca, device=extractor.device)
     assert model.origin is not None
     network = find_generator(
         generator,
         model.generator_record,
         name=model.origin.path,
-        device=measuring.device,
-        precision=resolve_precision(computing.precision, measuring.device),
+        device=extractor.device,
+        precision=resolve_precision(computing.precision, extractor.device),
     )
     report.warn_if(check_motion_fits(model, network))
     return model, network

@@ -53,7 +53,7 @@ def motion(
     pca: opt.PCAOption = None,
     protocol: MotionProtocol,
     generator: ev.Generator = None,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure motion: how near it is to real motion, and what is wrong with it.

@@ -26,7 +26,7 @@ def psnr(
     *,
     protocol: Annotated[PairProtocol, Without(("window_size", "window_sigma"))],
     latents: ev.Latents,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure the peak signal-to-noise ratio of two videos, in dB.
@@ -45,7 +45,7 @@ def ssim(
     *,
     protocol: PairProtocol,
     latents: ev.Latents,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure the structural similarity of two videos, as Wang et al. 2004.
@@ -63,7 +63,7 @@ def lpips(
     b: SecondVideo,
     *,
     latents: ev.Latents,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure how different two videos look: LPIPS with a SqueezeNet.
@@ -82,7 +82,7 @@ def _compare(
     *,
     protocol: PairProtocol | None = None,
     latents: ev.Latents,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     for path in paths:

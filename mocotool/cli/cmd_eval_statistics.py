@@ -45,7 +45,7 @@ def stats(
     latents: ev.Latents,
     force: opt.Force = False,
     extraction: ExtractionConfig,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure one side of an FVD or KVD, and save its statistics.
@@ -69,10 +69,10 @@ def stats(
     )
     from mocotool.metrics.sides import SavedStatistics, require_videos, write_side
 
-    with ev.start_measuring(report, device=computing.device, config=config) as measuring:
+    with ev.join_extractor(report, device=computing.device, config=config) as extractor:
         sides = ev.open_sides(
             (videos,),
-            measuring,
+            extractor,
             latents=latents,
             computing=computing,
             report=report,
@@ -89,9 +89,9 @@ def stats(
             side,
             protocol=settings,
             detector=loaded,
-            measuring=measuring,
+            extractor=extractor,
         )
-        if not measuring.processes.is_first:
+        if not extractor.processes.is_first:
             return
         if layout == "mu-sigma":
             write_mean_and_covariance(measured.stats, out)

@@ -37,7 +37,7 @@ def inception_score(
     ground_truth: GroundTruthVideos = None,
     latents: ev.Latents,
     extraction: ExtractionConfig,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure the Inception score of videos, under C3D trained on UCF-101.
@@ -54,18 +54,18 @@ def inception_score(
     from mocotool.metrics.inception_score import compute_is, load_score_detector
     from mocotool.metrics.sides import require_videos
 
-    with ev.start_measuring(report, device=computing.device, config=extraction) as measuring:
+    with ev.join_extractor(report, device=computing.device, config=extraction) as extractor:
         loaded = load_score_detector(detector, mean=detector_mean, warn=report.warn)
         sides = ev.open_sides(
             paths,
-            measuring,
+            extractor,
             latents=latents,
             computing=computing,
             report=report,
         )
         results = [
             compute_is(
-                require_videos(side), protocol=protocol, detector=loaded, measuring=measuring
+                require_videos(side), protocol=protocol, detector=loaded, extractor=extractor
             )
             for side in sides
         ]
@@ -76,7 +76,7 @@ def inception_score(
             "path": str(ground_truth),
             "num_clips": results[1].inputs["videos"]["num_clips"],
         }
-    ev.print_result(report, result, is_first=measuring.processes.is_first)
+    ev.print_result(report, result, is_first=extractor.processes.is_first)
 
 
 def acd(
@@ -88,7 +88,7 @@ def acd(
     protocol: FaceProtocol,
     ground_truth: GroundTruthVideos = None,
     latents: ev.Latents,
-    computing: opt.MeasuringComputing,
+    computing: opt.MetricComputing,
     report: Report,
 ) -> None:
     """Measure the average content distance: does a video keep to one person?
@@ -108,17 +108,17 @@ def acd(
     from mocotool.metrics.sides import require_videos
 
     config = ExtractionConfig()
-    with ev.start_measuring(
+    with ev.join_extractor(
         report, device=computing.device, config=config, what="videos"
-    ) as measuring:
+    ) as extractor:
         embedder = load_face_embedder(
-            detector, crop=protocol.crop, device=measuring.device, warn=report.warn
+            detector, crop=protocol.crop, device=extractor.device, warn=report.warn
         )
         sides = [
             require_videos(side)
             for side in ev.open_sides(
                 paths,
-                measuring,
+                extractor,
                 latents=latents,
                 computing=computing,
                 report=report,
@@ -129,6 +129,6 @@ def acd(
             protocol=protocol,
             embedder=embedder,
             ground_truth=sides[1] if ground_truth is not None else None,
-            progress=measuring.progress,
+            progress=extractor.progress,
         )
-    ev.print_result(report, result, is_first=measuring.processes.is_first)
+    ev.print_result(report, result, is_first=extractor.processes.is_first)

@@ -52,21 +52,21 @@ def compare_sides(
     }
 
     computing = options.computing
-    with ev.start_measuring(
+    with ev.join_extractor(
         report, device=computing.device, config=options.extraction, what="samples"
-    ) as measuring:
+    ) as extractor:
         sides = ev.open_sides(
-            paths, measuring, latents=options.latents, computing=computing, report=report
+            paths, extractor, latents=options.latents, computing=computing, report=report
         )
         loaded = load_detector(detector, protocol=protocol, warn=report.warn)
         result = metrics[metric](
             *sides,
             protocol=protocol,
             detector=loaded,
-            measuring=measuring,
+            extractor=extractor,
             ground_truth=options.ground_truth,
         )
-        if measuring.processes.is_first:
+        if extractor.processes.is_first:
             settings = {str(role): feature_settings(protocol, loaded, role) for role in ROLES}
             save_statistics(result, targets, features=settings)
-    ev.print_result(report, result, is_first=measuring.processes.is_first)
+    ev.print_result(report, result, is_first=extractor.processes.is_first)

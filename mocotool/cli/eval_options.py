@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mocotool.cli.options import Force, MeasuringComputing
+from mocotool.cli.options import Force, MetricComputing
 from mocotool.cli.report import Report
 from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.configs.render import NoiseChoice, RenderConfig
@@ -16,7 +16,7 @@ from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
 
 if TYPE_CHECKING:
-    from mocotool.metrics.measuring import Measuring
+    from mocotool.metrics.extraction import FeatureExtractor
     from mocotool.metrics.results import MetricResult
     from mocotool.metrics.sides import Side
 
@@ -76,7 +76,7 @@ class DistanceOptions:
     ] = None
     force: Force = False
     extraction: ExtractionConfig
-    computing: MeasuringComputing
+    computing: MetricComputing
 
 
 def check_side(path: Path) -> Path:
@@ -110,12 +110,12 @@ def choose_statistics(folder: Path | None, *, force: bool) -> dict[str, Path]:
 
 
 @contextlib.contextmanager
-def start_measuring(
+def join_extractor(
     report: Report, *, device: str, config: ExtractionConfig, what: str = "clips"
-) -> "Iterator[Measuring]":
-    """Join the processes of `torchrun`, and give what measuring needs."""
+) -> "Iterator[FeatureExtractor]":
+    """Join the processes of `torchrun`, and give what extracts features."""
     from mocotool.devices import resolve_device
-    from mocotool.metrics.measuring import Measuring
+    from mocotool.metrics.extraction import FeatureExtractor
     from mocotool.training.distributed import joined_processes
 
     with joined_processes(resolve_device(device)) as processes:
@@ -123,17 +123,17 @@ def start_measuring(
             report.quiet = True
         report.name_device(processes.device, shares=True)
         with report.progress(what) as advance:
-            yield Measuring(
+            yield FeatureExtractor(
                 config=config, device=processes.device, processes=processes, progress=advance
             )
 
 
 def open_sides(
     paths: tuple[Path, ...],
-    measuring: "Measuring",
+    extractor: "FeatureExtractor",
     *,
     latents: Latents,
-    computing: MeasuringComputing,
+    computing: MetricComputing,
     report: Report,
 ) -> "list[Side]":
     """Open what was named: folders, videos, latents or saved statistics."""
@@ -145,8 +145,8 @@ def open_sides(
             path,
             generator=latents.generator,
             render=RenderConfig(noise=latents.noise),
-            device=measuring.device,
-            precision=resolve_precision(computing.precision, measuring.device),
+            device=extractor.device,
+            precision=resolve_precision(computing.precision, extractor.device),
             warn=report.warn,
         )
         for path in paths

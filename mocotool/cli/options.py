@@ -62,7 +62,7 @@ class TrainingComputing:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MeasuringComputing(Computing):
+class MetricComputing(Computing):
     """Where a metric is computed, and in what precision latents are rendered for it."""
 
     precision: Annotated[

@@ -8,8 +8,8 @@ import numpy as np
 from mocotool.configs.evaluate import ROLES, SampleProtocol, VideoProtocol
 from mocotool.errors import MismatchError
 from mocotool.metrics.detectors import Detector
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.measuring import (
-    Measuring,
     choose_samples,
     describe_detector,
     measure_side,
@@ -30,7 +30,7 @@ class ComparedSides:
     samples: VideoProtocol | SampleProtocol
     """What the protocol says of the samples in question, clips or frames."""
     detector: Detector
-    measuring: Measuring
+    extractor: FeatureExtractor
 
     @classmethod
     def measure(
@@ -39,13 +39,13 @@ class ComparedSides:
         fake: Side,
         protocol: VideoProtocol | SampleProtocol,
         detector: Detector,
-        measuring: Measuring | None,
+        extractor: FeatureExtractor | None,
     ) -> "ComparedSides":
         """Measure both: clips if the detector looks at motion, else frames."""
-        measuring = Measuring() if measuring is None else measuring
+        extractor = FeatureExtractor() if extractor is None else extractor
         measured = {
             role: measure_side(
-                side, role, protocol=protocol, detector=detector, measuring=measuring
+                side, role, protocol=protocol, detector=detector, extractor=extractor
             )
             for role, side in zip(ROLES, (real, fake), strict=True)
         }
@@ -55,7 +55,7 @@ class ComparedSides:
             protocol,
             choose_samples(protocol, detector),
             detector,
-            measuring,
+            extractor,
         )
 
     @property
@@ -138,7 +138,7 @@ class ComparedSides:
             protocol=dataclasses.asdict(self.protocol),
             detector=describe_detector(self.detector, self.stats["real"].feature_dim),
             inputs=self.inputs,
-            device=str(self.measuring.device),
+            device=str(self.extractor.device),
             statistics=self.stats,
             **values,
         )

@@ -4,9 +4,10 @@ from mocotool.configs.evaluate import KernelChoice, VideoProtocol
 from mocotool.errors import ConfigError
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.frechet import frechet_distance
 from mocotool.metrics.kernel_distance import jedi_distance, kernel_distance
-from mocotool.metrics.measuring import Measuring, load_detector
+from mocotool.metrics.measuring import load_detector
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import Side
@@ -18,7 +19,7 @@ def compute_fvd(
     *,
     protocol: VideoProtocol | None = None,
     detector: Detector | None = None,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
     ground_truth: bool = False,
 ) -> MetricResult:
     """Compute the Frechet video distance, with everything it depends on.
@@ -28,7 +29,7 @@ def compute_fvd(
         fake: Generated ones.
         protocol: Clips, resizing and covariance; `None` is that of StyleGAN-V.
         detector: What turns clips into features; `None` is the published I3D from the cache.
-        measuring: Device, batches, cache and progress.
+        extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real clips against the other.
 
     Returns:
@@ -55,7 +56,7 @@ def compute_fvd(
     return repeat_draws(
         protocol,
         lambda drawn: report_frechet(
-            ComparedSides.measure(real, fake, drawn, loaded, measuring),
+            ComparedSides.measure(real, fake, drawn, loaded, extractor),
             published="FVD",
             ddof=drawn.ddof,
             ground_truth=ground_truth,
@@ -69,7 +70,7 @@ def compute_kvd(
     *,
     protocol: VideoProtocol | None = None,
     detector: Detector | None = None,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
     ground_truth: bool = False,
 ) -> MetricResult:
     """Compute the kernel video distance: the unbiased polynomial MMD of I3D logits.
@@ -93,7 +94,7 @@ def compute_kvd(
     return repeat_draws(
         protocol,
         lambda drawn: report_kernel(
-            ComparedSides.measure(real, fake, drawn, loaded, measuring),
+            ComparedSides.measure(real, fake, drawn, loaded, extractor),
             published="KVD",
             kernel=drawn.kernel,
             ground_truth=ground_truth,

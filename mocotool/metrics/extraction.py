@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,39 @@ def extract_together(
             record = requests[idx].detector.record
             write_statistics(found[idx], path, meta={"detector": record.name})
     return [found[idx] for idx in range(len(requests))]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureExtractor:
+    """How features are extracted, whatever is measured by them."""
+
+    config: ExtractionConfig = dataclasses.field(default_factory=ExtractionConfig)
+    """Batches, threads, cache and shard."""
+    device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cpu"))
+    """Where the detector runs."""
+    processes: Processes = dataclasses.field(default_factory=Processes)
+    """Those that share the work."""
+    progress: Callable[[int], None] | None = None
+    """Called with the number of features done since the last call."""
+    known: Mapping[str, FeatureStats] = dataclasses.field(default_factory=dict)
+    """Features that were extracted before, by `feature_key`."""
+
+    def extract(
+        self, source: VideoSource, requests: list[FeatureRequest]
+    ) -> dict[str, FeatureStats]:
+        """Return the statistics of some requests by their key, those not known in one pass."""
+        wanted = {feature_key(source, request, self.config): request for request in requests}
+        missing = {key: wanted[key] for key in wanted if key not in self.known}
+        found = extract_together(
+            source,
+            list(missing.values()),
+            config=self.config,
+            device=self.device,
+            processes=self.processes,
+            progress=self.progress,
+        )
+        fresh = dict(zip(missing, found, strict=True))
+        return {key: fresh[key] if key in fresh else self.known[key] for key in wanted}
 
 
 class _Batcher:

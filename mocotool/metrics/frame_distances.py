@@ -4,7 +4,7 @@ from mocotool.configs.evaluate import FrameProtocol, SampleProtocol
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.distances import report_frechet, report_kernel
-from mocotool.metrics.measuring import Measuring
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import Side
@@ -16,7 +16,7 @@ def compute_fid(
     *,
     protocol: FrameProtocol | None = None,
     detector: Detector,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
     ground_truth: bool = False,
 ) -> MetricResult:
     """Compute the Frechet Inception distance of single frames.
@@ -26,7 +26,7 @@ def compute_fid(
         fake: Generated ones.
         protocol: Which frames, and how many; `None` is all.
         detector: What turns frames into features; see `load_frame_detector`.
-        measuring: Device, batches, cache and progress.
+        extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real frames against the other.
 
     Returns:
@@ -42,7 +42,7 @@ def compute_fid(
     return repeat_draws(
         FrameProtocol() if protocol is None else protocol,
         lambda drawn: report_frechet(
-            ComparedSides.measure(real, fake, drawn, detector, measuring),
+            ComparedSides.measure(real, fake, drawn, detector, extractor),
             published="FID",
             ddof=drawn.ddof,
             ground_truth=ground_truth,
@@ -56,7 +56,7 @@ def compute_kid(
     *,
     protocol: SampleProtocol | None = None,
     detector: Detector,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
     ground_truth: bool = False,
 ) -> MetricResult:
     """Compute the kernel distance of single frames: the unbiased MMD under a cubic kernel.
@@ -80,7 +80,7 @@ def compute_kid(
     return repeat_draws(
         SampleProtocol() if protocol is None else protocol,
         lambda drawn: report_kernel(
-            ComparedSides.measure(real, fake, drawn, detector, measuring),
+            ComparedSides.measure(real, fake, drawn, detector, extractor),
             published="KID",
             ground_truth=ground_truth,
         ),

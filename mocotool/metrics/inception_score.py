@@ -16,8 +16,8 @@ from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError
 from mocotool.layouts import to_channels_first, to_unit_range
 from mocotool.metrics.detectors import Detector, DetectorRecord, ModuleDetector, record_weights
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.measuring import (
-    Measuring,
     describe_detector,
     measure_side,
     require_features,
@@ -122,7 +122,7 @@ def compute_is(
     *,
     protocol: ScoreProtocol | None = None,
     detector: Detector,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
 ) -> MetricResult:
     """Compute the Inception score of videos under C3D.
 
@@ -130,7 +130,7 @@ def compute_is(
         videos: What is scored.
         protocol: Clips and parts; `None` is 10,000 clips in one part.
         detector: See `load_score_detector`.
-        measuring: Device, batches, cache and progress.
+        extractor: Device, batches, cache and progress.
 
     Returns:
         The score, called "IS" unless the detector is another than the one trusted before.
@@ -140,15 +140,15 @@ def compute_is(
     """
     return repeat_draws(
         ScoreProtocol() if protocol is None else protocol,
-        lambda drawn: _measure_is(videos, drawn, detector, measuring or Measuring()),
+        lambda drawn: _measure_is(videos, drawn, detector, extractor or FeatureExtractor()),
     )
 
 
 def _measure_is(
-    videos: VideoSource, protocol: ScoreProtocol, detector: Detector, measuring: Measuring
+    videos: VideoSource, protocol: ScoreProtocol, detector: Detector, extractor: FeatureExtractor
 ) -> MetricResult:
     measured = measure_side(
-        videos, "fake", protocol=protocol, detector=detector, measuring=measuring
+        videos, "fake", protocol=protocol, detector=detector, extractor=extractor
     )
     stats = measured.stats
 
@@ -164,7 +164,7 @@ def _measure_is(
         protocol={"num_frames": NUM_FRAMES} | dataclasses.asdict(protocol),
         detector=describe_detector(detector, stats.feature_dim),
         inputs={"videos": measured.report},
-        device=str(measuring.device),
+        device=str(extractor.device),
         warnings=(
             f"{stats.num_samples:,} clips: the score grows with their number, "
             "compare at equal counts only",

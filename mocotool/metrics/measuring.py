@@ -1,14 +1,11 @@
 """One side measured under a protocol: planned, extracted and reported alike for all metrics."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
-
-import torch
 
 from mocotool.configs.eval_features import FeatureProtocol
 from mocotool.configs.evaluate import (
-    ExtractionConfig,
     SampleProtocol,
     ScoreProtocol,
     SideRole,
@@ -17,9 +14,8 @@ from mocotool.configs.evaluate import (
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.metrics.detectors import VIDEO_DETECTORS, Detector, load_video_detector
 from mocotool.metrics.extraction import (
+    FeatureExtractor,
     FeatureRequest,
-    extract_together,
-    feature_key,
 )
 from mocotool.metrics.frame_detectors import load_frame_detector
 from mocotool.metrics.sampling import ClipPlan, FramePlan, plan_clips, plan_frames
@@ -33,44 +29,9 @@ from mocotool.metrics.sides import (
 )
 from mocotool.metrics.sources import VideoSource
 from mocotool.metrics.statistics import FeatureStats, Float32
-from mocotool.training.distributed import Processes
 
 Plan = ClipPlan | FramePlan
-Progress = Callable[[int], None]
 Protocol = VideoProtocol | SampleProtocol | ScoreProtocol
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Measuring:
-    """How a side is measured, whatever is measured."""
-
-    config: ExtractionConfig = dataclasses.field(default_factory=ExtractionConfig)
-    """Batches, threads, cache and shard."""
-    device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cpu"))
-    """Where the detector runs."""
-    processes: Processes = dataclasses.field(default_factory=Processes)
-    """Those that share the work."""
-    progress: Progress | None = None
-    """Called with the number of features done since the last call."""
-    known: Mapping[str, FeatureStats] = dataclasses.field(default_factory=dict)
-    """Features that were extracted before, by `feature_key`."""
-
-    def extract(
-        self, source: VideoSource, requests: list[FeatureRequest]
-    ) -> dict[str, FeatureStats]:
-        """Return the statistics of some requests by their key, those not known in one pass."""
-        wanted = {feature_key(source, request, self.config): request for request in requests}
-        missing = {key: wanted[key] for key in wanted if key not in self.known}
-        found = extract_together(
-            source,
-            list(missing.values()),
-            config=self.config,
-            device=self.device,
-            processes=self.processes,
-            progress=self.progress,
-        )
-        fresh = dict(zip(missing, found, strict=True))
-        return {key: fresh[key] if key in fresh else self.known[key] for key in wanted}
 
 
 def load_detector(
@@ -176,7 +137,7 @@ def measure_side(
     *,
     protocol: Protocol,
     detector: Detector,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
 ) -> MeasuredSide:
     """Compute one side's statistics under a protocol; arguments as in `plan_side`.
 
@@ -185,7 +146,7 @@ def measure_side(
         role: Which of the protocol's clip choices and counts holds.
         protocol: Which samples.
         detector: What turns them into features.
-        measuring: Device, batches, cache and progress.
+        extractor: Device, batches, cache and progress.
 
     Raises:
         MismatchError: The statistics are of other features.
@@ -196,9 +157,9 @@ def measure_side(
         settings = feature_settings(protocol, detector, role)
         check_comparable(side, detector=record, features=settings)
         return MeasuredSide(side.stats, report_saved(side))
-    measuring = Measuring() if measuring is None else measuring
+    extractor = FeatureExtractor() if extractor is None else extractor
     request = plan_side(side, role, protocol=protocol, detector=detector)
-    (stats,) = measuring.extract(side, [request]).values()
+    (stats,) = extractor.extract(side, [request]).values()
     return MeasuredSide(stats, report_input(side, request.plan, stats.num_samples))
 
 

@@ -24,11 +24,12 @@ from mocotool.errors import (
 )
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.distances import compute_fvd, compute_kvd
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.face_distance import compute_acd
 from mocotool.metrics.faces import load_face_embedder
 from mocotool.metrics.frame_distances import compute_fid, compute_kid
 from mocotool.metrics.inception_score import compute_is, load_score_detector
-from mocotool.metrics.measuring import Measuring, load_detector, plan_side
+from mocotool.metrics.measuring import load_detector, plan_side
 from mocotool.metrics.precision_recall import compute_precision_recall
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import SavedStatistics, Side, require_videos
@@ -148,7 +149,7 @@ def compute_all(
     fake: Side,
     *,
     protocol: VideoProtocol | None = None,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Overview:
     """Compute every metric of two sides whose detector is here.
@@ -160,7 +161,7 @@ def compute_all(
         real: Real videos, or their statistics.
         fake: Generated ones.
         protocol: Of the distances of clips; `None` is that of StyleGAN-V.
-        measuring: Device, batches, cache and progress.
+        extractor: Device, batches, cache and progress.
         warn: Told of detectors that are not the published ones.
 
     Returns:
@@ -168,7 +169,7 @@ def compute_all(
         SqueezeNet, IS and ACD, as far as they could be computed, real against real beside each.
     """
     settings = VideoProtocol() if protocol is None else protocol
-    measuring = Measuring() if measuring is None else measuring
+    extractor = FeatureExtractor() if extractor is None else extractor
     skipped: dict[str, str] = {}
 
     # detectors, each loaded once
@@ -196,8 +197,8 @@ def compute_all(
         wanted.append((ScoreProtocol(), detectors["c3d"]))
     known: dict[str, FeatureStats] = {}
     for role, side in zip(ROLES, (real, fake), strict=True):
-        known.update(_extract_all(side, role, wanted, measuring))
-    measuring = dataclasses.replace(measuring, known=known)
+        known.update(_extract_all(side, role, wanted, extractor))
+    extractor = dataclasses.replace(extractor, known=known)
 
     def compare(comparison: _Comparison) -> MetricResult:
         return comparison.compute(
@@ -205,20 +206,20 @@ def compute_all(
             fake,
             protocol=comparison.protocol,
             detector=detectors[comparison.detector],
-            measuring=measuring,
+            extractor=extractor,
             ground_truth=True,
         )
 
     def score() -> MetricResult:
         result, truth = (
-            compute_is(require_videos(side), detector=detectors["c3d"], measuring=measuring)
+            compute_is(require_videos(side), detector=detectors["c3d"], extractor=extractor)
             for side in (fake, real)
         )
         result.details["ground_truth"] = {"value": truth.value}
         return result
 
     def faces() -> MetricResult:
-        embedder = load_face_embedder(device=measuring.device, warn=warn)
+        embedder = load_face_embedder(device=extractor.device, warn=warn)
         return compute_acd(
             require_videos(fake), embedder=embedder, ground_truth=require_videos(real)
         )
@@ -242,7 +243,7 @@ def _extract_all(
     side: Side,
     role: SideRole,
     wanted: Sequence[tuple[VideoProtocol | SampleProtocol | ScoreProtocol, Detector]],
-    measuring: Measuring,
+    extractor: FeatureExtractor,
 ) -> Mapping[str, FeatureStats]:
     """Return the features of a side that several metrics want, by their key.
 
@@ -255,7 +256,7 @@ def _extract_all(
         with contextlib.suppress(*SKIPPABLE):
             requests.append(plan_side(side, role, protocol=protocol, detector=detector))
     try:
-        return measuring.extract(side, requests)
+        return extractor.extract(side, requests)
     except SKIPPABLE:  # one frame that cannot be decoded concerns only those who want it
         return {}
 

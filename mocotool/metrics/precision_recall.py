@@ -10,7 +10,7 @@ from mocotool.configs.eval_features import ManifoldProtocol
 from mocotool.errors import MismatchError
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
-from mocotool.metrics.measuring import Measuring
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import Side
@@ -100,7 +100,7 @@ def compute_precision_recall(
     *,
     protocol: ManifoldProtocol | None = None,
     detector: Detector,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
     ground_truth: bool = False,
 ) -> MetricResult:
     """Compute precision and recall of single frames, or of clips by a video detector.
@@ -110,7 +110,7 @@ def compute_precision_recall(
         fake: Generated ones.
         protocol: Which samples, how many, and k; `None` is one frame a video.
         detector: What turns frames or clips into features.
-        measuring: Device, batches, cache and progress.
+        extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real samples against the other.
 
     Returns:
@@ -127,7 +127,7 @@ def compute_precision_recall(
     return repeat_draws(
         ManifoldProtocol() if protocol is None else protocol,
         lambda drawn: _report_precision_recall(
-            ComparedSides.measure(real, fake, drawn, detector, measuring),
+            ComparedSides.measure(real, fake, drawn, detector, extractor),
             ground_truth=ground_truth,
         ),
     )

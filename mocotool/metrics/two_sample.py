@@ -11,8 +11,8 @@ from mocotool.configs.evaluate import SampleProtocol
 from mocotool.errors import MismatchError
 from mocotool.metrics.compared_sides import ComparedSides
 from mocotool.metrics.detectors import Detector
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.intervals import exact_interval
-from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sides import Side
@@ -128,7 +128,7 @@ def compute_two_sample(
     *,
     protocol: SampleProtocol | None = None,
     detector: Detector,
-    measuring: Measuring | None = None,
+    extractor: FeatureExtractor | None = None,
     ground_truth: bool = False,
 ) -> MetricResult:
     """Compute how often samples are told apart: single frames, or clips by a video detector.
@@ -141,7 +141,7 @@ def compute_two_sample(
         protocol: Which samples, how many, and who tells them apart; `None` is one frame a video and
             nearest neighbours.
         detector: What turns frames or clips into features.
-        measuring: Device, batches, cache and progress.
+        extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real samples against the other.
 
     Returns:
@@ -160,7 +160,7 @@ def compute_two_sample(
     return repeat_draws(
         TwoSampleProtocol() if protocol is None else protocol,
         lambda drawn: _report_two_sample(
-            ComparedSides.measure(real, fake, drawn, detector, measuring),
+            ComparedSides.measure(real, fake, drawn, detector, extractor),
             ground_truth=ground_truth,
         ),
     )

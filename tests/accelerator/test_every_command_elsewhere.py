@@ -202,7 +202,7 @@ def test_train_image_goes_on_where_it_stopped(discriminator, moco, clips, tmp_pa
     assert (tmp_path / "run" / "generator.safetensors").exists()
 
 
-# Measuring
+# FeatureExtractor
 
 
 @pytest.mark.parametrize(

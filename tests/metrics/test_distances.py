@@ -12,14 +12,15 @@ from mocotool.configs.evaluate import ExtractionConfig, VideoProtocol
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.metrics.detectors import MotionDetector
 from mocotool.metrics.distances import compute_fvd, compute_kvd
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid
-from mocotool.metrics.measuring import Measuring, feature_settings
+from mocotool.metrics.measuring import feature_settings
 from mocotool.metrics.sides import SavedStatistics, find_stride_warnings, save_statistics
 from mocotool.metrics.statistics import read_statistics
 
 PROTOCOL = VideoProtocol(num_frames=8, real_clips="first", covariance="unbiased")
-MEASURING = Measuring(config=ExtractionConfig(use_cache=False))
+EXTRACTOR = FeatureExtractor(config=ExtractionConfig(use_cache=False))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def measure(a, b, compute=compute_fvd, **settings):
         ClipArray(b, name="b"),
         protocol=dataclasses.replace(PROTOCOL, **settings),
         detector=MotionDetector(),
-        measuring=MEASURING,
+        extractor=EXTRACTOR,
     )
 
 
@@ -144,7 +145,7 @@ def test_ground_truth_is_real_against_real(real, other):
         ClipArray(add_noise(other)),
         protocol=PROTOCOL,
         detector=MotionDetector(),
-        measuring=MEASURING,
+        extractor=EXTRACTOR,
         ground_truth=True,
     )
 
@@ -210,7 +211,7 @@ def test_statistics_of_another_stride_do_not_compare(tmp_path):
     features = {role: feature_settings(protocol, ToyDetector(), role) for role in targets}
     save_statistics(measure(real, fake, real_stride=2), targets, features=features)
     saved = SavedStatistics(*read_statistics(targets["real"]), "real.npz")
-    settings = {"detector": MotionDetector(), "measuring": MEASURING}
+    settings = {"detector": MotionDetector(), "extractor": EXTRACTOR}
 
     again = compute_fvd(saved, ClipArray(fake), protocol=protocol, **settings)
 
@@ -241,7 +242,7 @@ def test_saved_statistics_stand_in_for_the_videos(real, other, tmp_path):
         *(SavedStatistics(*read_statistics(path), str(path)) for path in targets.values()),
         protocol=PROTOCOL,
         detector=MotionDetector(),
-        measuring=MEASURING,
+        extractor=EXTRACTOR,
     )
 
     assert again.value == pytest.approx(result.value, rel=1e-9)
@@ -269,7 +270,7 @@ def test_statistics_of_another_protocol_do_not_compare(real, other, tmp_path, ch
             ClipArray(other),
             protocol=dataclasses.replace(PROTOCOL, **change),
             detector=MotionDetector(),
-            measuring=MEASURING,
+            extractor=EXTRACTOR,
         )
 
 
@@ -294,7 +295,7 @@ def test_a_kernel_distance_needs_the_features_themselves(real, other, tmp_path):
             ClipArray(other),
             protocol=PROTOCOL,
             detector=MotionDetector(),
-            measuring=MEASURING,
+            extractor=EXTRACTOR,
         )
 
 
@@ -314,7 +315,7 @@ def test_pixel_features_rank_spoilt_frames_as_worse(real, other):
             ClipArray(real[:, :1]),
             ClipArray(videos[:, :1]),
             detector=PixelDetector(),
-            measuring=MEASURING,
+            extractor=EXTRACTOR,
         )
 
     floor = distance(other)

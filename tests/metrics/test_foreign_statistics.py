@@ -11,15 +11,15 @@ from toy_videos import ToyDetector, draw_videos
 from mocotool.configs.evaluate import ExtractionConfig, FrameProtocol, VideoProtocol
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.metrics.distances import compute_fvd
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.foreign_statistics import write_mean_and_covariance
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid, compute_kid
 from mocotool.metrics.frechet import frechet_distance
-from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.sides import open_side
 from mocotool.metrics.statistics import FeatureStats
 
-MEASURING = Measuring(config=ExtractionConfig(use_cache=False))
+EXTRACTOR = FeatureExtractor(config=ExtractionConfig(use_cache=False))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_cache_knows_its_number_and_so_both_covariances(features, tmp_path):
 @pytest.mark.parametrize("name", WRITERS)
 def test_they_stand_in_for_real_frames_with_a_warning(name, tmp_path):
     real, fake = (ClipArray(draw_videos(30, seed=s, num_frames=3), name="v") for s in (0, 1))
-    settings = {"protocol": FrameProtocol(), "detector": PixelDetector(), "measuring": MEASURING}
+    settings = {"protocol": FrameProtocol(), "detector": PixelDetector(), "extractor": EXTRACTOR}
     direct = compute_fid(real, fake, **settings)
     WRITERS[name](tmp_path / name, direct.statistics["real"].features)
 
@@ -90,7 +90,7 @@ def test_they_stand_in_for_real_frames_with_a_warning(name, tmp_path):
     assert again.value == pytest.approx(direct.value, rel=1e-3)
     assert "does not say by which detector" in " ".join(again.warnings)
     with pytest.raises(FileFormatError, match="only statistics are left"):
-        compute_kid(open_side(tmp_path / name), fake, detector=PixelDetector(), measuring=MEASURING)
+        compute_kid(open_side(tmp_path / name), fake, detector=PixelDetector(), extractor=EXTRACTOR)
 
 
 def test_features_of_another_length_do_not_compare(features, tmp_path):
@@ -101,7 +101,7 @@ def test_features_of_another_length_do_not_compare(features, tmp_path):
     with pytest.raises(MismatchError, match="features of 5 and of"):
         compute_fvd(
             open_side(tmp_path / "s.npz"), fake, protocol=protocol, detector=ToyDetector(),
-            measuring=MEASURING,
+            extractor=EXTRACTOR,
         )  # fmt: skip
 
 

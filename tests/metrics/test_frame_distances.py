@@ -8,12 +8,12 @@ from toy_videos import draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, SampleProtocol
 from mocotool.errors import MismatchError
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_kid
-from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.two_sample import compute_two_sample
 
-MEASURING = Measuring(config=ExtractionConfig(use_cache=False))
+EXTRACTOR = FeatureExtractor(config=ExtractionConfig(use_cache=False))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def compare(compute, real, fake, *, ground_truth=False, **protocol):
         fake,
         protocol=SampleProtocol(**protocol),
         detector=PixelDetector(),
-        measuring=MEASURING,
+        extractor=EXTRACTOR,
         ground_truth=ground_truth,
     )
 

@@ -10,8 +10,8 @@ from toy_videos import ToyDetector, draw_videos
 
 from mocotool.configs.evaluate import ExtractionConfig, ScoreProtocol
 from mocotool.errors import ConfigError
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.inception_score import compute_is, inception_score
-from mocotool.metrics.measuring import Measuring
 
 
 def test_sure_and_even_classes_score_their_number():
@@ -72,7 +72,7 @@ def test_frames_are_made_one_size_first():
 
     result = compute_is(
         videos, protocol=protocol, detector=detector,
-        measuring=Measuring(config=ExtractionConfig(use_cache=False)),
+        extractor=FeatureExtractor(config=ExtractionConfig(use_cache=False)),
     )  # fmt: skip
 
     assert detector.sizes == {(16, 16)}

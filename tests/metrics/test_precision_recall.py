@@ -13,12 +13,12 @@ from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.errors import MismatchError
 from mocotool.metrics import precision_recall
 from mocotool.metrics.detectors import MotionDetector
+from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.frame_detectors import PixelDetector
-from mocotool.metrics.measuring import Measuring
 from mocotool.metrics.precision_recall import compute_precision_recall, manifold_scores
 from mocotool.metrics.two_sample import compute_two_sample
 
-MEASURING = Measuring(config=ExtractionConfig(use_cache=False))
+EXTRACTOR = FeatureExtractor(config=ExtractionConfig(use_cache=False))
 
 
 def draw(n, *, shift=0.0, seed=0, spread=1.0):
@@ -105,7 +105,7 @@ def real():
 
 def compare(compute, real, fake, detector, **protocol):
     kind = ManifoldProtocol if compute is compute_precision_recall else TwoSampleProtocol
-    return compute(real, fake, protocol=kind(**protocol), detector=detector, measuring=MEASURING)
+    return compute(real, fake, protocol=kind(**protocol), detector=detector, extractor=EXTRACTOR)
 
 
 def test_a_result_says_what_was_compared(real):
