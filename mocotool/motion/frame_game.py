@@ -19,9 +19,9 @@ from mocotool.motion.image_discriminator import (
     update_average,
 )
 from mocotool.motion.losses import (
+    adversarial_loss,
     contrastive_loss,
     feature_matching_loss,
-    image_adversarial_loss,
 )
 from mocotool.motion.memory_bank import MemoryBank
 from mocotool.training.optimizers import build_adam, take_step
@@ -112,15 +112,16 @@ class FrameGame:
         later_view = self.augment_view(fake[:, frame_idx], "later", *path)
         with torch.no_grad():
             first_view = self.augment_view(fake[:, 0], "first", *path)
+
         # One call for both, because reading the weights takes longer than one more picture.
-        n = len(fake)
-        matches = self.config.has_feature_matching
-        views = [later_view, first_view] if matches else [later_view]
+        views = [later_view, first_view] if self.config.has_feature_matching else [later_view]
         judged = self.judge(torch.cat(views), num_passes=len(views))
-        losses = {"image": self._adversarial([], [judged.scores[:n]], for_generator=True)}
-        if matches:
+        later_scores, *_ = judged.scores.chunk(len(views))
+        losses = {"image": self._adversarial([], [later_scores], for_generator=True)}
+        if self.config.has_feature_matching:
+            later_features, first_features = judged.embedding.chunk(2)  # [n, d] each
             losses["feature"] = feature_matching_loss(
-                first=judged.embedding[n:].detach(), later=judged.embedding[:n, None]
+                first=first_features.detach(), later=later_features[:, None]
             )
         if self.config.bank_on_g_steps:
             self._push({"first": first_view, "later": later_view.detach()})
@@ -130,34 +131,45 @@ class FrameGame:
         """Learn; return the losses, accuracies and gradient norm."""
         frame_idx = self.context.later_frame("frame", *path)
         first, later = fake[:, 0], fake[:, frame_idx]
-        views = self._views(first, later, *path)
-        groups = [view for pair in views.values() for view in pair]
-        has_views = self.config.augment == "reference" and {"first", "later"} <= views.keys()
-        if not has_views:
-            groups += (
-                [first, later]
-                if self.config.augment == "paper"
-                else [
-                    self.augment_view(first, "first", *path),
-                    self.augment_view(later, "later", *path),
-                ]
-            )
+        pairs = self._draw_pairs(first, later, *path)
+        images = {
+            (name, view): img
+            for name, pair in pairs.items()
+            for view, img in zip(("a", "b"), pair, strict=True)
+        }
+
+        # The game is over one view of each frame. It is the first of a pair where both frames have
+        # pairs; the second view enters the contrast alone.
+        played = "a"
+        if self.config.augment == "paper":
+            played = "unchanged"
+            images |= {("first", played): first, ("later", played): later}
+        elif not {"first", "later"} <= pairs.keys():
+            played = "single"
+            images["first", played] = self.augment_view(first, "first", *path)
+            images["later", played] = self.augment_view(later, "later", *path)
+
         # One call for everything: [g*n, 3, h, w]
-        judged = self.judge(torch.cat(groups), num_passes=len(groups))
-        scores = judged.scores.chunk(len(groups))
-        embeddings = judged.embedding.chunk(len(groups))
-        # The game is over one view of each frame; the second view enters the contrast alone.
-        real_scores, fake_scores = (scores[0], scores[2]) if has_views else scores[-2:]
-        loss = self._adversarial([real_scores], [fake_scores], for_generator=False)
+        judged = self.judge(torch.cat(list(images.values())), num_passes=len(images))
+        scores = dict(zip(images, judged.scores.chunk(len(images)), strict=True))
+        embeddings = dict(zip(images, judged.embedding.chunk(len(images)), strict=True))
+
+        real_scores, fake_scores = [scores["first", played]], [scores["later", played]]
+        loss = self._adversarial(real_scores, fake_scores, for_generator=False)
         values = {"d_image": loss.detach()}
-        if views:
-            contrast = self._contrast(list(views), list(embeddings))
+        if pairs:
+            contrasts = [
+                self._contrast(name, a=embeddings[name, "a"], b=embeddings[name, "b"])
+                for name in pairs
+            ]
+            contrast = torch.stack(contrasts).sum()
             values["contrastive"] = contrast.detach()
             loss = loss + self.config.contrastive_weight * contrast
         loss.backward()
+
         values |= measure_accuracy(
-            [real_scores],
-            [fake_scores],
+            real_scores,
+            fake_scores,
             form=self.config.image_loss,
             processes=self.context.processes,
             name="d_image",
@@ -166,11 +178,13 @@ class FrameGame:
         if self.average is not None:
             update_average(self.average, self.network, decay=self.config.momentum)
             if not self.config.bank_on_g_steps:
-                self._push({name: pair[0] for name, pair in views.items()})
+                self._push({name: pair[0] for name, pair in pairs.items()})
         return values
 
-    def _views(self, first: Tensor, later: Tensor, *path: int | str) -> dict[str, list[Tensor]]:
-        """Return two views of each source of positive pairs."""
+    def _draw_pairs(
+        self, first: Tensor, later: Tensor, *path: int | str
+    ) -> dict[str, list[Tensor]]:
+        """Return two views of each source of positive pairs, none without a contrastive loss."""
         sources: dict[str, list[Tensor]] = {}
         if not self.config.has_contrastive:
             return sources
@@ -186,22 +200,18 @@ class FrameGame:
             for name, pair in sources.items()
         }
 
-    def _contrast(self, names: list[str], embeddings: list[Tensor]) -> Tensor:
-        """Add up the contrastive losses of the sources `names`, two groups of embeddings each."""
-        losses = []
-        for i, name in enumerate(names):
-            bank = self.banks[name]
-            assert isinstance(bank, MemoryBank)
-            loss = contrastive_loss(
-                a=embeddings[2 * i],
-                b=embeddings[2 * i + 1],
-                negatives=bank.negatives,
-                temperature=self.config.temperature,
-                denominator=self.config.denominator,
-                processes=self.context.processes,
-            )
-            losses.append(loss)
-        return torch.stack(losses).sum()
+    def _contrast(self, name: str, *, a: Tensor, b: Tensor) -> Tensor:
+        """Return the contrastive loss of two groups of embeddings [n, d] of the source `name`."""
+        bank = self.banks[name]
+        assert isinstance(bank, MemoryBank)
+        return contrastive_loss(
+            a=a,
+            b=b,
+            negatives=bank.negatives,
+            temperature=self.config.temperature,
+            denominator=self.config.denominator,
+            processes=self.context.processes,
+        )
 
     @torch.no_grad()
     def _push(self, views: dict[str, Tensor]) -> None:
@@ -220,7 +230,7 @@ class FrameGame:
     def _adversarial(
         self, real: list[Tensor], fake: list[Tensor], *, for_generator: bool
     ) -> Tensor:
-        return image_adversarial_loss(
+        return adversarial_loss(
             real=real,
             fake=fake,
             form=self.config.image_loss,

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from mocotool.motion.context import TrainingContext
 from mocotool.motion.losses import (
     AdversarialLoss,
+    adversarial_loss,
     gradient_penalty,
-    image_adversarial_loss,
-    video_adversarial_loss,
 )
 from mocotool.motion.patch_discriminator import (
     MultiscaleDiscriminator,
@@ -151,7 +150,7 @@ class VideoGame(PatchGame):
         """Return {"video": loss}."""
         with frozen(self.network):
             fake_scores = self.score(self._input(fake, self._is_reversed("fake", *path)))
-            loss = video_adversarial_loss(
+            loss = adversarial_loss(
                 real=self._cached_real_scores(self._is_reversed("real", *path)),
                 fake=fake_scores,
                 form=self.config.video_loss,
@@ -164,7 +163,7 @@ class VideoGame(PatchGame):
         """Learn; return the loss, accuracies, penalty and gradient norm."""
         real_scores = self.score(self._input(self.real, self._is_reversed("real", *path)))
         fake_scores = self.score(self._input(fake, self._is_reversed("fake", *path)))
-        loss = video_adversarial_loss(
+        loss = adversarial_loss(
             real=real_scores,
             fake=fake_scores,
             form=self.config.video_loss,
@@ -227,7 +226,7 @@ class PairGame(PatchGame):
         """Return {"image": loss}."""
         frame_idx = self.context.later_frame("frame", *path)
         with frozen(self.network):
-            loss = image_adversarial_loss(
+            loss = adversarial_loss(
                 real=self._cached_real_scores(frame_idx),
                 fake=self.score(to_pair_input(fake, frame_idx)),
                 form=self.config.image_loss,
@@ -241,7 +240,7 @@ class PairGame(PatchGame):
         frame_idx = self.context.later_frame("frame", *path)
         real_scores = self.score(to_pair_input(self.real, frame_idx))
         fake_scores = self.score(to_pair_input(fake, frame_idx))
-        loss = image_adversarial_loss(
+        loss = adversarial_loss(
             real=real_scores,
             fake=fake_scores,
             form=self.config.image_loss,

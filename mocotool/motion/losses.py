@@ -50,79 +50,38 @@ def mutual_information_loss(*, noise_pred: Tensor, noise: Tensor) -> Tensor:
     return -F.cosine_similarity(noise_pred, noise, dim=-1).mean()
 
 
-def video_adversarial_loss(
-    *,
-    real: list[Tensor],
-    fake: list[Tensor],
-    form: AdversarialLoss,
-    for_generator: bool,
-    processes: Processes = ALONE,
-) -> Tensor:
-    """Tell generated videos from real ones, or (for the generator) make them alike.
-
-    Args:
-        real: D_V's scores of real videos, one map a scale.
-        fake: Its scores of generated videos.
-        form: "log" is the paper's, with the generator's non-saturating side; "ralsgan" is the
-            relativistic average least-squares loss with labels 1 and 0 of the authors' program.
-        for_generator: Whether this is the generator's side of the game.
-        processes: Whose batches a mean runs over.
-
-    Returns:
-        Scalar, to be minimised by whichever side it is for.
-
-    Source:
-        Paper: Eq. 4, Sec. 3.1.
-        Official code: models/losses.py (RaLSGAN, which the paper does not mention).
-        Follows: either, by `form`.
-    """
-    return adversarial_loss(
-        real=real, fake=fake, form=form, for_generator=for_generator, processes=processes
-    )
-
-
-def image_adversarial_loss(
-    *,
-    real: list[Tensor],
-    fake: list[Tensor],
-    form: AdversarialLoss,
-    for_generator: bool,
-    processes: Processes = ALONE,
-) -> Tensor:
-    """Tell later generated frames from first ones, or (for the generator) make them alike.
-
-    Args:
-        real: D_I's scores of first frames, which the image generator made without motion; in the
-            authors' in-domain recipe, of pairs of frames of a real video.
-        fake: Its scores of later frames, or of pairs of frames of a generated video.
-        form: "log" (the paper), "hinge" or "ralsgan" (the authors' program across and in domain).
-        for_generator: Whether this is the generator's side of the game.
-        processes: Whose batches a mean runs over.
-
-    Returns:
-        Scalar, to be minimised by whichever side it is for.
-
-    Source:
-        Paper: Eq. 5, Sec. 3.2.
-        Official code: train_func_cross_domain.py (hinge), train_func_in_domain.py (RaLSGAN).
-        Follows: either, by `form`.
-    """
-    return adversarial_loss(
-        real=real, fake=fake, form=form, for_generator=for_generator, processes=processes
-    )
-
-
 def adversarial_loss(
     *,
     real: list[Tensor],
     fake: list[Tensor],
     form: AdversarialLoss,
     for_generator: bool,
-    processes: Processes,
+    processes: Processes = ALONE,
 ) -> Tensor:
-    """Return one side of a game between a discriminator and a generator, averaged over patches.
+    """Tell real videos or frames from generated ones, or (for the generator) make them alike.
 
     The relativistic form sums over scales and the others average, each as in its source.
+
+    Args:
+        real: The discriminator's scores of what counts as real, one map a scale. For D_V, real
+            videos. For D_I, first frames, which the image generator made without motion; in the
+            authors' in-domain recipe, pairs of frames of a real video.
+        fake: Its scores of generated videos, of later frames, or of pairs of generated frames.
+        form: "log" is the paper's, with the generator's non-saturating side. The authors' program
+            has "ralsgan", the relativistic average least-squares loss with labels 1 and 0, for D_V
+            and for its in-domain D_I, and "hinge" for D_I across domains.
+        for_generator: Whether this is the generator's side of the game.
+        processes: Whose batches a mean runs over.
+
+    Returns:
+        Scalar, to be minimised by whichever side it is for.
+
+    Source:
+        Paper: Eq. 4, Sec. 3.1 (of D_V);
+            Eq. 5, Sec. 3.2 (of D_I).
+        Official code: models/losses.py (RaLSGAN, which the paper does not mention),
+            train_func_in_domain.py (RaLSGAN), train_func_cross_domain.py (hinge).
+        Follows: either, by `form`.
     """
     if form == "ralsgan":
         above, below = (fake, real) if for_generator else (real, fake)
