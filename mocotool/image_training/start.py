@@ -12,6 +12,8 @@ from mocotool.generators.loading import load_generator
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels
 
 IMG_CHANNELS = 3
+CHANNEL_FIELDS = ("channel_base", "channel_max")
+"""Settings that many generators cannot be put into: widths of another form have no such pair."""
 
 
 def build_generator(config: TrainImageConfig) -> StyleGAN2:
@@ -127,24 +129,22 @@ def adopt_network(
         MismatchError: One of them is not; all are listed.
     """
     arch, widths = generator.arch, list(generator.arch["channels"])
-    # Widths of another form have no such pair; the nearest one stands in for them.
     found = {
         "resolution": generator.resolution,
         "z_dim": generator.z_dim,
         "w_dim": generator.latent_dim,
         "num_mapping_layers": arch["num_mapping_layers"],
+        # the nearest pair, if the widths are of another form
         "channel_base": widths[-1] * generator.resolution,
         "channel_max": max(widths),
     }
     differing = [
         f"{name} {getattr(config, name)} was asked for, it has {found[name]}"
         for name in NETWORK_FIELDS
-        if name in asked
-        and not name.startswith("channel_")
-        and getattr(config, name) != found[name]
+        if name in asked and name not in CHANNEL_FIELDS and getattr(config, name) != found[name]
     ]
-    for name in ("channel_base", "channel_max"):
-        wanted = {"channel_base": found["channel_base"], "channel_max": found["channel_max"]}
+    for name in CHANNEL_FIELDS:
+        wanted = {field: found[field] for field in CHANNEL_FIELDS}
         wanted[name] = getattr(config, name)
         asked_widths = default_channels(generator.resolution, **wanted)
         if name in asked and asked_widths != widths:
@@ -166,6 +166,7 @@ def check_start(config: TrainImageConfig, generator: StyleGAN2) -> None:
     Raises:
         MismatchError: It is not.
     """
-    adopt_network(config, generator, asked=NETWORK_FIELDS[:1] + NETWORK_FIELDS[3:])
+    fixed = [name for name in NETWORK_FIELDS if name not in CHANNEL_FIELDS]
+    adopt_network(config, generator, asked=fixed)
     if generator.c_dim or generator.img_channels != IMG_CHANNELS:
         raise MismatchError("the generator to start from must make RGB images without classes")
