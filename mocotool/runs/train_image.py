@@ -11,19 +11,15 @@ from torch import Tensor
 
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.devices import (
-    describe_device,
-    find_idle_gpus,
-    resolve_device,
-    resolve_training_precision,
-)
+from mocotool.devices import resolve_device
 from mocotool.image_training.plan import PLANNED, fit_budget, plan_training
 from mocotool.image_training.start import adopt_network, load_start
 from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer
 from mocotool.image_training.training import train_image
 from mocotool.metrics.held_out import HeldOutDistance
-from mocotool.provenance import FileRecord, portable_path
-from mocotool.training.budget import GO_ON, Deadline
+from mocotool.provenance import FileRecord
+from mocotool.runs.beginning import choose_precision, load_share, open_run, take_planned
+from mocotool.training.budget import Deadline
 from mocotool.training.distributed import Processes, joined_processes
 from mocotool.training.listeners import Listeners, RunProgress, ignore
 from mocotool.training.run_files import read_config
@@ -114,10 +110,19 @@ def train_image_run(
         )
         trainer = prepared.trainer
 
-        _open(run, videos, prepared, resume=resume, warn=heard.warn)
+        open_run(
+            run,
+            trainer.config,
+            videos=videos,
+            counted={"images": prepared.listing.num_frames},
+            generator=prepared.start,
+            precision=trainer.precision,
+            resume=resume,
+            warn=heard.warn,
+        )
         with (
             contextlib.closing(run),
-            contextlib.closing(_load(prepared.listing, trainer, run, heard)) as images,
+            contextlib.closing(_load(prepared.listing, trainer.config, run, heard)) as images,
         ):
             measure = _load_distance(prepared.held_out, trainer) if run.writes else None
             if resume:
@@ -134,10 +139,7 @@ def train_image_run(
                     stop=request,
                     deadline=deadline,
                 )
-            if deadline.has_cut:
-                heard.note(
-                    f"the time is used up: saved after {trainer.images_seen} images, {GO_ON}"
-                )
+            deadline.tell_cut(heard.note, reached=f"{trainer.images_seen} images")
         return TrainedGenerator(
             generator=run.path / GENERATOR_NAME,
             steps=trainer.step_idx,
@@ -213,13 +215,10 @@ def _prepare(
     config = config or TrainImageConfig()
     asked = list_changed(config) if asked is None else asked
     if config.budget is not None and begun is not None:
-        taken = {name: begun[name] for name in PLANNED if name in begun and name not in asked}
+        taken = take_planned(begun, PLANNED, asked=asked)
         config = dataclasses.replace(config, **taken)
         asked = [*asked, *taken]
-    dtype = resolve_training_precision(precision, processes.device)
-    heard.note(f"computing on {describe_device(processes.device, dtype)}")
-    if (idle := find_idle_gpus(processes.device)) is not None:
-        heard.note(idle)
+    dtype = choose_precision(precision, processes, note=heard.note)
     start = None
     if generator is not None:
         resolution = config.resolution if "resolution" in asked else None
@@ -244,44 +243,16 @@ def _prepare(
     )
 
 
-def _open(
-    run: RunFolder,
-    videos: Path | str,
-    prepared: _Prepared,
-    *,
-    resume: bool,
-    warn: Callable[[str], None],
-) -> None:
-    """Open the run's folder with a record of what the run is made of."""
-    trainer, num_images = prepared.trainer, prepared.listing.num_frames
-    run.open(
-        trainer.config,
-        resume=resume,
-        inputs={
-            "videos": {"path": portable_path(Path(videos)), "images": num_images},
-            "generator": prepared.start.as_json() if prepared.start else None,
-        },
-        machine=run.processes.describe()
-        | {"precision": str(trainer.precision).removeprefix("torch.")},
-        warn=warn,
-    )
-
-
 def _load(
-    listing: VideoListing, trainer: ImageTrainer, run: RunFolder, heard: Listeners
+    listing: VideoListing, config: TrainImageConfig, run: RunFolder, heard: Listeners
 ) -> BatchLoader:
-    config, processes = trainer.config, trainer.processes
-    return load_images(
-        listing,
+    load = functools.partial(
+        load_images,
         resolution=config.resolution,
         batch_size=config.batch_size,
         seed=config.seed,
-        rank=processes.rank,
-        world_size=processes.world_size,
-        folder=run.path / "frames",
-        warn=heard.warn,
-        advance=heard.count("frames decoded", listing.num_frames),
     )
+    return load_share(load, listing, run, heard)
 
 
 def _load_distance(held_out: VideoListing | None, trainer: ImageTrainer) -> HeldOutDistance | None:

@@ -34,7 +34,8 @@ from mocotool.motion.surrogate import (
     save_surrogate,
 )
 from mocotool.provenance import portable_path
-from mocotool.training.budget import GO_ON, Deadline
+from mocotool.runs.beginning import take_planned
+from mocotool.training.budget import Deadline
 from mocotool.training.listeners import Listeners, RunProgress, ignore
 from mocotool.training.networks import count_parameters
 from mocotool.training.run_files import read_config
@@ -169,8 +170,7 @@ def train_latent_motion_run(
                 judge=_load_judge(trainer, source),
                 deadline=deadline,
             )
-        if deadline.has_cut:
-            note(f"the time is used up: saved after {trainer.step_idx} steps, {GO_ON}")
+        deadline.tell_cut(note, reached=f"{trainer.step_idx} steps")
     return TrainedLatentMotion(
         motion=run.path / MOTION_NAME,
         steps=trainer.step_idx,
@@ -259,8 +259,7 @@ def _prepare(
     config = config or TrainLatentMotionConfig()
     asked = list_changed(config) if asked is None else asked
     if config.budget is not None and begun is not None:
-        taken = {name: begun[name] for name in PLANNED if name in begun and name not in asked}
-        config = dataclasses.replace(config, **taken)
+        config = dataclasses.replace(config, **take_planned(begun, PLANNED, asked=asked))
     elif config.budget is not None and "num_pictures" not in asked:
         num_pictures = fit_pictures(source, deadline, wanted=config.num_pictures)
         config = dataclasses.replace(config, num_pictures=num_pictures)

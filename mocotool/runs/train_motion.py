@@ -14,13 +14,7 @@ from torch import Tensor
 from mocotool.basis import PCABasis
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_motion import AUTO, TrainMotionConfig
-from mocotool.devices import (
-    describe_device,
-    describe_gpu,
-    find_idle_gpus,
-    resolve_device,
-    resolve_training_precision,
-)
+from mocotool.devices import describe_gpu, resolve_device
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import load_generator
 from mocotool.metrics.held_out_motion import HeldOutMotion
@@ -36,8 +30,8 @@ from mocotool.motion.start import find_start
 from mocotool.motion.step_size import match_step_size
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.motion.training import train_motion
-from mocotool.provenance import portable_path
-from mocotool.training.budget import GO_ON, Deadline
+from mocotool.runs.beginning import choose_precision, load_share, open_run, take_planned
+from mocotool.training.budget import Deadline
 from mocotool.training.distributed import Processes, joined_processes
 from mocotool.training.listeners import Listeners, RunProgress, ignore
 from mocotool.training.run_files import read_config
@@ -149,10 +143,21 @@ def train_motion_run(
         if compile:
             compile_networks(trainer)
 
-        _open(run, videos, listing, trainer, resume=resume, compile=compile, warn=heard.warn)
+        origin = trainer.generator.origin
+        open_run(
+            run,
+            trainer.config,
+            videos=videos,
+            counted={"frames": listing.num_frames},
+            generator=origin.file if origin else None,
+            precision=trainer.generator.synthesis.compute_dtype,
+            machine={"compiled": compile},
+            resume=resume,
+            warn=heard.warn,
+        )
         with (
             contextlib.closing(run),
-            contextlib.closing(_load(listing, trainer, run, heard)) as clips,
+            contextlib.closing(_load(listing, trainer.config, run, heard)) as clips,
         ):
             if resume:
                 trainer.resume(run, clips, warn=heard.warn)
@@ -174,8 +179,7 @@ def train_motion_run(
                     judge=_load_judge(prepared) if run.writes else None,
                     save_best=functools.partial(_write_motion, run, trainer.config, name=BEST_NAME),
                 )
-            if deadline.has_cut:
-                heard.note(f"the time is used up: saved after {trainer.step_idx} steps, {GO_ON}")
+            deadline.tell_cut(heard.note, reached=f"{trainer.step_idx} steps")
         return TrainedMotion(motion=run.path / MOTION_NAME, steps=trainer.step_idx)
 
 
@@ -269,10 +273,7 @@ def _prepare(
     listing, held_out = hold_out_clips(
         list_videos(videos, min_frames=span, warn=heard.warn), config.held_out, note=heard.note
     )
-    dtype = resolve_training_precision(precision, processes.device)
-    heard.note(f"computing on {describe_device(processes.device, dtype)}")
-    if (idle := find_idle_gpus(processes.device)) is not None:
-        heard.note(idle)
+    dtype = choose_precision(precision, processes, note=heard.note)
     source = load_generator(generator, device=processes.device, precision=dtype)
 
     start = find_start(motion_path, init_run=run_path, epoch=epoch, pca=basis_path)
@@ -306,7 +307,7 @@ def _take_over(
         changes["step_size"] = begun.get("step_size", AUTO)
     if config.budget is not None:
         asked = list_changed(config) if asked is None else asked
-        changes |= {name: begun[name] for name in PLANNED if name in begun and name not in asked}
+        changes |= take_planned(begun, PLANNED, asked=asked)
     if "held_out" not in begun:  # a run from before, which learnt from all files
         changes["held_out"] = 0.0
     return dataclasses.replace(config, **changes)
@@ -338,48 +339,18 @@ def _settle_step_size(
     return dataclasses.replace(config, step_size=step_size)
 
 
-def _open(
-    run: RunFolder,
-    videos: Path | str,
-    listing: VideoListing,
-    trainer: MotionTrainer,
-    *,
-    resume: bool,
-    compile: bool,
-    warn: Callable[[str], None],
-) -> None:
-    """Open the run's folder with a record of what the run is made of."""
-    generator = trainer.generator
-    precision = str(generator.synthesis.compute_dtype).removeprefix("torch.")
-    run.open(
-        trainer.config,
-        resume=resume,
-        inputs={
-            "videos": {"path": portable_path(Path(videos)), "frames": listing.num_frames},
-            "generator": generator.origin.file.as_json() if generator.origin else None,
-        },
-        machine=run.processes.describe() | {"precision": precision, "compiled": compile},
-        warn=warn,
-    )
-
-
 def _load(
-    listing: VideoListing, trainer: MotionTrainer, run: RunFolder, heard: Listeners
+    listing: VideoListing, config: TrainMotionConfig, run: RunFolder, heard: Listeners
 ) -> BatchLoader:
-    config, processes = trainer.config, trainer.processes
-    return load_clips(
-        listing,
+    load = functools.partial(
+        load_clips,
         num_frames=config.num_frames,
         frame_stride=config.frame_stride,
         size=config.frame_size,
         batch_size=config.batch_size,
         seed=config.seed,
-        rank=processes.rank,
-        world_size=processes.world_size,
-        folder=run.path / "frames",
-        warn=heard.warn,
-        advance=heard.count("frames decoded", listing.num_frames),
     )
+    return load_share(load, listing, run, heard)
 
 
 def _load_judge(prepared: _Prepared) -> HeldOutMotion | None:

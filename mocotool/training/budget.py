@@ -9,7 +9,6 @@ C = TypeVar("C")
 SHARE = 0.8  # of the time left goes to steps; saves, figures and surprises have the rest
 RESERVE = 1.5  # longest stretches between two looks at the clock, kept for saving
 NUM_SAVES = 8
-GO_ON = "the same command with --resume goes on"
 
 
 class Deadline:
@@ -44,6 +43,14 @@ class Deadline:
             self._longest = max(self._longest, now - self._looked)
         self._looked = now
         return now + RESERVE * self._longest > self._end
+
+    def tell_cut(self, note: Callable[[str], None], *, reached: str) -> None:
+        """Tell what a run had `reached` where the time did not allow more, and how it goes on."""
+        if self.has_cut:
+            note(
+                f"the time is used up: saved after {reached}, the same command with --resume "
+                "goes on"
+            )
 
 
 def choose_within(
