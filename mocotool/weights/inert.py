@@ -5,6 +5,7 @@ from typing import Any
 
 from mocotool.boundary import Meter
 from mocotool.errors import FileFormatError
+from mocotool.weights.pickle_state import Allowed, Inert, Table
 from mocotool.weights.records import (
     NUMPY_KINDS,
     STORAGE_DTYPES,
@@ -16,7 +17,7 @@ from mocotool.weights.records import (
     is_count,
 )
 from mocotool.weights.refusals import shown
-from mocotool.weights.safe_pickle import Allowed, Inert, PickleMachine, Table
+from mocotool.weights.safe_pickle import PickleMachine
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
