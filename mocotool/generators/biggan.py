@@ -104,8 +104,9 @@ class SelfAttention(nn.Module):
         query = _conv(self.theta, x).flatten(2).transpose(1, 2)  # [n, h*w, c/8]
         key = F.max_pool2d(_conv(self.phi, x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/8]
         value = F.max_pool2d(_conv(self.g, x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/2]
-        heads = (part.unsqueeze(1) for part in (query, key, value))  # one, which ONNX wants named
-        mixed = F.scaled_dot_product_attention(*heads, scale=1.0).squeeze(1)  # [n, h*w, c/2]
+        query, key, value = (part.unsqueeze(1) for part in (query, key, value))  # ONNX wants a head
+        mixed = F.scaled_dot_product_attention(query, key, value, scale=1.0)  # [n, 1, h*w, c/2]
+        mixed = mixed.squeeze(1)
         mixed = mixed.transpose(1, 2).unflatten(2, (height, width))
         return x + self.gamma.to(x.dtype) * _conv(self.o, mixed)
 
