@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from real_runs import Launcher, finish, wait_for_steps
 from reference.ugly_clips import write_clip
 
@@ -37,34 +36,6 @@ def launcher():
     launcher.close()
 
 
-class Forked:
-    """A command in a forked child, which has the libraries already; used as a `Popen`."""
-
-    def __init__(self, run_moco, args, said):
-        self._said, self.returncode = said, None
-        self._pid = os.fork()
-        if not self._pid:
-            try:
-                result = run_moco(*args)
-                said.write_text(result.stderr)
-                os._exit(result.exit_code)
-            finally:
-                os._exit(70)  # a child never runs the rest of the tests
-
-    def poll(self, options=os.WNOHANG):
-        if self.returncode is None:
-            pid, status = os.waitpid(self._pid, options)
-            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
-        return self.returncode
-
-    def send_signal(self, number):
-        os.kill(self._pid, number)
-
-    def communicate(self, timeout=None):
-        self.poll(0)
-        return "", self._said.read_text()
-
-
 def check_pair(pair, run):
     """Check that one of two trains and the other was refused; stop the one that trains.
 
@@ -89,25 +60,11 @@ def check_pair(pair, run):
     return refused.returncode, reason
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize("resume", [(), ("--resume",)], ids=["new", "resumed"])
-def test_of_a_pair_of_runs_one_trains_and_the_other_is_refused(
-    resume, run_moco, pictures, tmp_path
-):
-    from mocotool.runs import train_image
+def test_of_a_pair_of_runs_one_trains_and_the_other_is_refused(launcher, pictures, tmp_path):
+    run = tmp_path / "run"
+    words = ("train-image", "--videos", pictures, *ENDLESS, "-o", run)
 
-    assert train_image is not None
-    torch.optim.Adam([torch.zeros(1)])  # what this loads is loaded once, not in each child
-    torch.set_num_threads(1)  # the others would not come along
-    run, words = tmp_path / "run", ("train-image", "--videos", pictures, *ENDLESS)
-    if resume:
-        run_moco(*words, "--num-images", 2, "-o", run)
-    pair = [
-        Forked(run_moco, (*words, "-o", run, *resume), tmp_path / f"said-{number}")
-        for number in range(2)
-    ]
-
-    code, _ = check_pair(pair, run)
+    code, _ = check_pair([launcher.start(*words) for _ in range(2)], run)
 
     assert code == REFUSED
 

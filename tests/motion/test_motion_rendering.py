@@ -167,6 +167,7 @@ def make_tight(toy_generator, *, room, **settings):
         synthesis=Tight(toy_generator.synthesis, room),
         resolution=toy_generator.resolution,
         device=toy_generator.device,
+        check_square=toy_generator.check_square,
     )
     return ClipRenderer(generator=generator, frame_size=8, noise_mode="none", **settings)
 
