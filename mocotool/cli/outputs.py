@@ -122,6 +122,8 @@ def choose_trajectory_output(
     format, grid, force = options.format, options.grid, options.force
     what = "latents" if (format or stdout_format) == "npz" else "pictures"
     is_numbered = options.out is not None and _check_numbered(Path(options.out), format, force)
+
+    # where it goes, and as what: as is said, else by the ending
     if is_numbered and options.out is not None:
         target = options.out
     else:
@@ -136,6 +138,8 @@ def choose_trajectory_output(
                 hint="rename it, or add --format npz",
             )
         format = cast("OutputFormat", ending)
+
+    # what goes with that
     if grid and format in ("npz", "png") and not is_numbered:
         raise ConfigError(f"--grid is for videos, and {target} gets {format}", hint="-o grid.mp4")
     if config is not None:

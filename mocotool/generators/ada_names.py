@@ -27,6 +27,8 @@ def ada_keywords(generator: Generator) -> dict[str, Any]:
             "older network both together",
             hint="leave out --to, for the native format",
         )
+
+    # The rare ones are named only where they are not as usual, as in `arch`.
     base, most = find_channel_rule(arch["channels"])
     names = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
     return {name: arch[name] for name in names} | {

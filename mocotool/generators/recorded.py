@@ -79,6 +79,8 @@ def load_recorded_generator(
     is_address = address_of(record.path) is not None
     if is_address and _is_fetched(record):
         return load_generator(record.path, device=device, precision=precision)
+
+    # its own path, then its name beside the artefact, then any file there of the same content
     changed: Path | None = None
     for path in _named(record, beside):
         if sha256_file(path) == record.sha256:
@@ -87,6 +89,7 @@ def load_recorded_generator(
     for path in _others(beside):
         if sha256_file(path) == record.sha256:
             return load_generator(path, device=device, precision=precision)
+
     if changed is not None:
         raise MismatchError(
             f"{name}: was made with {record.path} of sha256 {record.sha256[:12]}, "

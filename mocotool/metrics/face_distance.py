@@ -114,13 +114,14 @@ def _measure(
         faces = embedder.embed(videos.read_clip(video_idx, frame_idx))
         num_frames += len(frame_idx)
         num_faces += len(faces.vectors)
-        if len(faces.vectors) >= 2:
+        if len(faces.vectors) >= 2:  # a distance is between two
             per_video.append(mean_pairwise_distance(faces.vectors))
             centres.append(faces.vectors.mean(axis=0))
         else:
             num_faceless += 1
         if progress is not None:
             progress(1)
+
     if not per_video:
         raise FileFormatError(
             f"{videos.name}: no video shows a face in two frames "

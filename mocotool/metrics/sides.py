@@ -78,6 +78,8 @@ def open_side(
         return SavedStatistics(*foreign_statistics.read_foreign_statistics(path), str(path))
     if path.is_dir() or path.suffix.lower() not in (".npz", ".npy"):
         return open_videos(path, warn=warn)
+
+    # arrays: statistics, ours or those of other programs, tell themselves by their names
     is_bare = path.suffix.lower() == ".npy"
     fields = {} if is_bare else read_npz(path, str(path))
     if is_statistics(fields):
@@ -86,6 +88,8 @@ def open_side(
         with foreign_data(path, what="statistics", hint=foreign_statistics.HINT):
             found = foreign_statistics.from_mean_and_covariance(fields, program="mu and sigma")
         return SavedStatistics(*found, str(path))
+
+    # latents, with the generator that was asked for before the one that they record
     named = None
     if is_bare or generator is not None:
         named = load_generator(generator, device=device, precision=precision)

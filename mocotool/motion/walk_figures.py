@@ -56,6 +56,8 @@ def find_walk_alarms(figures: dict[str, float]) -> dict[str, str]:
     """
     own, liveliness = figures.get("own", 1.0), figures.get("liveliness", 1.0)
     told = f"generated clips change {liveliness:.2g} times as much as real ones; "
+
+    # name -> whether it sounds, and what it says
     alarms = {
         "content-blind": (
             figures["content"] < LEAST_SHARE,

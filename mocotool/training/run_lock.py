@@ -46,7 +46,7 @@ class RunLock:
             holder = _read_holder(file)
             os.close(file)
             if holder.get("process") == os.getpid() and holder.get("host") == socket.gethostname():
-                return
+                return  # another handle of this very process
             who, since = "another process", ""
             if {"process", "host", "since"} <= holder.keys():
                 who = f"process {holder['process']} on {holder['host']}"
@@ -55,6 +55,8 @@ class RunLock:
                 f"{self._path.parent}: {who} has been training here{since}",
                 hint="wait for it or stop it, or choose another folder",
             ) from None
+
+        # for whoever comes next
         record = {
             "process": os.getpid(),
             "host": socket.gethostname(),

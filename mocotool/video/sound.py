@@ -49,6 +49,8 @@ def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
     allowed_s = SPARE_SOUND_SECONDS + path.stat().st_size / MIN_SOUND_BYTES
     pieces: list[Samples] = []
     num_values = 0
+
+    # A small file can decode to endless sound, so the values are counted as they come.
     with (
         foreign_data(path, what="a file with sound"),
         explained(f"{path}: its sound cannot be read", what="sound"),
@@ -68,6 +70,7 @@ def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
                     f"holds more than {allowed_s / 60:.0f} minutes of sound, far more than a file "
                     "of its size should"
                 )
+
     if not pieces:
         raise FileFormatError(f"{path}: has no sound")
     return np.nan_to_num(np.concatenate(pieces, axis=1))

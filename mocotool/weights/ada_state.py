@@ -25,6 +25,8 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
     mapping, synthesis = keywords.get("mapping_kwargs"), keywords.get("synthesis_kwargs")
     if not isinstance(mapping, dict) or not isinstance(synthesis, dict):
         raise FileFormatError("init_kwargs lacks mapping_kwargs or synthesis_kwargs")
+
+    # init_kwargs -> the architecture
     limits = (("z_dim", 1), ("w_dim", 1), ("c_dim", 0), ("img_resolution", 4), ("img_channels", 1))
     arch: dict[str, Any] = {
         name: read_int(keywords.get(name), f"init_kwargs' {name}", low=low, high=1 << 16)
@@ -43,6 +45,8 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
         "architecture": shown(synthesis.get("architecture")),
         "conv_clamp": None if clamp is None else read_float(clamp, "conv_clamp"),
     }
+
+    # what init_kwargs does not say is read from shapes
     values = tensors.read_all(state)
     return GeneratorWeights(
         kind="stylegan2",

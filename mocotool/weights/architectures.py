@@ -98,6 +98,8 @@ def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
             continue
         if not _fits(arch[name], rule, fraction=name in FRACTIONS):
             raise FileFormatError(f"the architecture's {name} is out of range or of another type")
+
+    # what one argument asks of another
     if kind == "stylegan2":
         if len(arch.get("first_size", (4, 4))) != 2:
             raise FileFormatError("the architecture's first_size is not a height and a width")

@@ -53,12 +53,16 @@ def infer_sizes(state: dict[str, TensorRecord]) -> dict[str, Any]:
     num_blocks = 0
     while f"blocks.{num_blocks}.0.conv1.weight" in state and num_blocks <= MAX_BLOCKS:
         num_blocks += 1
+
+    # channels before the first block and after each
     firsts = [_shape(state, f"blocks.{i}.0.conv1.weight", 4) for i in range(num_blocks)]
     channels = [firsts[0][1], *(shape[0] for shape in firsts)]
     linear_out, linear_in = _shape(state, "linear.weight", 2)
     bottom = math.isqrt(linear_out // channels[0])
     if bottom**2 * channels[0] != linear_out:
         raise FileFormatError("the first layer's size does not fit the first block's")
+
+    # Each block is told the class, to which hierarchical ones add a part of z.
     gain = _shape(state, "blocks.0.0.bn1.gain.weight", 2)
     is_shared = "shared.weight" in state
     if is_shared:
@@ -71,6 +75,7 @@ def infer_sizes(state: dict[str, TensorRecord]) -> dict[str, Any]:
             f"conditioning takes {gain[1]} inputs: neither the {shared_dim} of the class nor "
             f"{linear_in} more of z"
         )
+
     return {
         "z_dim": linear_in * (num_blocks + 1) if chunk else linear_in,
         "num_classes": num_classes,

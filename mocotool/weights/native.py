@@ -31,11 +31,14 @@ def read(tensors: dict[str, Tensor], metadata: dict[str, str]) -> GeneratorWeigh
             if known is not None and "a diffusion model" in str(known):
                 what = str(known)
         raise FileFormatError(what, hint="convert the original weights with `moco convert`")
+
     kind, arch, notes = record.get("kind"), record.get("arch"), record.get("notes", {})
     if not isinstance(arch, dict):
         raise FileFormatError("the metadata entry 'arch' is missing or damaged")
     if not isinstance(notes, dict):
         raise FileFormatError("the metadata entry 'notes' is damaged")
+
+    # Networks take float32, whatever is stored.
     floats = {
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
