@@ -1,6 +1,7 @@
 """Which way does a video go? Sample and traverse latents."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,9 @@ from mocotool.configs.sample import SampleConfig
 from mocotool.configs.traverse import TraverseConfig
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator
+from mocotool.generators.recorded import find_generator
 from mocotool.latents import LatentsMeta, Trajectory, check_latents_fit, check_room
+from mocotool.motion.checkpoint import load_motion
 from mocotool.motion.generator import MotionGenerator
 from mocotool.provenance import FileRecord
 from mocotool.steering.loops import pull_back, remove_drift
@@ -159,6 +162,46 @@ def draw_contents(
     record = generator.origin.file if generator.origin else None
     meta = LatentsMeta(space=generator.space, seeds=seeds, generator=record)
     return Trajectory(latents=latents.cpu().numpy()[:, None], labels=labels, meta=meta)
+
+
+def load_motion_and_generator(
+    motion: Path | str | None,
+    generator: Path | None,
+    *,
+    pca: Path | str | None = None,
+    step_size: float | None = None,
+    device: torch.device,
+    precision: torch.dtype,
+    warn: Callable[[str], None],
+) -> tuple[MotionGenerator, Generator]:
+    """Load a motion model, and the generator that was named or that the model records.
+
+    Args:
+        motion: See `load_motion`, as for `pca` and `step_size`.
+        generator: Its weights; `None` for what the motion model was trained with.
+        pca: The basis of an authors' motion model.
+        step_size: How far one frame may move, in place of what the model says.
+        device: Where to put both.
+        precision: What the generator's convolutions compute in.
+        warn: Told if the motion model was trained with another generator.
+
+    Raises:
+        ConfigError: No generator was named, and the motion model records none.
+        FileFormatError: A file is missing, damaged, or something else.
+        MismatchError: They move and take latents of different sizes.
+    """
+    model = load_motion(motion, pca=pca, step_size=step_size, device=device)
+    assert model.origin is not None
+    network = find_generator(
+        generator,
+        model.generator_record,
+        name=model.origin.path,
+        device=device,
+        precision=precision,
+    )
+    if (misfit := check_motion_fits(model, network)) is not None:
+        warn(misfit)
+    return model, network
 
 
 def check_motion_fits(motion: MotionGenerator, generator: Generator) -> str | None:

@@ -13,10 +13,8 @@ from mocotool.errors import ConfigError
 from mocotool.files import check_input_file, check_output_path
 
 if TYPE_CHECKING:
-    from mocotool.generators.base import Generator as ImageGenerator
     from mocotool.metrics.extraction import FeatureExtractor
     from mocotool.metrics.sources import VideoSource
-    from mocotool.motion.generator import MotionGenerator
 
 
 def diversity(
@@ -65,11 +63,13 @@ def diversity(
         check_input_file(motion)
     _check_picture_folder(pictures, force=force)
 
+    from mocotool.devices import resolve_precision
     from mocotool.metrics.diversity import (
         compute_diversity,
         compute_sampled_diversity,
         write_pictures,
     )
+    from mocotool.trajectory import load_motion_and_generator
 
     config = ExtractionConfig()
     with ev.join_extractor(
@@ -81,8 +81,13 @@ def diversity(
             )
             result, spread = compute_diversity(source, progress=extractor.progress)
         else:
-            models = _open_models(
-                motion, pca, extractor, generator=generator, computing=computing, report=report
+            models = load_motion_and_generator(
+                motion,
+                generator,
+                pca=pca,
+                device=extractor.device,
+                precision=resolve_precision(computing.precision, extractor.device),
+                warn=report.warn,
             )
             result, spread = compute_sampled_diversity(
                 *models, protocol=protocol, progress=extractor.progress
@@ -126,31 +131,3 @@ def _open_videos(
         report=report,
     )
     return require_videos(sides[0])
-
-
-def _open_models(
-    motion: Path | None,
-    pca: Path | None,
-    extractor: "FeatureExtractor",
-    *,
-    generator: Path | None,
-    computing: opt.MetricComputing,
-    report: Report,
-) -> "tuple[MotionGenerator, ImageGenerator]":
-    """Open a motion model and the generator that it moves."""
-    from mocotool.devices import resolve_precision
-    from mocotool.generators.recorded import find_generator
-    from mocotool.motion.checkpoint import load_motion
-    from mocotool.trajectory import check_motion_fits
-
-    model = load_motion(motion, pca=pca, device=extractor.device)
-    assert model.origin is not None
-    network = find_generator(
-        generator,
-        model.generator_record,
-        name=model.origin.path,
-        device=extractor.device,
-        precision=resolve_precision(computing.precision, extractor.device),
-    )
-    report.warn_if(check_motion_fits(model, network))
-    return model, network

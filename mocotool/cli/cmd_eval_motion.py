@@ -117,7 +117,6 @@ def _open_subjects(
     report: Report,
 ) -> "list[MotionSubject]":
     """Open what is measured: a motion model, latents or videos."""
-    from mocotool.generators.recorded import find_generator
     from mocotool.metrics.motion import (
         choose_num_videos,
         describe_latents,
@@ -126,22 +125,20 @@ def _open_subjects(
     )
     from mocotool.metrics.sides import open_side, require_videos
     from mocotool.metrics.sources import RenderedLatents
-    from mocotool.motion.checkpoint import load_motion
-    from mocotool.trajectory import check_motion_fits
+    from mocotool.trajectory import load_motion_and_generator
 
     if fake is None or fake.suffix.lower() in (".safetensors", ".pth"):
-        model = load_motion(None if fake is None else check_input_file(fake), pca=pca)
-        assert model.origin is not None
-        network = find_generator(
+        model, network = load_motion_and_generator(
+            None if fake is None else check_input_file(fake),
             generator,
-            model.generator_record,
-            name=model.origin.path,
+            pca=pca,
             device=device,
             precision=precision,
+            warn=report.warn,
         )
-        report.warn_if(check_motion_fits(model, network))
+        assert model.origin is not None
         return describe_model(
-            model.to(device),
+            model,
             network,
             name=model.origin.path,
             num_videos=choose_num_videos(clips, protocol),

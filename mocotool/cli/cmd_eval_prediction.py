@@ -53,24 +53,15 @@ def prediction(
         check_output_folder(frames, force=force)
     chosen, weights = features.choose()
 
-    from mocotool.generators.recorded import find_generator
     from mocotool.metrics.prediction import compute_prediction
-    from mocotool.motion.checkpoint import load_motion
-    from mocotool.trajectory import check_motion_fits
+    from mocotool.trajectory import load_motion_and_generator
     from mocotool.video.listing import list_videos
 
     device, precision = computing.resolve(report)
     listing = list_videos(videos, min_frames=config.num_frames, warn=report.warn)
-    model = load_motion(motion, pca=pca, device=device)
-    assert model.origin is not None
-    network = find_generator(
-        generator,
-        model.generator_record,
-        name=model.origin.path,
-        device=device,
-        precision=precision,
+    model, network = load_motion_and_generator(
+        motion, generator, pca=pca, device=device, precision=precision, warn=report.warn
     )
-    report.warn_if(check_motion_fits(model, network))
     count = min(config.num_videos or len(listing.entries), len(listing.entries))
     with report.progress("steps", count * config.invert.num_steps_in_all) as advance:
         result = compute_prediction(

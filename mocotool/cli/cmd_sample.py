@@ -55,26 +55,23 @@ def sample(
     target = choose_trajectory_output(output, json=report.json, config=render)
 
     from mocotool.devices import resolve_device, resolve_precision
-    from mocotool.generators.recorded import find_generator
-    from mocotool.motion.checkpoint import load_motion
     from mocotool.training.distributed import joined_processes
-    from mocotool.trajectory import check_motion_fits, sample_trajectory
+    from mocotool.trajectory import load_motion_and_generator, sample_trajectory
 
     with joined_processes(resolve_device(computing.device)) as processes:
         report.quiet |= not processes.is_first
         device = processes.device
         precision = resolve_precision(computing.precision, device)
         report.name_device(device, precision, shares=True)
-        model = load_motion(motion, pca=pca, step_size=step_size, device=device)
-        assert model.origin is not None
-        network = find_generator(
+        model, network = load_motion_and_generator(
+            motion,
             generator,
-            model.generator_record,
-            name=model.origin.path,
+            pca=pca,
+            step_size=step_size,
             device=device,
             precision=precision,
+            warn=report.warn,
         )
-        report.warn_if(check_motion_fits(model, network))
         begin = None if start is None else read_trajectory(start, find_generator=lambda: network)[0]
         with report.progress("videos") as advance:
             trajectory = sample_trajectory(
