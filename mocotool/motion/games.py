@@ -122,6 +122,19 @@ class PatchGame:
         scores: list[Tensor] = self.network.forward(x.contiguous(memory_format=self.layout))
         return scores
 
+    def _play(
+        self, real: list[Tensor], fake: list[Tensor], *, form: AdversarialLoss, name: str
+    ) -> Metrics:
+        """Add the gradients of the adversarial loss; return it as `name`, and the accuracies."""
+        processes = self.context.processes
+        loss = adversarial_loss(
+            real=real, fake=fake, form=form, for_generator=False, processes=processes
+        )
+        loss.backward()
+        return {name: loss.detach()} | measure_accuracy(
+            real, fake, form=form, processes=processes, name=name
+        )
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs."""
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -163,22 +176,7 @@ class VideoGame(PatchGame):
         """Learn; return the loss, accuracies, penalty and gradient norm."""
         real_scores = self.score(self._input(self.real, self._is_reversed("real", *path)))
         fake_scores = self.score(self._input(fake, self._is_reversed("fake", *path)))
-        loss = adversarial_loss(
-            real=real_scores,
-            fake=fake_scores,
-            form=self.config.video_loss,
-            for_generator=False,
-            processes=self.context.processes,
-        )
-        loss.backward()
-        values = {"d_video": loss.detach()}
-        values |= measure_accuracy(
-            real_scores,
-            fake_scores,
-            form=self.config.video_loss,
-            processes=self.context.processes,
-            name="d_video",
-        )
+        values = self._play(real_scores, fake_scores, form=self.config.video_loss, name="d_video")
         if self.config.penalty_weight > 0:
             values["penalty"] = self._penalise(fake, *path)
         values["d_video_grad"] = take_step(self.network, self.optimizer, self.context.processes)
@@ -240,22 +238,7 @@ class PairGame(PatchGame):
         frame_idx = self.context.later_frame("frame", *path)
         real_scores = self.score(to_pair_input(self.real, frame_idx))
         fake_scores = self.score(to_pair_input(fake, frame_idx))
-        loss = adversarial_loss(
-            real=real_scores,
-            fake=fake_scores,
-            form=self.config.image_loss,
-            for_generator=False,
-            processes=self.context.processes,
-        )
-        loss.backward()
-        values = {"d_image": loss.detach()}
-        values |= measure_accuracy(
-            real_scores,
-            fake_scores,
-            form=self.config.image_loss,
-            processes=self.context.processes,
-            name="d_image",
-        )
+        values = self._play(real_scores, fake_scores, form=self.config.image_loss, name="d_image")
         values["d_image_grad"] = take_step(self.network, self.optimizer, self.context.processes)
         return values
 
