@@ -1,7 +1,6 @@
 """What every image generator offers, whatever family it is of."""
 
 import dataclasses
-from abc import abstractmethod
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
@@ -95,10 +94,12 @@ class Generator(nn.Module):
     """Number of classes; 0 for an unconditional generator."""
     origin: GeneratorOrigin | None = None
 
+    _arch: dict[str, Any]
+
     @property
-    @abstractmethod
     def arch(self) -> dict[str, Any]:
         """The keyword arguments that build this network again, as JSON values."""
+        return dict(self._arch)
 
     @property
     def latent_mean(self) -> Tensor | None:

@@ -4,7 +4,7 @@ Parameter names are BigGAN-PyTorch's; spectral normalisation is folded into the 
 is read, so these are ordinary layers.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -267,9 +267,4 @@ class BigGAN(Generator):
         self.num_ws = 1
         self.c_dim = num_classes
         self.mapping: IdentityMapping = IdentityMapping()
-        self.synthesis: BigGANSynthesis = BigGANSynthesis(**self._arch)  # type: ignore[arg-type]
-
-    @property
-    def arch(self) -> dict[str, Any]:
-        """The keyword arguments that build this network again, as JSON values."""
-        return dict(self._arch)
+        self.synthesis: BigGANSynthesis = BigGANSynthesis(**self._arch)

@@ -1,6 +1,6 @@
 """DCGAN: the plain convolutional generator, z to image, as in the PyTorch example."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -93,8 +93,3 @@ class DCGAN(Generator):
         self.synthesis: DCGANSynthesis = DCGANSynthesis(
             z_dim=z_dim, channels=channels, img_channels=img_channels, has_bias=has_bias
         )
-
-    @property
-    def arch(self) -> dict[str, Any]:
-        """The keyword arguments that build this network again, as JSON values."""
-        return dict(self._arch)

@@ -4,7 +4,7 @@ Parameter names are those of stylegan2-ada-pytorch, which are also the names in 
 """
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -349,11 +349,6 @@ class StyleGAN2(Generator):
     def img_size(self) -> tuple[int, int]:
         """Height and width of the images, in pixels."""
         return self._img_size
-
-    @property
-    def arch(self) -> dict[str, Any]:
-        """The keyword arguments that build this network again, as JSON values."""
-        return dict(self._arch)
 
     @property
     def latent_mean(self) -> Tensor | None:

@@ -362,11 +362,6 @@ class StyleGAN3(Generator):
         self.num_ws = self.synthesis.num_ws
 
     @property
-    def arch(self) -> dict[str, Any]:
-        """The keyword arguments that build this network again, as JSON values."""
-        return dict(self._arch)
-
-    @property
     def latent_mean(self) -> Tensor | None:
         """The mean of w, [w_dim]."""
         return self.mapping.w_avg
