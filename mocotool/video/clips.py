@@ -55,7 +55,34 @@ def clip_span(num_frames: int, frame_stride: int) -> int:
     return num_frames * frame_stride
 
 
-class ClipDataset:
+class _VideoSamples:
+    """What clips and single frames share: files, size, seed, and frames decoded before."""
+
+    def __init__(
+        self, listing: VideoListing, *, size: int, seed: int, decoded: DecodedFrames | None
+    ) -> None:
+        self.entries = listing.entries
+        self.size = size
+        self.seed = seed
+        self._decoded = decoded
+        self._listing_id = fingerprint_listing(listing)
+        self.contents = dict(
+            zip(name_videos(listing), digest_contents(listing.entries), strict=True)
+        )
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether samples only need to be copied."""
+        return self._decoded is not None
+
+    def _read(self, video_idx: int, frame_idx: range) -> FramesU8:
+        """Return some frames of a video, uint8 [t, 3, size, size]."""
+        if self._decoded is not None:
+            return self._decoded.read(video_idx, frame_idx)
+        return read_squares(self.entries[video_idx], frame_idx, self.size)
+
+
+class ClipDataset(_VideoSamples):
     """Clips of a fixed length, one from each video an epoch, at a uniform start.
 
     Args:
@@ -80,16 +107,9 @@ class ClipDataset:
         seed: int = 0,
         decoded: DecodedFrames | None = None,
     ) -> None:
-        self.entries = listing.entries
+        super().__init__(listing, size=size, seed=seed, decoded=decoded)
         self.num_frames = num_frames
         self.frame_stride = frame_stride
-        self.size = size
-        self.seed = seed
-        self._decoded = decoded
-        self._listing_id = fingerprint_listing(listing)
-        self.contents = dict(
-            zip(name_videos(listing), digest_contents(listing.entries), strict=True)
-        )
         for entry in listing.entries:
             if entry.num_frames < self._span:
                 raise MismatchError(
@@ -102,11 +122,6 @@ class ClipDataset:
     def fingerprint(self) -> str:
         """Changes when a position no longer means the same clip."""
         return f"{self._listing_id}-clips-{self.num_frames}-{self.frame_stride}-{self.seed}"
-
-    @property
-    def is_decoded(self) -> bool:
-        """Whether the clips only need to be copied."""
-        return self._decoded is not None
 
     def locate(self, position: int) -> tuple[int, range]:
         """Return which video and which of its frames make up the clip at a position.
@@ -128,17 +143,14 @@ class ClipDataset:
         Raises:
             FileFormatError: It cannot be decoded.
         """
-        video_idx, frame_idx = self.locate(position)
-        if self._decoded is not None:
-            return self._decoded.read(video_idx, frame_idx)
-        return read_squares(self.entries[video_idx], frame_idx, self.size)
+        return self._read(*self.locate(position))
 
     @property
     def _span(self) -> int:
         return clip_span(self.num_frames, self.frame_stride)
 
 
-class FrameDataset:
+class FrameDataset(_VideoSamples):
     """Single frames of all videos and images, each once an epoch, for training an image generator.
 
     Args:
@@ -156,14 +168,7 @@ class FrameDataset:
         seed: int = 0,
         decoded: DecodedFrames | None = None,
     ) -> None:
-        self.entries = listing.entries
-        self.size = size
-        self.seed = seed
-        self._decoded = decoded
-        self._listing_id = fingerprint_listing(listing)
-        self.contents = dict(
-            zip(name_videos(listing), digest_contents(listing.entries), strict=True)
-        )
+        super().__init__(listing, size=size, seed=seed, decoded=decoded)
         self._ends = np.cumsum([entry.num_frames for entry in listing.entries])
 
     def __len__(self) -> int:
@@ -174,11 +179,6 @@ class FrameDataset:
     def fingerprint(self) -> str:
         """Changes when a position no longer means the same frame."""
         return f"{self._listing_id}-frames-{self.seed}"
-
-    @property
-    def is_decoded(self) -> bool:
-        """Whether the frames only need to be copied."""
-        return self._decoded is not None
 
     def locate(self, position: int) -> tuple[int, int]:
         """Return which video and which of its frames stands at a position."""
@@ -194,11 +194,7 @@ class FrameDataset:
             FileFormatError: It cannot be decoded.
         """
         video_idx, frame_idx = self.locate(position)
-        if self._decoded is not None:
-            frames = self._decoded.read(video_idx, range(frame_idx, frame_idx + 1))
-        else:
-            frames = read_squares(self.entries[video_idx], [frame_idx], self.size)
-        return frames.squeeze(0)
+        return self._read(video_idx, range(frame_idx, frame_idx + 1)).squeeze(0)
 
 
 def read_or_replace(dataset: SampleDataset, position: int) -> tuple[FramesU8, list[str]]:
