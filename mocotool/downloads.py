@@ -180,7 +180,7 @@ def find_weights(name: str, *, file: Path | str | None = None) -> Path:
         if address_of(name) is None:
             what = f"the weights {name!r} are not here"
         raise UnavailableError(what, hint=how_to_get(weights))
-    _check_identity(weights, path, where=str(path))
+    _check_identity(weights, path, source=str(path))
     return path
 
 
@@ -239,7 +239,7 @@ def fetch(
     weights = describe_weights(name)
     path = cached_path(name)
     if path.is_file():
-        _check_identity(weights, path, where=str(path))
+        _check_identity(weights, path, source=str(path))
         return path
     part = path.with_name(f"{path.name}.part")
     try:
@@ -254,7 +254,7 @@ def fetch(
         raise ConfigError(f"{part}: cannot be written: {error.strerror or error}") from None
     is_first = _known_hash(weights) is None
     try:
-        _check_identity(weights, part, where=weights.url)
+        _check_identity(weights, part, source=weights.url)
     except UnavailableError:
         part.unlink()
         raise
@@ -345,7 +345,7 @@ def _known_hash(weights: PublishedWeights) -> _KnownHash | None:
     return _KnownHash("sha256", trusted, sha256_file) if trusted else None
 
 
-def _check_identity(weights: PublishedWeights, path: Path, *, where: str) -> None:
+def _check_identity(weights: PublishedWeights, path: Path, *, source: str) -> None:
     """Check that a file is the published one; remember the hash of one that nobody published.
 
     Raises:
@@ -353,12 +353,12 @@ def _check_identity(weights: PublishedWeights, path: Path, *, where: str) -> Non
     """
     known = _known_hash(weights)
     if known is None:
-        _check_looks(weights, path, where=where)
+        _check_looks(weights, path, source=source)
         _trust(weights.file_name, sha256_file(path))
         return
     if (found := known.read(path)) != known.value:
         raise UnavailableError(
-            f"{where}: is not the file {weights.name!r}: {known.kind} {found} "
+            f"{source}: is not the file {weights.name!r}: {known.kind} {found} "
             f"({path.stat().st_size:,} bytes{_guess(path)}), expected {known.value}",
             hint=f"delete {cached_path(weights.name)} if it is there; {how_to_get(weights)}"
             + _how_to_forget(weights),
@@ -374,7 +374,7 @@ def _how_to_forget(weights: PublishedWeights) -> str:
     )
 
 
-def _check_looks(weights: PublishedWeights, path: Path, *, where: str) -> None:
+def _check_looks(weights: PublishedWeights, path: Path, *, source: str) -> None:
     """Check that a file whose hash nobody knows at least looks like weights.
 
     Raises:
@@ -385,7 +385,7 @@ def _check_looks(weights: PublishedWeights, path: Path, *, where: str) -> None:
     is_other = path.name.removesuffix(".part").endswith(".npz") and not start.startswith(ZIP_MAGIC)
     if guess := _guess(path) or (", no .npz file" if is_other else ""):
         raise UnavailableError(
-            f"{where}: is not the file {weights.name!r} ({path.stat().st_size:,} bytes{guess})",
+            f"{source}: is not the file {weights.name!r} ({path.stat().st_size:,} bytes{guess})",
             hint=how_to_get(weights),
         )
 
