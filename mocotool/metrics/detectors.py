@@ -51,6 +51,11 @@ class DetectorRecord:
     title: str | None = None
     """What names a distance that is not the published one: "motion features"."""
 
+    @property
+    def label(self) -> str:
+        """What results call it: its title, or the name of the published one."""
+        return self.title or self.name
+
     def name_metric(self, published: str, *, general: str) -> str:
         """Return what to call a number: "FVD", or "frechet distance (motion features)"."""
         return published if self.title is None else f"{general} ({self.title})"

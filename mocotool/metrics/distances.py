@@ -170,9 +170,8 @@ def _report_jedi(sides: ComparedSides, *, ground_truth: bool) -> MetricResult:
             "value": jedi_distance(*halves),
             f"num_{sides.what}_each": len(halves[0]),
         }
-    title = sides.detector.record.title or sides.detector.record.name
     return sides.report(
-        metric=f"JEDi's kernel distance ({title})",
+        metric=f"JEDi's kernel distance ({sides.detector.record.label})",
         value=jedi_distance(*sides.features),
         details=details,
         warnings=sides.find_distance_warnings(),

@@ -67,9 +67,8 @@ def _measure_acd(
             **real.details,
         }
     few = len(measured.per_video) < (protocol.num_videos or 1)
-    title = embedder.record.title or embedder.record.name
     return MetricResult(
-        metric=f"ACD ({title})",
+        metric=f"ACD ({embedder.record.label})",
         value=float(np.mean(measured.per_video)),
         std=float(np.std(measured.per_video)) if len(measured.per_video) > 1 else None,
         protocol=dataclasses.asdict(protocol) | {"crop": embedder.crop, "distance": "euclidean"},

@@ -161,9 +161,8 @@ def _report_precision_recall(sides: ComparedSides, *, ground_truth: bool) -> Met
             f"num_{sides.what}_each": len(pair[0]),
         }
 
-    title = sides.detector.record.title or sides.detector.record.name
     return sides.report(
-        metric=f"precision ({title})",
+        metric=f"precision ({sides.detector.record.label})",
         value=scores.precision,
         standard_error=_share_error(scores.precision, counts[1]),
         details=details,

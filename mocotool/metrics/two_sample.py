@@ -185,9 +185,8 @@ def _report_two_sample(sides: ComparedSides, *, ground_truth: bool) -> MetricRes
             "value": _tell_apart(*pair, protocol=protocol).value,
             f"num_{sides.what}_each": len(pair[0]),
         }
-    title = sides.detector.record.title or sides.detector.record.name
     return sides.report(
-        metric=f"{_name_classifier(protocol)} accuracy ({title})",
+        metric=f"{_name_classifier(protocol)} accuracy ({sides.detector.record.label})",
         value=accuracy.value,
         # Of a share, as if neighbourhoods were independent.
         standard_error=float(np.sqrt(accuracy.value * (1.0 - accuracy.value) / (2 * size))),
