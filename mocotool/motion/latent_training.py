@@ -1,6 +1,5 @@
 """Training on trajectories: `LatentMotionTrainer` in the loop, and what it watches for."""
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -21,10 +20,11 @@ from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import StopRequest
 
 FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real steps' energy
-NUM_RENDERED, NUM_FRAMES = 32, 5  # clips, and frames of each, that say how lively motion is
+NUM_RENDERED, NUM_FRAMES = 64, 4  # clips, and frames of each, that say how lively motion is
 RENDER_BATCH = 32
 LEAST_CHANGE = 1e-4  # of a clip that stands still, in units of [-1, 1]
 NUM_TRIES = 4
+NUM_SHIFTS = 10
 GAIN_RANGE = (0.2, 5.0)
 
 
@@ -148,6 +148,33 @@ def find_alarms(figures: dict[str, float]) -> dict[str, str]:
 
 
 @torch.no_grad()
+def remove_common_drift(motion: GuidedMotion, first: Tensor, *, seed: int = 0) -> float:
+    """Shift a model's coefficients until walks of all contents together go nowhere.
+
+    Where everybody goes is nobody's motion, and training leaves some of it: what a picture shows
+    of a step that all walks share is little.
+
+    Args:
+        motion: The model; the bias of its coefficients is changed.
+        first: Drawn first latents, [n, latent_dim].
+        seed: Of the noise.
+
+    Returns:
+        How far the mean walk still goes, of how far it went.
+    """
+    noise = motion.draw_noise(len(first), motion.num_frames, rng=derive_rng(seed, "drift"))
+    reach = motion.step_size * motion.gain * max(1, motion.num_frames - 1)
+    lengths = []
+    for _ in range(NUM_SHIFTS + 1):
+        walks = motion.to_coords(motion(first, noise)[:, [0, -1]])
+        drift = (walks[:, 1] - walks[:, 0]).mean(dim=0)  # [k]
+        lengths.append(float(drift.norm()))
+        if len(lengths) <= NUM_SHIFTS:
+            motion.coefficient_bias.sub_(drift / reach)
+    return lengths[-1] / max(lengths[0], 1e-9)
+
+
+@torch.no_grad()
 def match_liveliness(
     motion: GuidedMotion,
     generator: Generator,
@@ -156,9 +183,7 @@ def match_liveliness(
     share: float = 1.0,
     seed: int = 0,
 ) -> float:
-    """Set a model's gain so that its pictures change as much as real clips do.
-
-    Both are taken as typical clips (geometric means), because a few wild ones would decide a mean.
+    """Set a model's gain so that its pictures change as much as those of real clips.
 
     Args:
         motion: The model; its `gain` is changed.
@@ -173,7 +198,7 @@ def match_liveliness(
     rng = derive_rng(seed, "liveliness")
     window = clips.draw(NUM_RENDERED, min(NUM_FRAMES, clips.coords.shape[1]), rng=rng)
     real = _measure_changes(generator, motion.from_coords(window.coords)) / window.kept
-    wanted = share * _typical(real)
+    wanted = share * float(real.mean())
 
     # Short pieces of many walks say more than all steps of a few, at the same price.
     z = torch.randn(NUM_RENDERED, generator.z_dim, generator=rng).to(generator.device)
@@ -186,13 +211,10 @@ def match_liveliness(
     for _ in range(NUM_TRIES):
         walks = motion(first, noise)
         pieces = walks[torch.arange(NUM_RENDERED)[:, None], shown]
-        gain = motion.gain * wanted / _typical(_measure_changes(generator, pieces))
+        found = float(_measure_changes(generator, pieces).mean())
+        gain = motion.gain * wanted / max(found, LEAST_CHANGE)
         motion.gain = min(max(gain, GAIN_RANGE[0]), GAIN_RANGE[1])
     return motion.gain
-
-
-def _typical(changes: Tensor) -> float:
-    return math.exp(float(changes.clamp(min=LEAST_CHANGE).log().mean()))
 
 
 def _measure_changes(generator: Generator, walks: Tensor) -> Tensor:

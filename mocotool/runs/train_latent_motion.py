@@ -24,7 +24,11 @@ from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_clips import LatentClips, cut_basis, measure_metric
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.latent_plan import PLANNED, fit_budget, fit_pictures, time_step
-from mocotool.motion.latent_training import match_liveliness, train_latent_motion
+from mocotool.motion.latent_training import (
+    match_liveliness,
+    remove_common_drift,
+    train_latent_motion,
+)
 from mocotool.motion.preparation import find_basis
 from mocotool.motion.surrogate import (
     SurrogateFit,
@@ -45,6 +49,7 @@ from mocotool.training.stopping import catch_stop_signals
 MOTION_NAME, BEST_NAME = "motion.safetensors", "best.safetensors"
 SURROGATE_NAME = "surrogate.safetensors"
 PLAN_PICTURES = 64
+NUM_WALKS = 1024  # whose common drift is removed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +146,9 @@ def train_latent_motion_run(
 
     def save(motion: GuidedMotion, step: int, *, is_best: bool) -> None:
         lively = copy.deepcopy(motion)
+        remove_common_drift(
+            lively, lively.from_coords(trainer.pool[:NUM_WALKS]), seed=trainer.config.seed
+        )
         match_liveliness(
             lively,
             source,
