@@ -8,13 +8,12 @@ from torch.testing import assert_close
 from mocotool.errors import MismatchError
 from mocotool.motion.losses import (
     LossWeights,
+    adversarial_loss,
     contrastive_loss,
     feature_matching_loss,
     gradient_penalty,
-    image_adversarial_loss,
     mutual_information_loss,
     total_generator_loss,
-    video_adversarial_loss,
 )
 from mocotool.motion.patch_discriminator import MultiscaleDiscriminator
 
@@ -51,8 +50,8 @@ def test_mutual_information_refuses_other_shapes():
 
 
 def test_ralsgan_is_the_authors(real, fake):
-    d_loss = video_adversarial_loss(real=real, fake=fake, form="ralsgan", for_generator=False)
-    g_loss = video_adversarial_loss(real=real, fake=fake, form="ralsgan", for_generator=True)
+    d_loss = adversarial_loss(real=real, fake=fake, form="ralsgan", for_generator=False)
+    g_loss = adversarial_loss(real=real, fake=fake, form="ralsgan", for_generator=True)
 
     expected_d = 0.5 * (slow.ralsgan(real, fake, 1.0) + slow.ralsgan(fake, real, 0.0))
     expected_g = 0.5 * (slow.ralsgan(fake, real, 1.0) + slow.ralsgan(real, fake, 0.0))
@@ -63,7 +62,7 @@ def test_ralsgan_is_the_authors(real, fake):
 def test_ralsgan_lets_gradients_through_the_other_sides_mean(real, fake):
     fake = [x.requires_grad_() for x in fake]
 
-    loss = video_adversarial_loss(real=real, fake=fake, form="ralsgan", for_generator=False)
+    loss = adversarial_loss(real=real, fake=fake, form="ralsgan", for_generator=False)
     loss.backward()
 
     # of mean((r - mean f - 1)^2) + mean((f - mean r)^2), halved, per patch
@@ -74,8 +73,8 @@ def test_ralsgan_lets_gradients_through_the_other_sides_mean(real, fake):
 
 
 def test_the_log_loss_is_the_papers(real, fake):
-    d_loss = video_adversarial_loss(real=real, fake=fake, form="log", for_generator=False)
-    g_loss = video_adversarial_loss(real=[], fake=fake, form="log", for_generator=True)
+    d_loss = adversarial_loss(real=real, fake=fake, form="log", for_generator=False)
+    g_loss = adversarial_loss(real=[], fake=fake, form="log", for_generator=True)
 
     expected = slow.log_loss(real, is_real=True) + slow.log_loss(fake, is_real=False)
     assert float(d_loss) == pytest.approx(expected, rel=1e-5)
@@ -83,8 +82,8 @@ def test_the_log_loss_is_the_papers(real, fake):
 
 
 def test_the_hinge_loss_is_the_authors(real, fake):
-    d_loss = image_adversarial_loss(real=real, fake=fake, form="hinge", for_generator=False)
-    g_loss = image_adversarial_loss(real=[], fake=fake[:1], form="hinge", for_generator=True)
+    d_loss = adversarial_loss(real=real, fake=fake, form="hinge", for_generator=False)
+    g_loss = adversarial_loss(real=[], fake=fake[:1], form="hinge", for_generator=True)
 
     expected = slow.hinge(real, is_real=True) + slow.hinge(fake, is_real=False)
     assert float(d_loss) == pytest.approx(expected, rel=1e-5)
@@ -97,7 +96,7 @@ def test_the_generator_wants_higher_scores_and_the_discriminator_lower(form, rea
 
     def losses(scores):
         return [
-            float(video_adversarial_loss(real=real, fake=scores, form=form, for_generator=for_g))
+            float(adversarial_loss(real=real, fake=scores, form=form, for_generator=for_g))
             for for_g in (True, False)
         ]
 
