@@ -8,6 +8,8 @@ from mocotool.configs.option import Option, Seed, check_options
 from mocotool.configs.running import Budget, Keep, Patience
 from mocotool.errors import ConfigError
 
+LEAST_PICTURES = 64
+
 _Setting = functools.partial(Option, typed=False)
 
 
@@ -50,7 +52,7 @@ class TrainLatentMotionConfig:
         int,
         _Setting(
             "Pictures rendered before training, from which a small network learns to stand in for "
-            "the generator; 0 to compare latents alone.",
+            f"the generator, at least {LEAST_PICTURES}; 0 to compare latents alone.",
             min=0,
         ),
     ] = 32_000
@@ -92,6 +94,10 @@ class TrainLatentMotionConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if 0 < self.num_pictures < LEAST_PICTURES:
+            raise ConfigError(
+                f"num_pictures {self.num_pictures}, expected at least {LEAST_PICTURES}, or 0"
+            )
         if self.long_frames < self.num_frames:
             raise ConfigError(
                 f"walks of {self.long_frames} frames, expected at least {self.num_frames}"

@@ -29,7 +29,7 @@ from mocotool.motion.step_scores import (
     view_pictures,
     view_steps,
 )
-from mocotool.motion.surrogate import SurrogateFit
+from mocotool.motion.surrogate import Surrogate
 from mocotool.training.networks import has_finite_weights
 from mocotool.training.randomness import derive_rng, derive_seed
 from mocotool.training.run_folder import RunFolder
@@ -50,8 +50,8 @@ class LatentMotionTrainer:
         clips: The real clips, in the basis.
         metric: From `measure_metric`.
         config: Settings.
-        fit: Guesses pictures of latents, in the values that `clips` hold; `None` compares latents
-            alone.
+        surrogate: Guesses pictures of latents, in the values that `clips` hold; `None` compares
+            latents alone.
     """
 
     def __init__(
@@ -62,16 +62,15 @@ class LatentMotionTrainer:
         metric: Tensor,
         config: TrainLatentMotionConfig,
         *,
-        fit: SurrogateFit | None = None,
+        surrogate: Surrogate | None = None,
     ) -> None:
-        self.config, self.clips, self.fit = config, clips, fit
-        self.surrogate = None if fit is None else fit.surrogate
+        self.config, self.clips, self.surrogate = config, clips, surrogate
         # In both views real steps have unit energy.
         steps = clips.seen.coords.diff(dim=1)
         shown = steps @ metric
         self.metric = metric / shown.square().mean().sqrt()
         self.picture_scale = 1.0
-        if fit is not None:
+        if surrogate is not None:
             assert clips.seen.pictures is not None
             changes = clips.seen.pictures.diff(dim=1)
             self.picture_scale = float(changes.square().mean().sqrt().clamp(min=1e-6))
@@ -187,18 +186,16 @@ class LatentMotionTrainer:
         if pictures is None or self.surrogate is None:
             return view_steps(steps), steps
         changes = pictures.diff(dim=1) / self.picture_scale
+        seen = zip(self._see_pictures(pictures), self.view_spreads, strict=True)
         # A score is of degree one in what it looks at, so a factor on a view is its weight.
         views = [
             *view_steps(changes),
-            *(
-                view / spread
-                for view, spread in zip(self._see_colours(pictures), self.view_spreads, strict=True)
-            ),
+            *(view / spread for view, spread in seen),
             *(self.config.latent_weight * view for view in view_steps(steps)),
         ]
         return views, changes
 
-    def _see_colours(self, pictures: Tensor) -> list[Tensor]:
+    def _see_pictures(self, pictures: Tensor) -> list[Tensor]:
         assert self.surrogate is not None
         shape, num_values = self.surrogate.picture_shape, pictures.shape[-1]
         scale = self.picture_scale * self.surrogate.scale * (num_values / math.prod(shape)) ** 0.5
@@ -212,7 +209,7 @@ class LatentMotionTrainer:
         assert pictures is not None
         return [
             float(view.var(dim=0).sum().sqrt().clamp(min=1e-3))
-            for view in self._see_colours(pictures)
+            for view in self._see_pictures(pictures)
         ]
 
     @torch.no_grad()

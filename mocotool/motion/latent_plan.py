@@ -11,7 +11,7 @@ import torch
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
 from mocotool.generators.base import Generator
 from mocotool.motion.latent_game import LONG_EVERY, LatentMotionTrainer
-from mocotool.training.budget import Deadline, choose_within, spread_saves
+from mocotool.training.budget import Deadline, count_steps, spread_saves
 from mocotool.training.randomness import derive_rng
 
 PICTURE_SHARE = 0.3  # of the time, at most, for rendering what the surrogate learns from
@@ -33,32 +33,47 @@ def time_step(trainer: LatentMotionTrainer) -> float:
 
 
 def fit_budget(
-    trainer: LatentMotionTrainer, deadline: Deadline, *, asked: Collection[str]
+    trainer: LatentMotionTrainer,
+    generator: Generator,
+    deadline: Deadline,
+    *,
+    num_frames: int,
+    asked: Collection[str],
 ) -> TrainLatentMotionConfig:
-    """Return settings with as many steps as fit into the time left, where nobody says how many.
+    """Return settings with as many pictures and steps as fit, where nobody says how many.
 
     Args:
-        trainer: The run to be; stays as it is.
+        trainer: One of the run's sizes, for timing; stays as it is.
+        generator: What will render pictures for the surrogate, and the clips.
         deadline: Says how much time is left.
+        num_frames: Frames of all clips.
         asked: Names of settings to leave alone.
     """
-    config = trainer.config
-    _, steps = choose_within([trainer], deadline, wanted=lambda _: 1, measure=time_step)
-    steps = config.num_steps if "num_steps" in asked else steps
-    planned: dict[str, Any] = {"num_steps": steps, "save_every": spread_saves(steps)}
-    return dataclasses.replace(
-        config, **{name: value for name, value in planned.items() if name not in asked}
-    )
+    config, planned = trainer.config, dict[str, int]()
+    before_s = 0.0  # for what is rendered before the first step
+    if config.num_pictures:
+        picture_s = _time_picture(generator)
+        affordable = int(PICTURE_SHARE * deadline.left / (LEARNING_FACTOR * picture_s))
+        num_pictures = config.num_pictures
+        if "num_pictures" not in asked:
+            num_pictures = min(num_pictures, max(affordable, FEWEST_PICTURES))
+        planned["num_pictures"] = num_pictures
+        before_s = picture_s * (LEARNING_FACTOR * num_pictures + num_frames)
+
+    steps = config.num_steps
+    if "num_steps" not in asked:
+        steps = count_steps(time_step(trainer), deadline.left - before_s)
+    planned |= {"num_steps": steps, "save_every": spread_saves(steps)}
+    changes: dict[str, Any] = {k: value for k, value in planned.items() if k not in asked}
+    return dataclasses.replace(config, **changes)
 
 
 @torch.no_grad()
-def fit_pictures(generator: Generator, deadline: Deadline, *, wanted: int) -> int:
-    """Return how many pictures to render for the surrogate within its share of the time left."""
+def _time_picture(generator: Generator) -> float:
+    """Return the seconds that a picture takes to render, among a few."""
     z = torch.randn(TIMED_PICTURES, generator.z_dim, generator=derive_rng(0, "timed pictures"))
     latents = generator.mapping(z.to(generator.device))
     generator.synthesis(latents)  # the first time warms up
     started = time.monotonic()
     float(generator.synthesis(latents).sum())  # waits for the device
-    seconds = LEARNING_FACTOR * (time.monotonic() - started) / TIMED_PICTURES
-    affordable = int(PICTURE_SHARE * deadline.left / seconds)
-    return min(wanted, max(affordable, FEWEST_PICTURES))
+    return max((time.monotonic() - started) / TIMED_PICTURES, 1e-6)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.boundary import foreign_data
-from mocotool.errors import DivergedError
+from mocotool.errors import DivergedError, FileFormatError
 from mocotool.files import open_target
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import check_tensors
@@ -147,10 +147,10 @@ def fit_surrogate(
     surrogate.scale.copy_(surrogate.reduce(img[0]).std().clamp(min=1e-6))
 
     values = [surrogate.reduce(pictures) for pictures in img]
-    num_seen = max(1, round(len(first) * (1 - HELD_OUT_SHARE)))
+    num_seen = round(len(first) * (1 - HELD_OUT_SHARE))
     seen = [x[:num_seen] for x in (first, second, *values)]
     _teach(surrogate, *seen, rng=derive_rng(seed, "batches"))
-    held = [x[num_seen - 1 :] for x in (first, second, *values)]
+    held = [x[num_seen:] for x in (first, second, *values)]
     return SurrogateFit(surrogate.requires_grad_(False).eval(), _agreement(surrogate, *held))
 
 
@@ -273,35 +273,46 @@ def picture_clips(
     return values[:, :1] + (values - values[:, :1]) / kept
 
 
-def save_surrogate(fit: SurrogateFit, path: Path) -> None:
-    """Write a surrogate into one file, for the run that made it."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class PicturedClips:
+    """What clips look like, in the values that a surrogate guesses."""
+
+    surrogate: Surrogate
+    pictures: Tensor
+    """[n, t, num_values]."""
+
+
+def save_pictured(pictured: PicturedClips, path: Path) -> None:
+    """Write a surrogate and the clips' pictures into one file, for the run that made them."""
     record = {
         "schema": "moco.surrogate/1",
-        "picture_shape": list(fit.surrogate.picture_shape),
-        "agreement": fit.agreement,
+        "picture_shape": list(pictured.surrogate.picture_shape),
     }
+    tensors = pictured.surrogate.state_dict() | {"pictures": pictured.pictures}
     with open_target(path) as file:
-        write_safetensors(fit.surrogate.state_dict(), file, record=record)
+        write_safetensors(tensors, file, record=record)
 
 
-def load_surrogate(path: Path, *, generator: Generator) -> SurrogateFit:
-    """Read what `save_surrogate` wrote.
+def load_pictured(path: Path, *, trajectory: Trajectory) -> PicturedClips:
+    """Read what `save_pictured` wrote for the clips of a trajectory.
 
     Raises:
-        FileFormatError: The file is damaged, something else, or of a generator with other latents.
+        FileFormatError: The file is damaged, something else, or of other clips.
     """
     hint = f"remove it, and it is made again: rm {path}"
     with foreign_data(path, what="the surrogate of a generator", hint=hint):
         tensors, metadata = read_safetensors(path)
-        record = read_record(metadata)
-        channels, height, width = (int(size) for size in record["picture_shape"])
+        channels, height, width = (int(size) for size in read_record(metadata)["picture_shape"])
+        pictures = tensors.pop("pictures")
+        if pictures.shape[:2] != trajectory.latents.shape[:2]:
+            raise FileFormatError("holds pictures of other clips", hint=hint)
         with shapes_only():
             surrogate = Surrogate(
-                latent_dim=generator.latent_dim,
+                latent_dim=trajectory.latents.shape[-1],
                 picture_shape=(channels, height, width),
-                num_values=tensors["picture_axes"].shape[1],
+                num_values=pictures.shape[-1],
             )
         check_tensors(expected=surrogate.state_dict(), found=tensors)
-        check_finite(tensors)
+        check_finite(tensors | {"pictures": pictures})
         surrogate.load_state_dict(tensors, assign=True)
-        return SurrogateFit(surrogate.eval().requires_grad_(False), float(record["agreement"]))
+        return PicturedClips(surrogate.eval().requires_grad_(False), pictures)

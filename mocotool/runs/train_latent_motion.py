@@ -3,14 +3,17 @@
 import contextlib
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from mocotool.basis import PCABasis
 from mocotool.configs.option import list_changed
-from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
+from mocotool.configs.train_latent_motion import LEAST_PICTURES, TrainLatentMotionConfig
 from mocotool.devices import describe_device, resolve_device, resolve_training_precision
 from mocotool.files import sha256_file
 from mocotool.generators.base import Generator
@@ -23,7 +26,7 @@ from mocotool.motion.checkpoint import save_motion
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.latent_clips import LatentClips, cut_basis, measure_metric
 from mocotool.motion.latent_game import LatentMotionTrainer
-from mocotool.motion.latent_plan import PLANNED, fit_budget, fit_pictures, time_step
+from mocotool.motion.latent_plan import PLANNED, fit_budget, time_step
 from mocotool.motion.latent_training import (
     match_liveliness,
     remove_common_drift,
@@ -31,11 +34,11 @@ from mocotool.motion.latent_training import (
 )
 from mocotool.motion.preparation import find_basis
 from mocotool.motion.surrogate import (
-    SurrogateFit,
+    PicturedClips,
     fit_surrogate,
-    load_surrogate,
+    load_pictured,
     picture_clips,
-    save_surrogate,
+    save_pictured,
 )
 from mocotool.provenance import portable_path
 from mocotool.runs.beginning import take_planned
@@ -48,7 +51,6 @@ from mocotool.training.stopping import catch_stop_signals
 
 MOTION_NAME, BEST_NAME = "motion.safetensors", "best.safetensors"
 SURROGATE_NAME = "surrogate.safetensors"
-PLAN_PICTURES = 64
 NUM_WALKS = 1024  # whose common drift is removed
 
 
@@ -117,7 +119,7 @@ def train_latent_motion_run(
     latents = Path(latents)
     run = RunFolder(Path(out))
     run.check_place(resume=resume)
-    source, trainer = _prepare(
+    prepared = _prepare(
         latents,
         generator,
         config=config,
@@ -128,11 +130,12 @@ def train_latent_motion_run(
         deadline=deadline,
         asked=asked,
         begun=read_config(run.path)["config"] if resume else None,
-        folder=run.path,
     )
+    source, config = prepared.generator, prepared.config
 
+    # The folder is taken before anything that costs minutes, so that a second run is told at once.
     run.open(
-        trainer.config,
+        config,
         resume=resume,
         inputs={
             "latents": {"path": portable_path(latents), "sha256": sha256_file(latents)},
@@ -140,39 +143,16 @@ def train_latent_motion_run(
         },
         warn=warn,
     )
-
-    if trainer.fit is not None and run.writes:
-        save_surrogate(trainer.fit, run.path / SURROGATE_NAME)
-
-    def save(motion: GuidedMotion, step: int, *, is_best: bool) -> None:
-        lively = copy.deepcopy(motion)
-        remove_common_drift(
-            lively, lively.from_coords(trainer.pool[:NUM_WALKS]), seed=trainer.config.seed
-        )
-        match_liveliness(
-            lively,
-            source,
-            trainer.clips.seen,
-            share=trainer.config.liveliness,
-            seed=trainer.config.seed,
-        )
-        for name in (MOTION_NAME, BEST_NAME)[: 1 + is_best]:
-            save_motion(
-                lively,
-                run.path / name,
-                config=dataclasses.asdict(trainer.config),
-                notes={"steps": step, "trained_by": run.command, "recipe": "latents"},
-            )
-
     with contextlib.closing(run):
+        trainer = prepared.make_trainer(_find_pictured(prepared, run, resume=resume, heard=heard))
         if resume:
             trainer.resume(run, warn=warn)
         with catch_stop_signals(stop) as request:
             train_latent_motion(
                 trainer,
                 run,
-                save_motion=save,
-                on_step=heard.follow("steps", trainer.config.num_steps, begun=trainer.step_idx),
+                save_motion=functools.partial(_save_lively, trainer, source, run),
+                on_step=heard.follow("steps", config.num_steps, begun=trainer.step_idx),
                 warn=warn,
                 stop=request,
                 judge=_load_judge(trainer, source),
@@ -208,20 +188,20 @@ def plan_latent_motion_run(
     Raises:
         MocoError: As `train_latent_motion_run`.
     """
-    # A stand-in that has seen little takes as long to ask as one that has seen much.
-    config = config or TrainLatentMotionConfig()
-    tried = dataclasses.replace(config, num_pictures=min(config.num_pictures, PLAN_PICTURES))
-    _, trainer = _prepare(
+    prepared = _prepare(
         Path(latents),
         generator,
-        config=tried,
+        config=config,
         pca=pca,
         device=device,
         precision=precision,
         heard=Listeners(progress=progress, note=note, warn=warn),
-        deadline=Deadline(config.budget),
-        asked=list_changed(config) if asked is None else asked,
+        deadline=Deadline(None if config is None else config.budget),
+        asked=asked,
     )
+
+    # One that has learnt nothing takes as long over a step.
+    trainer = prepared.make_quick_trainer()
     seconds = time_step(trainer)
     clips, num_steps = trainer.clips, trainer.config.num_steps
     return {
@@ -230,12 +210,53 @@ def plan_latent_motion_run(
         "frames_per_clip": clips.seen.coords.shape[1],
         "parameters": count_parameters(trainer.motion),
         "components": trainer.config.num_components,
-        "pictures": config.num_pictures,
+        "pictures": trainer.config.num_pictures,
         "clips_per_step": trainer.config.batch_size,
         "steps": num_steps,
         "estimated_seconds_per_step": seconds,
         "estimated_hours": seconds * num_steps / 3600,
     }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """What a run needs before anything is rendered."""
+
+    trajectory: Trajectory
+    generator: Generator
+    basis: PCABasis
+    """The directions in use."""
+    config: TrainLatentMotionConfig
+
+    def make_trainer(self, pictured: PicturedClips | None) -> LatentMotionTrainer:
+        """Return a trainer on the latents, and on what they look like where that is known."""
+        config = self.config
+        return LatentMotionTrainer(
+            self.generator,
+            self.basis,
+            self.split(None if pictured is None else pictured.pictures),
+            measure_metric(self.generator, self.basis, seed=config.seed),
+            config,
+            surrogate=None if pictured is None else pictured.surrogate,
+        )
+
+    def make_quick_trainer(self) -> LatentMotionTrainer:
+        """Return one whose surrogate has seen little and whose pictures are guesses: for timing."""
+        if not self.config.num_pictures:
+            return self.make_trainer(None)
+        fit = fit_surrogate(self.generator, num_pictures=LEAST_PICTURES, seed=self.config.seed)
+        guesses = fit.surrogate(torch.from_numpy(self.trajectory.latents))
+        return self.make_trainer(PicturedClips(fit.surrogate, guesses))
+
+    def split(self, pictures: Tensor | None = None) -> LatentClips:
+        """Part the clips into seen and held out."""
+        return LatentClips.split(
+            self.trajectory,
+            self.basis,
+            share=self.config.held_out,
+            seed=self.config.seed,
+            pictures=pictures,
+        )
 
 
 def _prepare(
@@ -250,12 +271,10 @@ def _prepare(
     deadline: Deadline,
     asked: Collection[str] | None,
     begun: Mapping[str, Any] | None = None,
-    folder: Path | None = None,
-) -> tuple[Generator, LatentMotionTrainer]:
-    """Read the latents, and build the trainer with settings that fit the files and the time.
+) -> _Prepared:
+    """Read the files, and choose settings that fit them and the time.
 
-    `begun` holds the settings of the run to go on with, whose planned ones stay, and `folder` is
-    where its surrogate of the generator may lie.
+    `begun` holds the settings of the run to go on with, whose planned ones stay.
     """
     trajectory = read_latents(latents)
     source = _find_generator(
@@ -264,18 +283,37 @@ def _prepare(
     misfit = check_latents_fit(trajectory, source, name=str(latents))
     if misfit is not None:
         heard.warn(misfit)
+
+    # The widest directions of a basis
     config = config or TrainLatentMotionConfig()
     asked = list_changed(config) if asked is None else asked
-    if config.budget is not None and begun is not None:
-        config = dataclasses.replace(config, **take_planned(begun, PLANNED, asked=asked))
-    elif config.budget is not None and "num_pictures" not in asked:
-        num_pictures = fit_pictures(source, deadline, wanted=config.num_pictures)
-        config = dataclasses.replace(config, num_pictures=num_pictures)
-    trainer = _make_trainer(trajectory, source, config, pca=pca, heard=heard, folder=folder)
-    if config.budget is not None and begun is None:
-        trainer.config = fit_budget(trainer, deadline, asked=asked)
-        heard.note(f"{config.budget / 60:.3g} minutes: {trainer.config.num_steps} steps")
-    return source, trainer
+    whole = find_basis(
+        source,
+        None if pca is None else Path(pca),
+        note=heard.note,
+        progress=heard.count("latents"),
+    )
+    basis = cut_basis(whole, config.num_components)
+    config = dataclasses.replace(config, num_components=basis.num_components)
+    prepared = _Prepared(trajectory=trajectory, generator=source, basis=basis, config=config)
+    prepared.split()  # clips that cannot be learnt from are refused here
+
+    # What a time budget leaves to be chosen
+    if config.budget is None:
+        return prepared
+    if begun is not None:
+        changes = take_planned(begun, PLANNED, asked=asked)
+        return dataclasses.replace(prepared, config=dataclasses.replace(config, **changes))
+    config = fit_budget(
+        prepared.make_quick_trainer(),
+        source,
+        deadline,
+        num_frames=trajectory.num_videos * trajectory.num_frames,
+        asked=asked,
+    )
+    assert config.budget is not None
+    heard.note(f"{config.budget / 60:.3g} minutes: {config.num_steps} steps")
+    return dataclasses.replace(prepared, config=config)
 
 
 def _find_generator(
@@ -315,58 +353,53 @@ def _load_judge(trainer: LatentMotionTrainer, generator: Generator) -> HeldOutMo
     )
 
 
-def _make_trainer(
-    trajectory: Trajectory,
-    generator: Generator,
-    config: TrainLatentMotionConfig,
-    *,
-    pca: Path | str | None,
-    heard: Listeners,
-    folder: Path | None,
-) -> LatentMotionTrainer:
-    """Return a trainer on latents in the widest directions of a basis."""
-    whole = find_basis(
-        generator,
-        None if pca is None else Path(pca),
-        note=heard.note,
-        progress=heard.count("latents"),
-    )
-    basis = cut_basis(whole, config.num_components)
-    config = dataclasses.replace(config, num_components=basis.num_components)
-    # Clips that do not fit are refused before anything is rendered for them.
-    clips = LatentClips.split(trajectory, basis, share=config.held_out, seed=config.seed)
-
-    fit = None
-    if config.num_pictures:
-        fit = _find_surrogate(generator, config, folder, heard=heard)
-        if folder is None:  # nothing will be learnt, and guesses take as long to look at
-            pictures = fit.surrogate(torch.from_numpy(trajectory.latents))
-        else:
-            pictures = picture_clips(
-                generator, fit.surrogate, trajectory, progress=heard.count("frames")
-            )
-        clips = LatentClips.split(
-            trajectory, basis, share=config.held_out, seed=config.seed, pictures=pictures
-        )
-    metric = measure_metric(generator, basis, seed=config.seed)
-    return LatentMotionTrainer(generator, basis, clips, metric, config, fit=fit)
-
-
-def _find_surrogate(
-    generator: Generator,
-    config: TrainLatentMotionConfig,
-    folder: Path | None,
-    *,
-    heard: Listeners,
-) -> SurrogateFit:
-    """Return the surrogate of the generator that the run began with, or a new one."""
-    if folder is not None and (folder / SURROGATE_NAME).exists():
-        return load_surrogate(folder / SURROGATE_NAME, generator=generator)
+def _find_pictured(
+    prepared: _Prepared, run: RunFolder, *, resume: bool, heard: Listeners
+) -> PicturedClips | None:
+    """Return what the clips look like and what guesses it: that of the run, or made for it."""
+    config, path = prepared.config, run.path / SURROGATE_NAME
+    if not config.num_pictures:
+        return None
+    if resume and path.exists():
+        return load_pictured(path, trajectory=prepared.trajectory)
     fit = fit_surrogate(
-        generator,
+        prepared.generator,
         num_pictures=config.num_pictures,
         seed=config.seed,
         progress=heard.count("pictures"),
     )
     heard.note(f"a stand-in for the generator guesses {fit.agreement:.0%} of how pictures differ")
-    return fit
+    pictures = picture_clips(
+        prepared.generator,
+        fit.surrogate,
+        prepared.trajectory,
+        progress=heard.count("frames"),
+    )
+    pictured = PicturedClips(fit.surrogate, pictures)
+    if run.writes:
+        save_pictured(pictured, path)
+    return pictured
+
+
+def _save_lively(
+    trainer: LatentMotionTrainer,
+    generator: Generator,
+    run: RunFolder,
+    motion: GuidedMotion,
+    step: int,
+    *,
+    is_best: bool,
+) -> None:
+    """Write a model without what all walks share, as lively as the clips."""
+    config, lively = trainer.config, copy.deepcopy(motion)
+    remove_common_drift(lively, lively.from_coords(trainer.pool[:NUM_WALKS]), seed=config.seed)
+    match_liveliness(
+        lively, generator, trainer.clips.seen, share=config.liveliness, seed=config.seed
+    )
+    for name in (MOTION_NAME, BEST_NAME)[: 1 + is_best]:
+        save_motion(
+            lively,
+            run.path / name,
+            config=dataclasses.asdict(config),
+            notes={"steps": step, "trained_by": run.command, "recipe": "latents"},
+        )

@@ -74,11 +74,16 @@ def choose_within(
     chosen: tuple[C, int] | None = None
     for choice in choices:
         seconds = measure(choice)
-        chosen = choice, max(1, int(SHARE * deadline.left / max(seconds, 1e-6)))
+        chosen = choice, count_steps(seconds, deadline.left)
         if chosen[1] >= wanted(choice):
             break
     assert chosen is not None
     return chosen
+
+
+def count_steps(seconds: float, left: float) -> int:
+    """Return how many steps of some seconds fit into those left, saves and figures beside them."""
+    return max(1, int(SHARE * left / max(seconds, 1e-6)))
 
 
 def spread_saves(num_steps: int) -> int:

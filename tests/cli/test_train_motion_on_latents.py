@@ -1,12 +1,15 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+import torch
 from same_runs import assert_same_run
 
 import mocotool as moco
 from mocotool.latents import LatentsMeta, Trajectory, write_latents
 from mocotool.trajectory import draw_latents
+from mocotool.weights.safetensors_file import read_safetensors
 
 QUICK = ("--num-steps", 2, "--batch-size", 4, "--num-frames", 6, "--hidden-dim", 8)
 QUICK += ("--set", "num_pictures=64")
@@ -130,3 +133,54 @@ def test_a_dry_run_plans_within_its_time(run_moco, latents_path, tmp_path, monke
     assert plan["steps"] * plan["estimated_seconds_per_step"] < 5
     assert not (tmp_path / "run").exists()
     assert f"0.333 minutes: {plan['steps']} steps" in result.stderr
+
+
+def test_a_run_that_is_refused_renders_nothing_before(
+    run_moco, latents_path, tmp_path, monkeypatch
+):
+    words = ("train-motion", "--latents", latents_path, "-o", tmp_path / "run", *QUICK)
+    assert run_moco(*words).exit_code == 0
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / latents_path.name
+    trajectory = moco.read_latents(latents_path)
+    moco.write_latents(dataclasses.replace(trajectory, latents=2 * trajectory.latents), other)
+
+    def render(*_, **__):
+        raise AssertionError("rendered")
+
+    monkeypatch.setattr("mocotool.runs.train_latent_motion.fit_surrogate", render)
+    monkeypatch.setattr("mocotool.runs.train_latent_motion.picture_clips", render)
+    again = run_moco(*words, "--resume")
+    exchanged = run_moco(
+        "train-motion", "--latents", other, "-o", tmp_path / "run", *QUICK, "--resume"
+    )
+
+    assert again.exit_code == 0, again.stderr  # what the run knows of pictures is kept
+    assert exchanged.exit_code == 4
+    assert "latents" in exchanged.stderr
+
+
+def test_a_surrogate_left_in_the_folder_is_not_taken_for_a_new_run(
+    run_moco, latents_path, tmp_path
+):
+    words = ("train-motion", "--latents", latents_path, *QUICK)
+    run, fresh = tmp_path / "run", tmp_path / "fresh"
+    run.mkdir()
+    (run / "surrogate.safetensors").write_bytes(b"of something else")
+
+    left, right = run_moco(*words, "-o", run), run_moco(*words, "-o", fresh)
+
+    assert left.exit_code == right.exit_code == 0, left.stderr
+    taken, made = (read_safetensors(x / "surrogate.safetensors")[0] for x in (run, fresh))
+    assert all(torch.equal(taken[name], made[name]) for name in made)
+
+
+def test_too_few_pictures_are_refused(run_moco, latents_path, tmp_path):
+    result = run_moco(
+        *("train-motion", "--latents", latents_path, "-o", tmp_path / "run"),
+        *("--set", "num_pictures=3"),
+    )
+
+    assert result.exit_code == 2
+    assert "num_pictures 3, expected at least 64, or 0" in result.stderr
+    assert not (tmp_path / "run").exists()

@@ -8,10 +8,11 @@ from torch.testing import assert_close
 from mocotool.errors import DivergedError, FileFormatError
 from mocotool.latents import LatentsMeta, Trajectory
 from mocotool.motion.surrogate import (
+    PicturedClips,
     fit_surrogate,
-    load_surrogate,
+    load_pictured,
     picture_clips,
-    save_surrogate,
+    save_pictured,
 )
 
 
@@ -73,26 +74,42 @@ def test_clips_move_as_much_as_they_say_they_did(toy_generator, fit):
     assert_close(factors, torch.tensor([1.0, 2.0, 2.0]))
 
 
-def test_it_survives_a_file(toy_generator, fit, tmp_path):
-    save_surrogate(fit, tmp_path / "s.safetensors")
+@pytest.fixture
+def saved(toy_generator, fit, tmp_path):
+    """Return clips, what they look like, and the file that says so."""
+    trajectory = _trajectory(toy_generator)
+    pictures = picture_clips(toy_generator, fit.surrogate, trajectory)
+    pictured, path = PicturedClips(fit.surrogate, pictures), tmp_path / "s.safetensors"
+    save_pictured(pictured, path)
+    return trajectory, pictured, path
+
+
+def test_it_survives_a_file_with_what_the_clips_look_like(toy_generator, saved):
+    trajectory, pictured, path = saved
     latent = torch.randn(4, toy_generator.latent_dim)
 
-    loaded = load_surrogate(tmp_path / "s.safetensors", generator=toy_generator)
+    loaded = load_pictured(path, trajectory=trajectory)
 
-    assert loaded.agreement == pytest.approx(fit.agreement)
-    assert torch.equal(loaded.surrogate(latent), fit.surrogate(latent))
+    assert torch.equal(loaded.surrogate(latent), pictured.surrogate(latent))
+    assert torch.equal(loaded.pictures, pictured.pictures)
 
 
-def test_a_damaged_file_is_named_with_what_to_do(toy_generator, fit, tmp_path):
-    path = tmp_path / "s.safetensors"
-    save_surrogate(fit, path)
+def test_a_damaged_file_is_named_with_what_to_do(saved):
+    trajectory, _, path = saved
     path.write_bytes(path.read_bytes()[:-100])
 
     with pytest.raises(FileFormatError, match=r"s\.safetensors") as error:
-        load_surrogate(path, generator=toy_generator)
+        load_pictured(path, trajectory=trajectory)
 
     assert error.value.hint is not None
     assert "rm" in error.value.hint
+
+
+def test_pictures_of_other_clips_are_refused(toy_generator, saved):
+    _, _, path = saved
+
+    with pytest.raises(FileFormatError, match="other clips"):
+        load_pictured(path, trajectory=_trajectory(toy_generator, n=4))
 
 
 def test_a_generator_of_nan_is_refused(toy_generator):
