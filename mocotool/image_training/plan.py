@@ -35,21 +35,32 @@ SMALLER: tuple[dict[str, int], ...] = (
 
 
 def plan_training(trainer: ImageTrainer) -> dict[str, Any]:
-    """Return sizes, and the time and memory that two steps on noise suggest.
+    """Return sizes, and the time and memory that a few steps on noise suggest.
 
-    The trainer has been used up afterwards.
+    A processor takes as long for each image of a step as for any other, so a few of them are timed
+    there; other devices take whole steps. The trainer has been used up afterwards.
     """
-    config = trainer.config
-    num_rows = trainer.rows.stop - trainer.rows.start
-    rng = torch.Generator().manual_seed(config.seed)
-    shape = (num_rows, 3, config.resolution, config.resolution)
-    noise_u8 = torch.randint(0, 256, shape, dtype=torch.uint8, generator=rng)
-    trainer.step(noise_u8)  # step 0 has the gradient penalty and warms up
-    plain_s = _time_step(trainer, noise_u8)
-    trainer.config = dataclasses.replace(config, r1_interval=1)
-    penalty_s = max(0.0, _time_step(trainer, noise_u8) - plain_s)
-    trainer.config = config
+    config, world_size = trainer.config, trainer.processes.world_size
+    few = FEW_IMAGES * world_size
+    is_large = trainer.device.type == "cpu" and config.batch_size > few
+    timed = dataclasses.replace(config, batch_size=few if is_large else config.batch_size)
+    trainer.head_start = 0  # most steps are of both networks
+
+    # Time; step 0 has the gradient penalty and warms up
+    _take_step(trainer, timed)
+    memory_mb = peak_memory_mb(trainer.device)
+    plain_s = _take_step(trainer, timed)
+    penalised = dataclasses.replace(timed, r1_interval=1)
+    penalty_s = max(0.0, _take_step(trainer, penalised) - plain_s)
     step_s = plain_s + (penalty_s / config.r1_interval if config.r1_gamma != 0 else 0.0)
+    images_per_s = timed.batch_size / step_s
+
+    # Memory: what a few images more take, weights take once
+    if is_large:
+        _take_step(trainer, dataclasses.replace(penalised, batch_size=2 * few))
+        per_few_mb = peak_memory_mb(trainer.device) - memory_mb
+        memory_mb += per_few_mb * (config.batch_size / few - 1)
+    trainer.config = config
     return {
         "resolution": config.resolution,
         "channels": trainer.generator.arch["channels"],
@@ -60,10 +71,10 @@ def plan_training(trainer: ImageTrainer) -> dict[str, Any]:
         "ema_images": config.effective_ema_images,
         "device": str(trainer.device),
         "precision": str(trainer.precision).removeprefix("torch."),
-        "processes": trainer.processes.world_size,
-        "images_per_s": config.batch_size / step_s,
-        "hours": config.num_steps * step_s / 3600,
-        "memory_mb": peak_memory_mb(trainer.device),
+        "processes": world_size,
+        "images_per_s": images_per_s,
+        "hours": config.num_steps * config.batch_size / images_per_s / 3600,
+        "memory_mb": memory_mb if is_large else peak_memory_mb(trainer.device),
     }
 
 
@@ -92,7 +103,7 @@ def fit_budget(
     few = processes.world_size * FEW_IMAGES
 
     def measure(choice: TrainImageConfig) -> float:
-        small = dataclasses.replace(choice, batch_size=few, head_start=0)
+        small = dataclasses.replace(choice, batch_size=few)
         trainer = ImageTrainer(small, precision=precision, processes=processes, initial=start)
         rate = torch.tensor(plan_training(trainer)["images_per_s"], device=processes.device)
         return choice.batch_size / float(processes.average(rate))
@@ -124,7 +135,14 @@ def _list_smaller(config: TrainImageConfig, asked: Collection[str]) -> list[Trai
     return found
 
 
-def _time_step(trainer: ImageTrainer, real_u8: torch.Tensor) -> float:
+def _take_step(trainer: ImageTrainer, config: TrainImageConfig) -> float:
+    """Take a step on noise with other settings; return its seconds."""
+    trainer.config = config
+    trainer.rows = trainer.processes.rows(config.batch_size)
+    num_rows = trainer.rows.stop - trainer.rows.start
+    shape = (num_rows, 3, config.resolution, config.resolution)
+    rng = torch.Generator().manual_seed(config.seed)
+    noise_u8 = torch.randint(0, 256, shape, dtype=torch.uint8, generator=rng)
     started = time.monotonic()
-    trainer.step(real_u8)  # returns numbers, so the device has finished
+    trainer.step(noise_u8)  # returns numbers, so the device has finished
     return time.monotonic() - started

@@ -98,7 +98,7 @@ class ImageTrainer:
         # A head on normalised features hardly minds a tint that half of the real images have.
         self._colour = config.effective_augment == "adaptive"
         head_start = HEAD_START if initial is not None else 0
-        self._head_start = head_start if config.head_start is None else config.head_start
+        self.head_start = head_start if config.head_start is None else config.head_start
         self.best_kid = float("inf")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -143,7 +143,7 @@ class ImageTrainer:
         has_penalty = self.discriminator.has_penalty and self.config.r1_gamma != 0
         if has_penalty and self.step_idx % self.config.r1_interval == 0:
             found["r1"] = self._penalty_step(real)
-        if self.images_seen >= self._head_start:
+        if self.images_seen >= self.head_start:
             found |= self._generator_step()
             self._update_average()
         # The device is asked once a step, for everything.

@@ -729,6 +729,26 @@ def test_the_plan_has_sizes_steps_time_and_memory():
     assert plan["memory_mb"] > 10
 
 
+def test_a_plan_on_a_processor_steps_with_few_images(monkeypatch):
+    steps = []
+    step = ImageTrainer.step
+
+    def spy(self, real_u8):
+        values = step(self, real_u8)
+        steps.append((len(real_u8), "g_loss" in values))
+        return values
+
+    monkeypatch.setattr(ImageTrainer, "step", spy)
+    config = dataclasses.replace(CONFIG, batch_size=64, num_images=6400, head_start=640)
+
+    plan = plan_training(ImageTrainer(config))
+
+    assert sum(n for n, _ in steps) <= 24  # of the 64 of a step
+    assert all(is_of_both for _, is_of_both in steps)  # not the head start of one network
+    assert plan["steps"] == 100
+    assert plan["hours"] == pytest.approx(6400 / plan["images_per_s"] / 3600)
+
+
 def test_a_batch_that_the_processes_cannot_share_is_refused():
     with pytest.raises(ConfigError, match="--batch-size 4 cannot be split over 3"):
         ImageTrainer(CONFIG, processes=Processes(0, 3))
