@@ -28,6 +28,7 @@ OFFICIAL_FILES = {  # Official code: get_stats_pca.py; only the first two are re
     "mean": "style_mean.npy",
 }
 REQUIRED = ("components", "stdev")
+MAKE_ONE = "make one for this generator with `moco pca GENERATOR -o pca.npz`"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,3 +240,17 @@ def _parse_meta(values: dict[str, Any], name: str) -> BasisMeta:
         history=tuple(history),
         version=str(values.get("version", "unknown")),
     )
+
+
+def check_basis_fits(basis: PCABasis, latent_dim: int, *, name: str) -> None:
+    """Check that a basis is of latents as large as a generator's.
+
+    Raises:
+        MismatchError: It is not.
+    """
+    if basis.latent_dim != latent_dim:
+        raise MismatchError(
+            f"{name}: its components have {basis.latent_dim} dimensions, the generator's latents "
+            f"{latent_dim}",
+            hint=MAKE_ONE,
+        )

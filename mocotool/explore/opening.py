@@ -7,14 +7,13 @@ from pathlib import Path
 import torch
 
 from mocotool.addresses import address_of
-from mocotool.basis import PCABasis, read_basis
+from mocotool.basis import PCABasis, check_basis_fits, read_basis
 from mocotool.configs.explore import ExploreConfig
 from mocotool.configs.pca import PCAConfig
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.explore.line import Named
 from mocotool.explore.session import Explorer
 from mocotool.generators.base import Generator
-from mocotool.generators.loading import load_generator
 from mocotool.generators.recorded import find_generator
 from mocotool.motion.checkpoint import load_motion, read_motion_record
 from mocotool.motion.generator import MotionGenerator
@@ -77,17 +76,13 @@ def load_explorer(
     )
     assert motion is not None
     assert motion.origin is not None
-    target = torch.device(device)
-    if generator is None:
-        network = find_generator(
-            None,
-            motion.generator_record,
-            name=motion.origin.path,
-            device=target,
-            precision=precision,
-        )
-    else:
-        network = load_generator(generator, device=target, precision=precision)
+    network = find_generator(
+        generator,
+        motion.generator_record,
+        name=motion.origin.path,
+        device=torch.device(device),
+        precision=precision,
+    )
     try:
         warning = check_motion_fits(motion, network)
     except MismatchError:
@@ -144,10 +139,5 @@ def _find_basis(
             generator, config=PCAConfig(num_samples=num_samples), progress=progress
         )
     basis = read_basis(pca)
-    if basis.latent_dim != generator.latent_dim:
-        raise MismatchError(
-            f"{pca}: a basis of latents of {basis.latent_dim} dimensions, the generator has "
-            f"{generator.latent_dim}",
-            hint="`moco pca` makes the basis of a generator",
-        )
+    check_basis_fits(basis, generator.latent_dim, name=str(pca))
     return basis

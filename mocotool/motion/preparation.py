@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from mocotool.basis import PCABasis, read_basis
+from mocotool.basis import MAKE_ONE, PCABasis, check_basis_fits, read_basis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.errors import MismatchError
@@ -44,19 +44,14 @@ def find_basis(
             generator, config=PCAConfig(num_samples=QUICK_PCA_SAMPLES), progress=progress
         )
     basis = read_basis(pca)
-    if basis.latent_dim != generator.latent_dim:
-        raise MismatchError(
-            f"{pca}: its components have {basis.latent_dim} dimensions, the generator's latents "
-            f"{generator.latent_dim}",
-            hint="make one for this generator with `moco pca GENERATOR -o pca.npz`",
-        )
+    check_basis_fits(basis, generator.latent_dim, name=str(pca))
     made_with = basis.meta.generator
     origin = generator.origin.file if generator.origin else None
     if made_with is not None and origin is not None and made_with.sha256 != origin.sha256:
         raise MismatchError(
             f"{pca}: was made with {made_with.path} ({made_with.sha256[:12]}), "
             f"not with {origin.path} ({origin.sha256[:12]})",
-            hint="make one for this generator with `moco pca GENERATOR -o pca.npz`",
+            hint=MAKE_ONE,
         )
     return basis
 

@@ -221,7 +221,9 @@ def test_a_fetched_generator_is_named_by_its_address(
 
 
 def test_a_basis_of_another_generator_is_a_sentence(toy_pca_path):
-    with pytest.raises(MismatchError, match="12 dimensions, the generator has"):
+    with pytest.raises(
+        MismatchError, match="its components have 12 dimensions, the generator's latents 128"
+    ):
         load_explorer(pca=toy_pca_path)
 
 
