@@ -1,6 +1,7 @@
 """Every command that computes, on a pretend accelerator: no tensor of the CPU gets among others."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -202,7 +203,11 @@ def test_train_image_goes_on_where_it_stopped(discriminator, moco, clips, tmp_pa
     assert (tmp_path / "run" / "generator.safetensors").exists()
 
 
-# FeatureExtractor
+# Metrics
+
+
+def read_value(result):
+    return json.loads(result.stdout)["value"]
 
 
 @pytest.mark.parametrize(
@@ -222,11 +227,13 @@ def test_train_image_goes_on_where_it_stopped(discriminator, moco, clips, tmp_pa
     ids=lambda args: " ".join(map(str, args)),
 )
 def test_eval(args, moco, clips):
-    moco("eval", args[0], clips, clips, *args[1:], "--json")
+    result = moco("eval", args[0], clips, clips, *args[1:], "--json")
+
+    assert math.isfinite(read_value(result))
 
 
 def test_eval_diversity(moco, walks_path):
-    moco("eval", "diversity", walks_path)
+    assert read_value(moco("eval", "diversity", walks_path, "--json")) > 0
 
 
 def test_eval_prediction(
@@ -237,20 +244,16 @@ def test_eval_prediction(
     long.mkdir()
     write_video(long / "0.mkv", [pictures] * 4, fps=6.0)
 
-    moco(
-        *(
-            "eval",
-            "prediction",
-            toy_motion_path,
-            "--videos",
-            long,
-            "--generator",
-            toy_generator_path,
-            *quick,
-        ),
-        *("--perceptual", "none", "--num-videos", 1),
+    result = moco(
+        *("eval", "prediction", toy_motion_path, "--videos", long),
+        *("--generator", toy_generator_path, *quick),
+        *("--perceptual", "none", "--num-videos", 1, "--json"),
     )
+
+    assert math.isfinite(read_value(result))
 
 
 def test_eval_of_latents_renders_there(moco, clips, walks_path):
-    moco("eval", "fid", clips, walks_path, "--detector", "pixels", "--json")
+    result = moco("eval", "fid", clips, walks_path, "--detector", "pixels", "--json")
+
+    assert read_value(result) > 0

@@ -173,7 +173,11 @@ def test_the_page_says_when_nothing_answers_any_more(toy_motion_path, toy_pca_pa
             short.shutdown()
         browser.run(MOVE.format("directions-0", 1))
 
-        browser.wait('return document.getElementById("note").textContent.includes("stopped")')
+        note = 'return document.getElementById("note").textContent'
+        browser.wait(f'{note}.includes("stopped")')
+        told = browser.run(note)
+
+    assert "stopped" in told
 
 
 def test_frames_are_shown_as_the_server_sends_them(server, tmp_path):

@@ -278,8 +278,12 @@ def test_stopping_ends_the_streams():
         wait_until(lambda: slow.num_rendered > 2)
         server.is_stopping.set()
         wait_until(lambda: slow.num_watched == 0)
-        while client.recv(10_000):  # the connection ends, too
-            pass
+        last = client.recv(10_000)
+        while last:  # what was on its way
+            last = client.recv(10_000)
+
+    assert last == b""  # the connection has ended, too
+    assert slow.num_watched == 0
 
 
 def test_what_goes_wrong_in_the_middle_is_told():
