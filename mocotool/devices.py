@@ -53,12 +53,16 @@ def resolve_device(name: str) -> torch.device:
             return torch.device("mps")
         _warn_of_unusable_gpu()
         return torch.device("cpu")
+
+    # A name that torch does not know, or knows and nothing here computes on
     try:
         device = torch.device(name)
     except RuntimeError:
         device = torch.device("meta")
     if device.type not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"--device {name}: expected auto, cpu, cuda, cuda:N or mps")
+
+    # A name of something that is not there
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UnavailableError(
             f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices",

@@ -53,6 +53,8 @@ class FrameGame:
             beta1=config.image_beta1,
             eps=config.image_eps,
         )
+
+        # What L_contr compares with: the averaged network's features of earlier frames
         self.average = copy_frozen(self.network) if config.has_contrastive else None
         names = BANKS[config.contrastive] if config.has_contrastive else ()
         self.banks = nn.ModuleDict(

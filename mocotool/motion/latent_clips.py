@@ -120,9 +120,12 @@ class LatentClips:
             )
         if len(latents) < 2:
             raise MismatchError(f"{len(latents)} clip, expected at least 2 to learn motion from")
+
+        # Coordinates in standard deviations, [n, t, k]
         mean = 0.0 if basis.mean is None else torch.from_numpy(basis.mean)
         rows = torch.from_numpy(basis.components)
         coords = ((torch.from_numpy(latents) - mean) @ rows.T) / torch.from_numpy(basis.stdev)
+
         order = torch.randperm(len(coords), generator=derive_rng(seed, "held out"))
         num_held = min(round(share * len(coords)), len(coords) - 1)
         if share > 0 and len(coords) >= SOME_CLIPS:
