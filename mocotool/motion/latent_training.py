@@ -23,6 +23,7 @@ FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real steps' energy
 NUM_RENDERED, NUM_FRAMES = 64, 4  # clips, and frames of each, that say how lively motion is
 RENDER_BATCH = 32
 LEAST_CHANGE = 1e-4  # of a clip that stands still, in units of [-1, 1]
+CALM, SEE_CONTENT = "raise --set pull", "train for longer, or on more clips"
 NUM_TRIES = 4
 NUM_SHIFTS = 10
 GAIN_RANGE = (0.2, 5.0)
@@ -139,7 +140,7 @@ def find_alarms(figures: dict[str, float]) -> dict[str, str]:
     """Return what is wrong with motion, by name, each with what to change."""
     energy = figures["walk_energy"]
     told = f"motion has {energy:.2g} times the energy of real clips; "
-    alarms = find_walk_alarms(figures)
+    alarms = find_walk_alarms(figures, calm=CALM, see_content=SEE_CONTENT)
     if energy < FROZEN_BELOW:
         alarms["frozen"] = told + "raise --num-steps"
     if energy > WILD_ABOVE:

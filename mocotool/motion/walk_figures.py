@@ -15,6 +15,8 @@ NUM_CONTENTS, NUM_MOTIONS = 32, 8
 LONG_WALK = 8  # times as many frames as clips have
 LEAST_SHARE = 0.05
 WIDE_ABOVE = 1.5  # times the spread of first latents
+CALM = "lower --step-size"
+SEE_CONTENT = "`moco train-motion --latents` has a model that sees the content at every step"
 LEAST_OWN = 0.6  # of last frames that are nearest to their own first frame
 FROZEN_BELOW, WILD_ABOVE = 0.3, 3.0  # of the real clips' liveliness
 
@@ -48,11 +50,18 @@ def measure_walks(
     return {**split_displacement(ways.cpu().numpy()), "walk_spread": float(spread.sqrt())}
 
 
-def find_walk_alarms(figures: dict[str, float]) -> dict[str, str]:
+def find_walk_alarms(
+    figures: dict[str, float],
+    *,
+    calm: str = CALM,
+    see_content: str = SEE_CONTENT,
+) -> dict[str, str]:
     """Return what is wrong with walks, by name, each with what to change.
 
     Args:
         figures: From `measure_walks`; where walks were rendered, also "own" and "liveliness".
+        calm: What makes the recipe's walks shorter.
+        see_content: What makes its motion depend on the content.
     """
     own, liveliness = figures.get("own", 1.0), figures.get("liveliness", 1.0)
     told = f"generated clips change {liveliness:.2g} times as much as real ones; "
@@ -62,8 +71,7 @@ def find_walk_alarms(figures: dict[str, float]) -> dict[str, str]:
         "content-blind": (
             figures["content"] < LEAST_SHARE,
             f"the content decides {figures['content']:.0%} of where motion goes, and "
-            f"{figures['common']:.0%} is the same for everybody; `moco train-motion --latents` has "
-            "a model that sees the content at every step",
+            f"{figures['common']:.0%} is the same for everybody; {see_content}",
         ),
         "motion seeds alike": (
             figures["motion_seed"] < LEAST_SHARE,
@@ -73,13 +81,13 @@ def find_walk_alarms(figures: dict[str, float]) -> dict[str, str]:
         "drift": (
             figures["walk_spread"] > WIDE_ABOVE,
             f"after long walks latents lie {figures['walk_spread']:.2g} times as wide as at the "
-            "start, where the generator has learnt little; sample shorter videos, or lower "
-            "--step-size",
+            "start, where the generator has learnt little; sample shorter videos, or "
+            f"{calm}",
         ),
         "identity lost": (
             own < LEAST_OWN,
             f"{own:.0%} of last frames are nearest to their own first frame, the others have "
-            "turned into somebody else; lower --step-size, train for longer, or sample with --pull",
+            f"turned into somebody else; {calm}, train for longer, or sample with --pull",
         ),
         "frozen": (liveliness < FROZEN_BELOW, told + "raise --step-size, or train for longer"),
         "wild": (liveliness > WILD_ABOVE, told + "lower --step-size or --learning-rate"),

@@ -344,6 +344,9 @@ def test_liveliness_that_latents_have_lost_is_given_back(toy_generator, basis):
         ({"walk_energy": 0.1}, "frozen"),
         ({"walk_energy": 9.0}, "wild"),
         ({"content": 0.01}, "content-blind"),
+        ({"motion_seed": 0.01}, "motion seeds alike"),
+        ({"walk_spread": 3.0}, "drift"),
+        ({"own": 0.2}, "identity lost"),
     ],
 )
 def test_each_alarm_says_what_to_change(changes, alarm):
@@ -351,6 +354,8 @@ def test_each_alarm_says_what_to_change(changes, alarm):
 
     assert list(alarms) == [alarm]
     assert ";" in alarms[alarm]
+    assert "--step-size" not in alarms[alarm]  # an option of the games
+    assert "--latents" not in alarms[alarm]  # what is done already
 
 
 def test_good_motion_raises_no_alarm():
