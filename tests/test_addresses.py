@@ -2,11 +2,11 @@
 
 import hashlib
 import io
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from local_server import serving
 
 from mocotool import downloads
 from mocotool.addresses import address_of, check_safe, parse_address
@@ -40,14 +40,9 @@ class Files(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch, tmp_path, toy_generator_path):
     monkeypatch.setenv("MOCO_CACHE", str(tmp_path / "cache"))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    server.files, server.asked = {"/g.safetensors": toy_generator_path.read_bytes()}, []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    files = {"/g.safetensors": toy_generator_path.read_bytes()}
+    with serving(Files, files=files, asked=[]) as server:
+        yield server
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import dataclasses
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from local_server import serving
 
 from mocotool import downloads
 from mocotool.errors import ConfigError, FileFormatError, UnavailableError
@@ -37,14 +37,9 @@ class OneFile(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), OneFile)
-    server.content, server.cut_after, server.knows_ranges, server.starts = CONTENT, None, True, []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    told = {"content": CONTENT, "cut_after": None, "knows_ranges": True, "starts": []}
+    with serving(OneFile, **told) as server:
+        yield server
 
 
 @pytest.fixture
