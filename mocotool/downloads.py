@@ -17,7 +17,7 @@ from typing import Any
 from mocotool import __version__
 from mocotool.addresses import address_of, check_safe, parse_address
 from mocotool.errors import ConfigError, UnavailableError
-from mocotool.files import HASH_CHUNK_BYTES, atomic_path, check_input_file, sha256_file
+from mocotool.files import HASH_CHUNK_BYTES, atomic_path, check_input_file, make_folder, sha256_file
 
 TIMEOUT_S = 30.0
 TRUSTED_NAME = "trusted.json"
@@ -243,7 +243,7 @@ def fetch(
         return path
     part = path.with_name(f"{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _download(weights, part, progress)
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
         reason = getattr(error, "reason", None) or error

@@ -101,13 +101,30 @@ def check_input_folder(path: Path) -> Path:
     return path
 
 
+def check_output_name(path: Path) -> None:
+    """Check that a name is one that a file can have.
+
+    Raises:
+        ConfigError: It holds a null byte, or characters that the file system cannot store.
+    """
+    try:
+        is_possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise ConfigError(
+            f"{str(path)!r}: not a name that a file can have", hint="choose another name"
+        )
+
+
 def check_output_path(path: Path, *, force: bool) -> Path:
     """Return `path` if a file can be written there, so that nothing is computed in vain.
 
     Raises:
-        ConfigError: Something is there already and `force` is off, it is no ordinary file, or the
-            folder it would go to is missing or cannot be written.
+        ConfigError: Something is there already and `force` is off, it is no ordinary file, no file
+            can have that name, or the folder it would go to is missing or cannot be written.
     """
+    check_output_name(path)
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder, expected the name of a file to write")
     if path.exists() and not path.is_file():  # a file put in its place would break the system
@@ -128,13 +145,31 @@ def check_output_folder(path: Path, *, force: bool) -> Path:
     """Return `path` if it is a folder to fill: one that is not there yet, or is empty.
 
     Raises:
-        ConfigError: It is a file, or holds something and `force` is off.
+        ConfigError: It is a file, or holds something and `force` is off, or no folder can have
+            that name.
     """
+    check_output_name(path)
     if path.exists() and not path.is_dir():
         raise ConfigError(f"{path}: a file, expected the name of a folder")
     if not force and path.is_dir() and any(path.iterdir()):
         raise ConfigError(f"{path}: is not empty", hint="name another folder, or add --force")
     return path
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those that it lies in, unless they are there, and return it.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    check_output_name(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"{folder}: a file is in the way, expected a folder") from None
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made: {error.strerror or error}") from None
+    return folder
 
 
 @contextlib.contextmanager
@@ -143,7 +178,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the ending of `path`, because encoders choose by it. If the block
     raises, the temporary file is removed and whatever was at `path` stays.
+
+    Raises:
+        ConfigError: The file cannot be written.
     """
+    check_output_name(path)
     prefix = f".{_cut(path.stem, MAX_STEM_BYTES)}."
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= MAX_STEM_BYTES else ""
     _drop_leftovers(path.parent, prefix, suffix)
@@ -188,6 +227,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     Raises:
         ConfigError: The folder cannot be written.
     """
+    check_output_name(folder)
     is_there = folder.is_dir()
     place = folder if is_there else folder.parent
     prefix = f".{_cut(folder.name, MAX_STEM_BYTES)}."

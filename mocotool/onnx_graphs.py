@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.errors import MismatchError, UnavailableError
-from mocotool.files import atomic_path
+from mocotool.files import atomic_path, make_folder
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import load_generator
 from mocotool.motion.checkpoint import load_motion, read_motion_record
@@ -185,7 +185,7 @@ def _write(module: nn.Module, path: Path, *, inputs: dict[str, Tensor], outputs:
             dynamic_shapes={name: {0: batch} for name in inputs},
             verbose=False,
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic_path(path) as part:
         part.write_bytes(program.model_proto.SerializeToString())
     return path

@@ -10,7 +10,9 @@ from survey import ROOT, parse
 
 import mocotool as moco
 from mocotool.bundled import FOLDER
+from mocotool.files import check_output_folder, make_folder
 from mocotool.latents import LatentsMeta
+from mocotool.video.numbered import write_numbered
 
 
 def list_parameters():
@@ -76,3 +78,43 @@ def test_a_string_that_names_nothing_is_refused_by_name(tmp_path):
         with pytest.raises(moco.FileFormatError, match="nothing"):
             read(missing)
     assert Path(missing).parent == tmp_path
+
+
+IMPOSSIBLE = {"null byte": "out/a\0b.npz", "lone surrogate": "out/\ud800.npz"}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_name_that_no_file_can_have_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    motion = moco.load_motion(FOLDER / "motion.safetensors")
+    meta = LatentsMeta(space="w")
+    walk = moco.Trajectory(latents=np.zeros((1, 2, motion.latent_dim), np.float32), meta=meta)
+    picture = np.zeros((8, 8, 3), np.uint8)
+
+    writers = (
+        lambda: moco.write_latents(walk, name),
+        lambda: moco.save_motion(motion, name),
+        lambda: moco.write_png(name, picture),
+        lambda: moco.write_video(name.replace("npz", "mkv"), [picture[None]], fps=8),
+        lambda: moco.RunFolder(name).open(moco.TrainMotionConfig(), resume=False),
+        lambda: make_folder(Path(name)),
+        lambda: check_output_folder(Path(name), force=False),
+        lambda: write_numbered(Path(name) / "%05d.png", [picture[None]]),
+    )
+
+    for write in writers:
+        with pytest.raises(moco.ConfigError, match="not a name that a file can have"):
+            write()
+    for read in (moco.read_latents, moco.load_motion, moco.read_image, moco.list_videos):
+        with pytest.raises(moco.FileFormatError):
+            read(name)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_is_not_made_in_place_of_a_file(tmp_path):
+    (tmp_path / "file").write_text("here")
+
+    for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(moco.ConfigError, match="a file is in the way"):
+            make_folder(folder)

@@ -16,7 +16,7 @@ from torch import Tensor
 from mocotool.configs.invert import InvertConfig
 from mocotool.configs.invert_clips import InvertClipsConfig
 from mocotool.errors import ConfigError, FileFormatError
-from mocotool.files import atomic_path
+from mocotool.files import atomic_path, make_folder
 from mocotool.generators.base import Generator
 from mocotool.inversion.clip_search import LatentAxes, search_clip
 from mocotool.inversion.encoder import LatentEncoder, check_encoder_fits
@@ -103,7 +103,7 @@ class ClipParts:
 
     def save(self, clip: ClipInversion) -> None:
         """Write a clip."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         settings = self.folder / SETTINGS_NAME
         if not settings.exists():
             with atomic_path(settings) as part:

@@ -13,6 +13,7 @@ from mocotool.configs.evaluate import DiversityProtocol
 from mocotool.configs.render import DEFAULT_FPS, RenderConfig
 from mocotool.configs.sample import SampleConfig
 from mocotool.errors import MismatchError
+from mocotool.files import make_folder
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.metrics.repeats import repeat_draws
@@ -200,7 +201,7 @@ def write_pictures(spread: PixelSpread, folder: Path) -> None:
         spread: Of one content.
         folder: Where to; made if it is not there. mean.png, std.png and mean.mp4 are replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     mean_u8 = spread.mean.round().clip(0, 255).astype(np.uint8)  # [t, h, w, 3]
     write_png(folder / "mean.png", mean_u8[-1])
     brightest = max(float(spread.std[-1].max()), 1e-12)

@@ -17,6 +17,7 @@ from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.devices import full_precision
 from mocotool.downloads import cache_folder
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.files import make_folder
 from mocotool.layouts import to_channels_last
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.reading import read_together
@@ -142,7 +143,7 @@ def extract_together(
         found[idx] = gather_statistics(part, processes, device)
         path = paths[idx]
         if path is not None and processes.is_first:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             record = requests[idx].detector.record
             write_statistics(found[idx], path, meta={"detector": record.name})
     return [found[idx] for idx in range(len(requests))]

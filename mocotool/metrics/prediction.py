@@ -13,6 +13,7 @@ from mocotool.configs.interpolate import InterpolateConfig
 from mocotool.configs.prediction import PredictionConfig
 from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import SampleConfig
+from mocotool.files import make_folder
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.interpolation import interpolate_trajectory
@@ -209,7 +210,7 @@ def choose_evenly(entries: Sequence[VideoEntry], num_videos: int | None) -> tupl
 
 def write_frames(frames_u8: FramesU8, folder: Path) -> None:
     """Write frames uint8 [t, h, w, 3] as folder/0001.png and so on."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for number, frame in enumerate(frames_u8, start=1):
         write_png(folder / f"{number:04d}.png", frame)
 

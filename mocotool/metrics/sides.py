@@ -11,6 +11,7 @@ from mocotool.boundary import foreign_data
 from mocotool.configs.evaluate import FEW_SAMPLES, VideoProtocol
 from mocotool.configs.render import RenderConfig
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.files import make_folder
 from mocotool.generators.loading import load_generator
 from mocotool.generators.recorded import load_recorded_generator
 from mocotool.latents import check_latents_fit, read_latents
@@ -152,7 +153,7 @@ def save_statistics(
             compared.
     """
     for role, path in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         side = MeasuredSide(result.statistics[role], result.inputs[role])
         write_side(side, path, detector=result.detector or {}, features=features[role])
 

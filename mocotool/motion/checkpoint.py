@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
-from mocotool.files import atomic_path, check_input_file, open_target, sha256_file
+from mocotool.files import atomic_path, check_input_file, make_folder, open_target, sha256_file
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.official import official_motion_names
@@ -81,7 +81,7 @@ def save_official_motion(motion: MotionGenerator, folder: Path, *, epoch: int = 
     state = {name: value.detach().cpu().clone() for name, value in motion.state_dict().items()}
     # Rows of one unit are rows whose deviation is one.
     stdev = state["stdev"] if motion.basis_rows == "stdev" else torch.ones_like(state["stdev"])
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = [
         folder / f"modelR_epoch_{epoch}.pth",
         folder / "pca_comp.npy",

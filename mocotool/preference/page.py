@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mocotool.files import atomic_path
+from mocotool.files import atomic_path, make_folder
 from mocotool.gallery import VIDEO_ENDINGS, load_template
 from mocotool.preference.study import SCHEMA, Study
 
@@ -23,7 +23,7 @@ def write_page(study: Study, folder: Path | str) -> Path:
     """
     folder = Path(folder)
     media = folder / MEDIA_FOLDER
-    media.mkdir(parents=True, exist_ok=True)
+    make_folder(media)
     addresses: dict[tuple[int, int], str] = {}
     for side, video in sorted(_list_used(study)):
         source = study.files[side][video]

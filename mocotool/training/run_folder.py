@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
-from mocotool.files import atomic_path
+from mocotool.files import atomic_path, check_output_name
 from mocotool.provenance import current_command, tool_version
 from mocotool.training.distributed import Processes
 from mocotool.training.run_files import (
@@ -151,6 +151,7 @@ class RunFolder:
             ConfigError: There is a run already and `resume` is off, or none and it is on; or the
                 place cannot hold a folder.
         """
+        check_output_name(self.path)
         try:
             if self.path.exists() and not self.path.is_dir():
                 raise ConfigError(f"{self.path}: is a file, expected the name of a folder")

@@ -16,7 +16,7 @@ import numpy as np
 
 from mocotool.arrays import FramesU8
 from mocotool.errors import FileFormatError
-from mocotool.files import HASH_CHUNK_BYTES, atomic_path
+from mocotool.files import HASH_CHUNK_BYTES, atomic_path, make_folder
 from mocotool.memory import free_memory_bytes
 from mocotool.video.archives import identify_source
 from mocotool.video.cutting import iter_squares
@@ -94,7 +94,7 @@ def decode_all(
     notes = path.with_suffix(".json")
     saved = _read_notes(notes, path, shape)
     if saved is None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with atomic_path(path) as part:
             mapped = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
             problems = _fill(mapped, entries, advance)
