@@ -27,25 +27,19 @@ def align_frames(
     size: int,
     *,
     align: AlignChoice = DEFAULT_ALIGN,
-    landmarks: Landmarks | None = None,
-    name: str = "the picture",
+    face: Points | None = None,
 ) -> FramesU8:
     """Make frames squares.
 
     Args:
-        frames_u8: uint8 [t, h, w, 3]; frames of one video, in which a face is looked for in the
-            first.
+        frames_u8: uint8 [t, h, w, 3]; frames of one video.
         size: Height and width wanted.
-        align: "center" cuts the centre square out, "none" resizes the whole, "face" sets the
-            largest face upright, as the pictures of FFHQ and CelebA-HQ are cut.
-        landmarks: What finds a face; needed for "face".
-        name: What the frames are called, for the message.
+        align: "center" cuts the centre square out, "none" resizes the whole, "face" sets a face
+            upright, as the pictures of FFHQ and CelebA-HQ are cut.
+        face: The 68 landmarks (x, y) of that face, [68, 2]; needed for "face".
 
     Returns:
         uint8 [t, 3, size, size].
-
-    Raises:
-        FileFormatError: No face was found.
     """
     if align == "center":
         return square_frames(frames_u8, size)
@@ -54,13 +48,30 @@ def align_frames(
         resized = F.interpolate(video, (size, size), mode="bicubic", antialias=True)
         whole: FramesU8 = resized.contiguous().numpy()
         return whole
-    assert landmarks is not None
-    points = landmarks(frames_u8[0])
+    assert face is not None
+    return cut_square(frames_u8, *face_square(face), size)
+
+
+def find_face(frame_u8: FramesU8, landmarks: Landmarks, *, name: str) -> Points:
+    """Return the landmarks of the largest face.
+
+    Args:
+        frame_u8: uint8 [h, w, 3].
+        landmarks: What finds a face.
+        name: What the picture is called, for the message.
+
+    Returns:
+        68 points (x, y), [68, 2].
+
+    Raises:
+        FileFormatError: No face was found.
+    """
+    points = landmarks(frame_u8)
     if points is None:
         raise FileFormatError(
             f"{name}: no face found", hint="--align center takes the centre square as it is"
         )
-    return cut_square(frames_u8, *face_square(points), size)
+    return points
 
 
 def face_square(points: Points) -> tuple[Points, Points]:

@@ -11,6 +11,7 @@ from mocotool.layouts import to_channels_first
 from mocotool.video.reading import VideoEntry, iter_frames
 
 CHUNK_FRAMES = 32
+CHUNK_BYTES = 1 << 26  # ten frames of 1080p
 
 
 def square_frames(frames_u8: FramesU8, size: int) -> FramesU8:
@@ -52,17 +53,28 @@ def read_squares(entry: VideoEntry, indices: Sequence[int], size: int) -> Frames
 def iter_squares(
     entry: VideoEntry, size: int, indices: Sequence[int] | None = None
 ) -> Iterator[FramesU8]:
-    """Yield the frames of a video (all, or `indices` in rising order) in chunks.
+    """Yield the frames of a video (all, or `indices` in rising order) as squares, in chunks.
 
     Yields:
         uint8 [t, 3, size, size], t between 1 and `CHUNK_FRAMES`.
     """
+    for chunk in iter_chunks(entry, indices):
+        yield square_frames(chunk, size)
+
+
+def iter_chunks(entry: VideoEntry, indices: Sequence[int] | None = None) -> Iterator[FramesU8]:
+    """Yield the frames of a video (all, or `indices` in rising order) in chunks of one size.
+
+    Yields:
+        uint8 [t, h, w, 3], t between 1 and `CHUNK_FRAMES`; large frames come one by one.
+    """
     chunk: list[FramesU8] = []
     for _, frame in iter_frames(entry, indices):
         # Images of one folder may differ in size.
-        if chunk and (len(chunk) == CHUNK_FRAMES or frame.shape != chunk[0].shape):
-            yield square_frames(np.stack(chunk), size)
+        most = min(CHUNK_FRAMES, CHUNK_BYTES // frame.nbytes)
+        if chunk and (len(chunk) >= most or frame.shape != chunk[0].shape):
+            yield np.stack(chunk)
             chunk = []
         chunk.append(frame)
     if chunk:
-        yield square_frames(np.stack(chunk), size)
+        yield np.stack(chunk)

@@ -91,6 +91,7 @@ def list_videos(
     entries: list[VideoEntry] = []
     unreadable: list[tuple[Path, str]] = []
     ignored: Counter[str] = Counter()
+    hint: str | None = None
     num_short = 0
 
     def refuse(path: Path, reason: str) -> None:
@@ -104,6 +105,7 @@ def list_videos(
             entry = found.open()
         except FileFormatError as error:
             refuse(path, str(error))
+            hint = hint or error.hint
         else:
             num_short += entry.num_frames < min_frames
             if entry.num_frames >= min_frames:
@@ -112,7 +114,7 @@ def list_videos(
             advance(1)
     listing = VideoListing(folder, tuple(entries), num_short, tuple(unreadable))
     if not entries:
-        raise FileFormatError(*_why_none(listing, min_frames, ignored))
+        raise FileFormatError(_why_none(listing, min_frames, ignored), hint=hint)
     if num_short and warn is not None:
         warn(f"{folder}: {_count(num_short, 'video')} shorter than {min_frames} frames skipped")
     return listing
@@ -147,7 +149,7 @@ def hold_out_clips(
     return listing, None
 
 
-def _why_none(listing: VideoListing, min_frames: int, ignored: Counter[str]) -> tuple[str]:
+def _why_none(listing: VideoListing, min_frames: int, ignored: Counter[str]) -> str:
     reasons = []
     if listing.num_short:
         reasons.append(f"{listing.num_short} shorter than {min_frames} frames")
@@ -158,7 +160,7 @@ def _why_none(listing: VideoListing, min_frames: int, ignored: Counter[str]) -> 
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(5))
         reasons.append(f"other files: {kinds}")
     found = "; ".join(reasons) or "it is empty"
-    return (f"{listing.folder}: no usable video ({found})",)
+    return f"{listing.folder}: no usable video ({found})"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """Pictures that are to be inverted: images, folders of them, or the frames of a video."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from mocotool.arrays import FramesU8
 from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file
-from mocotool.video.alignment import Landmarks, align_frames
-from mocotool.video.cutting import iter_squares
+from mocotool.video.alignment import Landmarks, align_frames, find_face
+from mocotool.video.cutting import iter_chunks
 from mocotool.video.pictures import IMAGE_MAGIC, read_image
-from mocotool.video.reading import VideoEntry, is_image_name, iter_frames, natural_key, open_video
+from mocotool.video.reading import VideoEntry, is_image_name, natural_key, open_video
 
 MIN_SIDE = 8
 MAGIC_BYTES = 12
@@ -85,25 +85,27 @@ class Stills:
         Raises:
             FileFormatError: One cannot be decoded, or no face is found in it.
         """
-        if align == "center":
-            chunks = [
-                chunk
-                for entry in self.entries
-                for chunk in iter_squares(entry, size, self._idxs_of(entry))
-            ]
-            return np.concatenate(chunks)
         return np.concatenate(
             [
-                align_frames(
-                    np.stack([frame for _, frame in iter_frames(entry, self._idxs_of(entry))]),
-                    size,
-                    align=align,
-                    landmarks=landmarks,
-                    name=str(entry.path),
-                )
+                squares
                 for entry in self.entries
+                for squares in self._iter_aligned(entry, size, align, landmarks)
             ]
         )
+
+    def _iter_aligned(
+        self, entry: VideoEntry, size: int, align: AlignChoice, landmarks: Landmarks | None
+    ) -> Iterator[FramesU8]:
+        """Yield an entry's frames as squares in chunks, so that a long video needs little memory.
+
+        A face is looked for in the first frame.
+        """
+        face = None
+        for chunk in iter_chunks(entry, self._idxs_of(entry)):
+            if face is None and align == "face":
+                assert landmarks is not None
+                face = find_face(chunk[0], landmarks, name=str(entry.path))
+            yield align_frames(chunk, size, align=align, face=face)
 
     def _idxs_of(self, entry: VideoEntry) -> tuple[int, ...] | None:
         """Which frames of an entry; `None` is all."""
@@ -169,8 +171,11 @@ def _list_entries(path: Path) -> list[VideoEntry]:
     try:
         return [open_video(path)]
     except FileFormatError as error:
+        if error.hint is not None:  # it is a video, and the hint says what to do about it
+            raise
+        reason = str(error).removeprefix(f"{path}: ").removeprefix("cannot be read as a video: ")
         raise FileFormatError(
-            f"{path}: neither an image nor a video that can be decoded",
+            f"{path}: neither an image nor a video that can be decoded ({reason})",
             hint="`moco info` says what a file is",
         ) from error
 

@@ -9,7 +9,14 @@ from skimage.transform import rotate
 
 from mocotool.errors import FileFormatError
 from mocotool.networks.dlib_faces import LandmarkFinder
-from mocotool.video.alignment import LEFT_EYE, RIGHT_EYE, align_frames, cut_square, face_square
+from mocotool.video.alignment import (
+    LEFT_EYE,
+    RIGHT_EYE,
+    align_frames,
+    cut_square,
+    face_square,
+    find_face,
+)
 
 
 def draw_landmarks(center, unit, degrees):
@@ -51,7 +58,7 @@ def test_eyes_and_mouth_come_to_one_place_however_a_face_is_turned(degrees, unit
     dot(frame, points[42], (0, 255, 0))
     dot(frame, points[[48, 54]].mean(axis=0), (0, 0, 255))
 
-    (square,) = align_frames(frame[None], 200, align="face", landmarks=lambda _: points)
+    (square,) = align_frames(frame[None], 200, align="face", face=points)
 
     # In units: half the square is 4, the centre is 0.2 below the eyes.
     for channel, place in enumerate([(-1.0, -0.2), (1.0, -0.2), (0.0, 1.8)]):
@@ -88,13 +95,7 @@ def test_none_takes_the_whole_picture_and_center_its_centre():
 
 def test_a_picture_without_a_face_is_named():
     with pytest.raises(FileFormatError, match=r"wall.png: no face found"):
-        align_frames(
-            np.zeros((1, 8, 8, 3), np.uint8),
-            8,
-            align="face",
-            landmarks=lambda _: None,
-            name="wall.png",
-        )
+        find_face(np.zeros((8, 8, 3), np.uint8), lambda _: None, name="wall.png")
 
 
 def test_dlib_finds_the_astronauts_face_and_sets_it_upright():
@@ -105,7 +106,8 @@ def test_dlib_finds_the_astronauts_face_and_sets_it_upright():
     tilted = rotate(data.astronaut(), 15, preserve_range=True).astype(np.uint8)
 
     for frame in (data.astronaut(), tilted):
-        (square,) = align_frames(frame[None], 256, align="face", landmarks=finder)
+        face = find_face(frame, finder, name="astronaut.png")
+        (square,) = align_frames(frame[None], 256, align="face", face=face)
 
         points = finder(square.transpose(1, 2, 0))
         left, right = points[LEFT_EYE].mean(axis=0), points[RIGHT_EYE].mean(axis=0)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mocotool.errors import ConfigError, FileFormatError
+from mocotool.video import cutting
 from mocotool.video.comparison import draw_comparison
 from mocotool.video.pictures import write_png
 from mocotool.video.stills import find_stills
@@ -155,3 +156,25 @@ def test_a_sheet_of_many_shows_64():
     pictures = np.zeros((100, 4, 4, 3), np.uint8)
 
     assert draw_comparison(pictures, pictures).shape == (8 * 4, 8 * 3 * 4, 3)
+
+
+@pytest.mark.parametrize("align", ["center", "none", "face"])
+def test_large_frames_are_made_squares_one_by_one(align, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (5, 24, 40, 3), np.uint8)
+    write_video(tmp_path / "clip.mkv", [frames], fps=5.0, codec="ffv1")
+    stills, looked = find_stills([tmp_path / "clip.mkv"]), []
+
+    def find(frame):
+        looked.append(frame)
+        return np.linspace(0.0, 20.0, 136).reshape(68, 2)
+
+    together = stills.read(8, align=align, landmarks=find)
+    monkeypatch.setattr(cutting, "CHUNK_BYTES", 2 * frames[0].nbytes + 1)
+    parted = stills.read(8, align=align, landmarks=find)
+
+    sizes = [len(chunk) for chunk in cutting.iter_chunks(stills.entries[0])]
+    assert sizes == [2, 2, 1]
+    np.testing.assert_array_equal(together, parted)
+    assert together.shape == (5, 3, 8, 8)
+    assert [(frame == frames[0]).all() for frame in looked] == [True] * 2 * (align == "face")

@@ -18,6 +18,7 @@ from mocotool.video.listing import list_videos
 from mocotool.video.loading import load_clips
 from mocotool.video.pictures import encode_png, read_image
 from mocotool.video.reading import iter_frames, open_video, read_frames
+from mocotool.video.stills import find_stills
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,15 @@ def test_a_tiny_file_of_enormous_pictures_is_refused_at_once(tmp_path):
     assert time.process_time() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
     assert found.value.hint == f"if that is meant, set {VARIABLE}=256"
+
+
+def test_whatever_takes_videos_names_the_limit_and_what_raises_it(tmp_path):
+    write_bomb(tmp_path / "bomb.gif")
+
+    for take in (find_stills, list_videos):
+        with pytest.raises(FileFormatError, match="16000x16000 pixels, .* 64 million") as found:
+            take([tmp_path / "bomb.gif"] if take is find_stills else tmp_path)
+        assert found.value.hint == f"if that is meant, set {VARIABLE}=256"
 
 
 def test_an_image_of_enormous_size_is_refused(tmp_path):
