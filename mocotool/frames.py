@@ -69,6 +69,7 @@ def render_video(
     *,
     config: RenderConfig | None = None,
     frame_idxs: npt.NDArray[np.int64] | None = None,
+    noise_idx: int | None = None,
     keep_alpha: bool = False,
 ) -> Iterator[FramesU8]:
     """Render one video of a trajectory.
@@ -79,6 +80,7 @@ def render_video(
         video_idx: Which of the videos.
         config: Noise, seed and chunk size; `None` is the defaults.
         frame_idxs: Which frames, in this order; `None` is all of them.
+        noise_idx: Of which video pixel noise is drawn; `None` is `video_idx`.
         keep_alpha: Whether transparent pictures stay so, where the generator makes them; if not,
             they are put on white.
 
@@ -92,7 +94,9 @@ def render_video(
     latents = trajectory.latents[video_idx]
     idxs = np.arange(len(latents)) if frame_idxs is None else frame_idxs
     label = None if trajectory.labels is None else int(trajectory.labels[video_idx])
-    noise = draw_video_noise(generator, video_idx, config=config)
+    noise = draw_video_noise(
+        generator, video_idx if noise_idx is None else noise_idx, config=config
+    )
 
     def render_rows(start: int, stop: int) -> FramesU8:
         chunk = torch.from_numpy(latents[idxs[start:stop]])

@@ -26,11 +26,10 @@ def all_metrics(
                 "pixels",
                 "covariance",
                 "kernel",
-                "num_repeats",
             )
         ),
     ],
-    latents: ev.Latents,
+    latents: ev.ComparedLatents,
     markdown: Annotated[
         bool,
         typer.Option("--markdown", help="Rows of a Markdown table.", rich_help_panel="Output"),

@@ -21,7 +21,7 @@ StatisticsOut = Annotated[
 
 
 def stats(
-    videos: ev.Videos,
+    videos: ev.ManyVideos,
     *,
     out: StatisticsOut,
     side: Annotated[
@@ -42,7 +42,7 @@ def stats(
             rich_help_panel="Output",
         ),
     ] = "moco",
-    latents: ev.Latents,
+    latents: ev.LatentsOrMotion,
     force: opt.Force = False,
     extraction: ExtractionConfig,
     computing: opt.MetricComputing,
@@ -67,7 +67,7 @@ def stats(
         load_detector,
         measure_side,
     )
-    from mocotool.metrics.sides import SavedStatistics, require_videos, write_side
+    from mocotool.metrics.sides import SavedStatistics, require_frames, write_side
 
     with ev.join_extractor(report, device=computing.device, config=config) as extractor:
         sides = ev.open_sides(
@@ -85,7 +85,7 @@ def stats(
             return
         loaded = load_detector(detector, protocol=settings, warn=report.warn)
         measured = measure_side(
-            require_videos(sides[0]),
+            require_frames(sides[0]),
             side,
             protocol=settings,
             detector=loaded,

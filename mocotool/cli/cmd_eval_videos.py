@@ -8,6 +8,7 @@ import typer
 from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
+from mocotool.cli.spread import Without
 from mocotool.configs.evaluate import (
     ExtractionConfig,
     FaceProtocol,
@@ -23,7 +24,7 @@ GroundTruthVideos = Annotated[
 
 
 def inception_score(
-    videos: ev.Videos,
+    videos: ev.ManyVideos,
     *,
     detector: Annotated[
         Path | None,
@@ -35,7 +36,7 @@ def inception_score(
     ] = None,
     protocol: ScoreProtocol,
     ground_truth: GroundTruthVideos = None,
-    latents: ev.Latents,
+    latents: ev.LatentsOrMotion,
     extraction: ExtractionConfig,
     computing: opt.MetricComputing,
     report: Report,
@@ -52,11 +53,11 @@ def inception_score(
         ev.check_side(path)
 
     from mocotool.metrics.inception_score import compute_is, load_score_detector
-    from mocotool.metrics.sides import require_videos
+    from mocotool.metrics.sides import require_frames, require_videos
 
     with ev.join_extractor(report, device=computing.device, config=extraction) as extractor:
         loaded = load_score_detector(detector, mean=detector_mean, warn=report.warn)
-        sides = ev.open_sides(
+        scored, *truths = ev.open_sides(
             paths,
             extractor,
             latents=latents,
@@ -64,10 +65,8 @@ def inception_score(
             report=report,
         )
         results = [
-            compute_is(
-                require_videos(side), protocol=protocol, detector=loaded, extractor=extractor
-            )
-            for side in sides
+            compute_is(side, protocol=protocol, detector=loaded, extractor=extractor)
+            for side in (require_frames(scored), *map(require_videos, truths))
         ]
     result = results[0]
     if ground_truth is not None:
@@ -80,14 +79,15 @@ def inception_score(
 
 
 def acd(
-    videos: ev.Videos,
+    videos: ev.ManyVideos,
     *,
     detector: Annotated[
         str, typer.Option(help="dlib, facenet, or a file of FaceNet weights.")
     ] = "dlib",
     protocol: FaceProtocol,
     ground_truth: GroundTruthVideos = None,
-    latents: ev.Latents,
+    latents: ev.LatentsOrMotion,
+    extraction: Annotated[ExtractionConfig, Without(("batch_size",))],
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
@@ -105,30 +105,26 @@ def acd(
 
     from mocotool.metrics.face_distance import compute_acd
     from mocotool.metrics.faces import load_face_embedder
-    from mocotool.metrics.sides import require_videos
+    from mocotool.metrics.sides import require_frames, require_videos
 
-    config = ExtractionConfig()
     with ev.join_extractor(
-        report, device=computing.device, config=config, what="videos"
+        report, device=computing.device, config=extraction, what="videos"
     ) as extractor:
         embedder = load_face_embedder(
             detector, crop=protocol.crop, device=extractor.device, warn=report.warn
         )
-        sides = [
-            require_videos(side)
-            for side in ev.open_sides(
-                paths,
-                extractor,
-                latents=latents,
-                computing=computing,
-                report=report,
-            )
-        ]
+        measured, *truths = ev.open_sides(
+            paths,
+            extractor,
+            latents=latents,
+            computing=computing,
+            report=report,
+        )
         result = compute_acd(
-            sides[0],
+            require_frames(measured),
             protocol=protocol,
             embedder=embedder,
-            ground_truth=sides[1] if ground_truth is not None else None,
-            progress=extractor.progress,
+            ground_truth=require_videos(truths[0]) if truths else None,
+            extractor=extractor,
         )
     ev.print_result(report, result, is_first=extractor.processes.is_first)

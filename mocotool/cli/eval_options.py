@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mocotool.cli.options import Force, MetricComputing
+from mocotool.cli.options import Force, MetricComputing, PCAOption
 from mocotool.cli.report import Report
 from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.configs.render import NoiseChoice, RenderConfig
+from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
 
@@ -27,15 +28,35 @@ Real = Annotated[
     ),
 ]
 Fake = Annotated[
-    Path, typer.Argument(metavar="FAKE", help="Generated videos: the same kinds of thing.")
+    Path,
+    typer.Argument(
+        metavar="FAKE",
+        help="Generated videos: the same kinds of thing, or a motion model, which is sampled anew "
+        "for each repeat.",
+    ),
 ]
 Videos = Annotated[
     Path, typer.Argument(metavar="VIDEOS", help="A folder of videos, a video, or latents (.npz).")
+]
+ManyVideos = Annotated[
+    Path,
+    typer.Argument(
+        metavar="VIDEOS",
+        help="A folder of videos, a video, latents (.npz), or a motion model, which is sampled.",
+    ),
 ]
 Generator = Annotated[
     Path | None,
     typer.Option(
         "--generator", metavar="FILE", help="What renders latents; what they record if left out."
+    ),
+]
+MotionsGenerator = Annotated[
+    Path | None,
+    typer.Option(
+        "--generator",
+        metavar="FILE",
+        help="What renders latents and motion models; what they record if left out.",
     ),
 ]
 
@@ -52,6 +73,32 @@ class Latents:
             rich_help_panel="Output",
         ),
     ] = "const"
+    pca: Path | None = None
+    """Basis of an authors' motion model, where a command takes one."""
+    num_videos: int | None = None
+    """Videos to sample from a motion model, where a command lets it be said."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentsOrMotion(Latents):
+    """The same, for sides that may be motion models as well."""
+
+    generator: MotionsGenerator = None
+    pca: PCAOption = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparedLatents(LatentsOrMotion):
+    """The same, where the other side says how many videos a motion model makes."""
+
+    num_videos: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Videos to sample from a motion model, each repeat; as many as are compared.",
+            show_default="as many samples as REAL has",
+        ),
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +111,7 @@ class DistanceOptions:
             "--ground-truth", help="Also measure one half of the real videos against the other."
         ),
     ] = False
-    latents: Latents
+    latents: ComparedLatents
     save_stats: Annotated[
         Path | None,
         typer.Option(
@@ -85,7 +132,7 @@ def check_side(path: Path) -> Path:
     Raises:
         FileFormatError: It does not.
     """
-    if not path.exists():
+    if str(path) != BUNDLED_MOTION and not path.exists():
         raise FileFormatError(
             f"{path}: no such file or folder", hint="check the path; `ls` shows what is there"
         )
@@ -145,6 +192,8 @@ def open_sides(
             path,
             generator=latents.generator,
             render=RenderConfig(noise=latents.noise),
+            pca=latents.pca,
+            num_videos=latents.num_videos,
             device=extractor.device,
             precision=resolve_precision(computing.precision, extractor.device),
             warn=report.warn,

@@ -10,6 +10,8 @@ from mocotool.errors import ConfigError
 
 MAX_SEED = 2**32 - 1
 MAX_VIDEOS = 1_000_000
+BUNDLED_MOTION = "bundled:motion.safetensors"
+"""What names the motion model inside the package where a path is expected."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mocotool.configs.evaluate import ROLES, SampleProtocol, VideoProtocol
-from mocotool.errors import MismatchError
+from mocotool.configs.evaluate import ROLES, SampleProtocol, SideRole, VideoProtocol
+from mocotool.errors import ConfigError, MismatchError
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.measuring import (
@@ -16,7 +16,8 @@ from mocotool.metrics.measuring import (
     require_features,
 )
 from mocotool.metrics.results import MetricResult
-from mocotool.metrics.sides import Side, collect_warnings, find_stride_warnings
+from mocotool.metrics.sampled_videos import SampledMotion
+from mocotool.metrics.sides import MeasuredSide, Side, collect_warnings, find_stride_warnings
 from mocotool.metrics.statistics import FeatureStats, Float32
 
 
@@ -41,17 +42,31 @@ class ComparedSides:
         detector: Detector,
         extractor: FeatureExtractor | None,
     ) -> "ComparedSides":
-        """Measure both: clips if the detector looks at motion, else frames."""
-        extractor = FeatureExtractor() if extractor is None else extractor
-        measured = {
-            role: measure_side(
-                side, role, protocol=protocol, detector=detector, extractor=extractor
+        """Measure both: clips if the detector looks at motion, else frames.
+
+        A motion model as the generated side is sampled for as many samples as the real side has.
+
+        Raises:
+            ConfigError: The real side is a motion model.
+        """
+        if isinstance(real, SampledMotion):
+            raise ConfigError(
+                f"{real.name}: a motion model, expected real videos, latents or statistics"
             )
-            for role, side in zip(ROLES, (real, fake), strict=True)
-        }
+        extractor = FeatureExtractor() if extractor is None else extractor
+        measured: dict[SideRole, MeasuredSide] = {}
+        for role, side in zip(ROLES, (real, fake), strict=True):
+            measured[role] = measure_side(
+                side,
+                role,
+                protocol=protocol,
+                detector=detector,
+                extractor=extractor,
+                num_samples=measured["real"].stats.num_samples if measured else None,
+            )
         return cls(
-            {role: side.stats for role, side in measured.items()},
-            {role: side.report for role, side in measured.items()},
+            {str(role): side.stats for role, side in measured.items()},
+            {str(role): side.report for role, side in measured.items()},
             protocol,
             choose_samples(protocol, detector),
             detector,

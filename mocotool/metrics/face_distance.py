@@ -1,36 +1,82 @@
 """Average content distance: does a video keep to one person?"""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from mocotool.configs.evaluate import FaceProtocol
-from mocotool.errors import FileFormatError
+from mocotool.errors import ConfigError, FileFormatError
+from mocotool.metrics.extraction import FeatureExtractor, FeatureRequest
 from mocotool.metrics.faces import Embeddings, FaceEmbedder
+from mocotool.metrics.measuring import require_features
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
+from mocotool.metrics.sampled_videos import SampledMotion
+from mocotool.metrics.sampling import FirstFramesPlan
 from mocotool.metrics.sides import name_source
 from mocotool.metrics.sources import VideoSource
 
 
+class FaceSpread:
+    """How far apart the faces of a clip are, as a detector of clips: what an ACD is made of.
+
+    Args:
+        embedder: What turns frames into vectors of faces, d numbers each.
+    """
+
+    min_frames = 1
+    batch_size = 1
+
+    def __init__(self, embedder: FaceEmbedder) -> None:
+        self.record = embedder.record
+        self.embedder = embedder
+
+    def prepare(self, frames_u8: Tensor) -> Tensor:
+        """Turn a clip, uint8 [t, h, w, 3], into t, the faces found, their distance and mean.
+
+        Returns:
+            float32 [1, 3 + d]; distance and mean are 0 where fewer than two faces were found.
+        """
+        vectors = self.embedder.embed(frames_u8.cpu().numpy()).vectors  # [k, d]
+        is_pair = len(vectors) >= 2  # a distance is between two
+        distance = mean_pairwise_distance(vectors) if is_pair else 0.0
+        centre = vectors.mean(axis=0) if is_pair else np.zeros(vectors.shape[1])
+        row = np.concatenate([[len(frames_u8), len(vectors), distance], centre])
+        return torch.from_numpy(row.astype(np.float32))[None]
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return what `prepare` gives."""
+        return batch
+
+    def to(self, device: torch.device) -> "FaceSpread":
+        """Return itself: the embedder has its own device."""
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return how faces are cut out."""
+        return {"faces": self.embedder.crop}
+
+
 def compute_acd(
-    videos: VideoSource,
+    videos: VideoSource | SampledMotion,
     *,
     protocol: FaceProtocol | None = None,
     embedder: FaceEmbedder,
     ground_truth: VideoSource | None = None,
-    progress: Callable[[int], None] | None = None,
+    extractor: FeatureExtractor | None = None,
 ) -> MetricResult:
     """Compute the mean distance of face vectors within each video, then over videos.
 
     Args:
-        videos: What is measured.
+        videos: What is measured; a motion model is sampled for the protocol's number of videos,
+            others for each repeat.
         protocol: Which videos and frames; `None` is 256 videos of 16 frames.
         embedder: What tells people apart; see `load_face_embedder`.
         ground_truth: Real videos, measured the same way; `None` is none.
-        progress: Called with the number of videos done since the last call.
+        extractor: Cache and progress, in videos.
 
     Returns:
         The mean, smaller for steadier people, with its deviation over videos, or over repeats if
@@ -39,28 +85,47 @@ def compute_acd(
 
     Raises:
         FileFormatError: No video has two frames with a face, or one cannot be decoded.
+        ConfigError: A motion model is to make all of its videos.
 
     Source:
         Paper: Tulyakov et al., "MoCoGAN", 2018, Sec. 4 (with OpenFace; MoCoGAN-HD takes FaceNet).
         Numbers of different networks do not compare.
     """
+    detector = FaceSpread(embedder)
+    extractor = FeatureExtractor() if extractor is None else extractor
     return repeat_draws(
         FaceProtocol() if protocol is None else protocol,
-        lambda drawn: _measure_acd(videos, drawn, embedder, ground_truth, progress),
+        lambda drawn: _measure_acd(videos, drawn, detector, ground_truth, extractor),
     )
 
 
+def plan_faces(
+    videos: VideoSource, *, protocol: FaceProtocol, detector: FaceSpread
+) -> FeatureRequest:
+    """Choose the videos and frames that an ACD looks at."""
+    lengths = videos.num_frames
+    plan = FirstFramesPlan(
+        lengths,
+        _choose(len(lengths), protocol),
+        num_frames=protocol.num_frames,
+        frame_stride=protocol.frame_stride,
+    )
+    return FeatureRequest(plan, detector)
+
+
 def _measure_acd(
-    videos: VideoSource,
+    videos: VideoSource | SampledMotion,
     protocol: FaceProtocol,
-    embedder: FaceEmbedder,
+    detector: FaceSpread,
     ground_truth: VideoSource | None,
-    progress: Callable[[int], None] | None,
+    extractor: FeatureExtractor,
 ) -> MetricResult:
-    measured = _measure(videos, protocol, embedder, progress)
+    if isinstance(videos, SampledMotion):
+        videos = _draw(videos, protocol)
+    measured = _measure(videos, protocol, detector, extractor)
     details: dict[str, Any] = measured.details
     if ground_truth is not None:
-        real = _measure(ground_truth, protocol, embedder, progress)
+        real = _measure(ground_truth, protocol, detector, extractor)
         details["ground_truth"] = {
             "value": float(np.mean(real.per_video)),
             "path": name_source(ground_truth.name),
@@ -68,11 +133,12 @@ def _measure_acd(
         }
     few = len(measured.per_video) < (protocol.num_videos or 1)
     return MetricResult(
-        metric=f"ACD ({embedder.record.label})",
+        metric=f"ACD ({detector.record.label})",
         value=float(np.mean(measured.per_video)),
         std=float(np.std(measured.per_video)) if len(measured.per_video) > 1 else None,
-        protocol=dataclasses.asdict(protocol) | {"crop": embedder.crop, "distance": "euclidean"},
-        detector=dataclasses.asdict(embedder.record) | {"feature_dim": measured.feature_dim},
+        protocol=dataclasses.asdict(protocol)
+        | {"crop": detector.embedder.crop, "distance": "euclidean"},
+        detector=dataclasses.asdict(detector.record) | {"feature_dim": measured.feature_dim},
         inputs={"videos": {"path": name_source(videos.name)} | videos.describe()},
         details=details,
         numerics="float32 vectors, float64 distances",
@@ -98,44 +164,42 @@ class _Measured:
     feature_dim: int
 
 
+def _draw(motion: SampledMotion, protocol: FaceProtocol) -> VideoSource:
+    """Return the videos of a motion model for the seed of a protocol."""
+    count = motion.num_videos or protocol.num_videos
+    if count is None:
+        raise ConfigError(f"{motion.name}: a motion model, and nothing says how many videos")
+    span = ((protocol.num_frames or 1) - 1) * protocol.frame_stride + 1
+    return motion.draw(protocol.seed, num_videos=count, num_frames=span)
+
+
 def _measure(
     videos: VideoSource,
     protocol: FaceProtocol,
-    embedder: FaceEmbedder,
-    progress: Callable[[int], None] | None,
+    detector: FaceSpread,
+    extractor: FeatureExtractor,
 ) -> _Measured:
-    per_video: list[float] = []
-    centres: list[Embeddings] = []
-    num_frames = num_faces = num_faceless = 0
-    for video_idx in _choose(len(videos.num_frames), protocol):
-        available = range(0, int(videos.num_frames[video_idx]), protocol.frame_stride)
-        frame_idx = available[: protocol.num_frames]
-        faces = embedder.embed(videos.read_clip(video_idx, frame_idx))
-        num_frames += len(frame_idx)
-        num_faces += len(faces.vectors)
-        if len(faces.vectors) >= 2:  # a distance is between two
-            per_video.append(mean_pairwise_distance(faces.vectors))
-            centres.append(faces.vectors.mean(axis=0))
-        else:
-            num_faceless += 1
-        if progress is not None:
-            progress(1)
-
-    if not per_video:
+    request = plan_faces(videos, protocol=protocol, detector=detector)
+    (stats,) = extractor.extract(videos, [request]).values()
+    rows = require_features(stats, videos.name)  # [n, 3 + d]
+    num_frames, num_faces = (int(rows[:, column].sum()) for column in (0, 1))
+    seen = rows[rows[:, 1] >= 2]
+    if not len(seen):
         raise FileFormatError(
             f"{videos.name}: no video shows a face in two frames "
             f"({num_faces} faces in {num_frames} frames)",
             hint="--crop whole takes the frame as the face",
         )
+    centres = seen[:, 3:]
     details: dict[str, Any] = {
-        "num_videos_measured": len(per_video),
-        "num_videos_without_faces": num_faceless,
+        "num_videos_measured": len(seen),
+        "num_videos_without_faces": len(rows) - len(seen),
         "num_frames_measured": num_frames,
         "num_frames_without_face": num_frames - num_faces,
     }
     if len(centres) > 1:
-        details["distance_between_videos"] = mean_pairwise_distance(np.stack(centres))
-    return _Measured(per_video, details, centres[0].shape[0])
+        details["distance_between_videos"] = mean_pairwise_distance(centres)
+    return _Measured(seen[:, 2].tolist(), details, centres.shape[1])
 
 
 def _choose(num_videos: int, protocol: FaceProtocol) -> list[int]:

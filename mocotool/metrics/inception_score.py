@@ -24,6 +24,7 @@ from mocotool.metrics.measuring import (
 )
 from mocotool.metrics.repeats import repeat_draws
 from mocotool.metrics.results import MetricResult
+from mocotool.metrics.sampled_videos import SampledMotion
 from mocotool.metrics.sources import VideoSource
 from mocotool.networks.c3d import INPUT_SIZE, NUM_FRAMES, load_c3d
 
@@ -118,7 +119,7 @@ def inception_score(
 
 
 def compute_is(
-    videos: VideoSource,
+    videos: VideoSource | SampledMotion,
     *,
     protocol: ScoreProtocol | None = None,
     detector: Detector,
@@ -127,7 +128,8 @@ def compute_is(
     """Compute the Inception score of videos under C3D.
 
     Args:
-        videos: What is scored.
+        videos: What is scored; a motion model is sampled for the protocol's clips, others for each
+            repeat.
         protocol: Clips and parts; `None` is 10,000 clips in one part.
         detector: See `load_score_detector`.
         extractor: Device, batches, cache and progress.
@@ -145,7 +147,10 @@ def compute_is(
 
 
 def _measure_is(
-    videos: VideoSource, protocol: ScoreProtocol, detector: Detector, extractor: FeatureExtractor
+    videos: VideoSource | SampledMotion,
+    protocol: ScoreProtocol,
+    detector: Detector,
+    extractor: FeatureExtractor,
 ) -> MetricResult:
     measured = measure_side(
         videos, "fake", protocol=protocol, detector=detector, extractor=extractor

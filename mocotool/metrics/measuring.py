@@ -11,6 +11,7 @@ from mocotool.configs.evaluate import (
     SideRole,
     VideoProtocol,
 )
+from mocotool.configs.sample import MAX_VIDEOS
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.metrics.detectors import VIDEO_DETECTORS, Detector, load_video_detector
 from mocotool.metrics.extraction import (
@@ -18,6 +19,7 @@ from mocotool.metrics.extraction import (
     FeatureRequest,
 )
 from mocotool.metrics.frame_detectors import load_frame_detector
+from mocotool.metrics.sampled_videos import SampledMotion, SampledVideos
 from mocotool.metrics.sampling import ClipPlan, FramePlan, plan_clips, plan_frames
 from mocotool.metrics.sides import (
     MeasuredSide,
@@ -131,6 +133,44 @@ def plan_side(
     return FeatureRequest(plan, detector, samples.frame_size)
 
 
+def draw_side(
+    side: SampledMotion,
+    role: SideRole,
+    *,
+    protocol: Protocol,
+    detector: Detector,
+    num_samples: int | None = None,
+) -> SampledVideos:
+    """Return the videos of a motion model for the seed of a protocol.
+
+    Args:
+        side: The model.
+        role: Which of the protocol's clip choices and counts holds.
+        protocol: Which samples.
+        detector: What turns them into features.
+        num_samples: How many are wanted; the protocol's number holds if it is smaller.
+
+    Raises:
+        ConfigError: Neither says how many; or clips are too short for the detector.
+    """
+    samples = choose_samples(protocol, detector)
+    counts = (num_samples, samples.num_real if role == "real" else samples.num_fake)
+    if side.num_videos is None and counts == (None, None):
+        raise ConfigError(f"{side.name}: a motion model, and nothing says how many videos it makes")
+
+    # frames that are looked at, and samples that one video gives
+    if isinstance(samples, VideoProtocol):
+        pace = samples.num_frames * samples.stride_of(role)
+        span = pace - samples.stride_of(role) + 1
+        choice = samples.real_clips if role == "real" else samples.fake_clips
+        each = (side.count_frames(span) - span) // pace + 1 if choice == "all" else 1
+    else:
+        span = 1
+        each = side.count_frames(span) if samples.frames == "all" else 1
+    wanted = min(count for count in (*counts, MAX_VIDEOS) if count is not None)
+    return side.draw(samples.seed, num_videos=-(-wanted // each), num_frames=span)
+
+
 def measure_side(
     side: Side,
     role: SideRole,
@@ -138,15 +178,18 @@ def measure_side(
     protocol: Protocol,
     detector: Detector,
     extractor: FeatureExtractor | None = None,
+    num_samples: int | None = None,
 ) -> MeasuredSide:
     """Compute one side's statistics under a protocol; arguments as in `plan_side`.
 
     Args:
-        side: Videos, latents, or statistics, which are taken as they are.
+        side: Videos, latents, a motion model, whose videos are those of the protocol's seed, or
+            statistics, which are taken as they are.
         role: Which of the protocol's clip choices and counts holds.
         protocol: Which samples.
         detector: What turns them into features.
         extractor: Device, batches, cache and progress.
+        num_samples: Samples that are wanted of a motion model; see `draw_side`.
 
     Raises:
         MismatchError: The statistics are of other features.
@@ -158,6 +201,8 @@ def measure_side(
         check_comparable(side, detector=record, features=settings)
         return MeasuredSide(side.stats, report_saved(side))
     extractor = FeatureExtractor() if extractor is None else extractor
+    if isinstance(side, SampledMotion):
+        side = draw_side(side, role, protocol=protocol, detector=detector, num_samples=num_samples)
     request = plan_side(side, role, protocol=protocol, detector=detector)
     (stats,) = extractor.extract(side, [request]).values()
     return MeasuredSide(stats, report_input(side, request.plan, stats.num_samples))

@@ -3,12 +3,13 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from mocotool.configs.eval_features import ManifoldProtocol, TwoSampleProtocol
 from mocotool.configs.evaluate import (
     ROLES,
+    FaceProtocol,
     FrameProtocol,
     SampleProtocol,
     ScoreProtocol,
@@ -25,13 +26,15 @@ from mocotool.errors import (
 from mocotool.metrics.detectors import Detector
 from mocotool.metrics.distances import compute_fvd, compute_kvd
 from mocotool.metrics.extraction import FeatureExtractor
-from mocotool.metrics.face_distance import compute_acd
-from mocotool.metrics.faces import load_face_embedder
+from mocotool.metrics.face_distance import FaceSpread, compute_acd, plan_faces
+from mocotool.metrics.faces import FaceEmbedder, load_face_embedder
 from mocotool.metrics.frame_distances import compute_fid, compute_kid
 from mocotool.metrics.inception_score import compute_is, load_score_detector
 from mocotool.metrics.measuring import load_detector, plan_side
 from mocotool.metrics.precision_recall import compute_precision_recall
+from mocotool.metrics.repeats import average_results
 from mocotool.metrics.results import MetricResult
+from mocotool.metrics.sampled_videos import SampledMotion, SampledVideos
 from mocotool.metrics.sides import SavedStatistics, Side, require_videos
 from mocotool.metrics.statistics import FeatureStats
 from mocotool.metrics.two_sample import compute_two_sample
@@ -126,22 +129,28 @@ class _Comparison:
 
 def _list_comparisons(protocol: VideoProtocol) -> dict[str, _Comparison]:
     """Return what is compared, by the names that stand for what cannot be."""
+    seed = protocol.seed
     return {
         "FVD": _Comparison(compute_fvd, "i3d", protocol),
         "KVD": _Comparison(compute_kvd, "i3d", protocol),
         "frechet distance (motion features)": _Comparison(compute_fvd, "motion", protocol),
-        "FID": _Comparison(compute_fid, "inception", FrameProtocol()),
-        "frechet distance (pixel features)": _Comparison(compute_fid, "pixels", FrameProtocol()),
+        "FID": _Comparison(compute_fid, "inception", FrameProtocol(seed=seed)),
+        "frechet distance (pixel features)": _Comparison(
+            compute_fid, "pixels", FrameProtocol(seed=seed)
+        ),
         "kernel distance (squeezenet features)": _Comparison(
-            compute_kid, "squeezenet", SampleProtocol()
+            compute_kid, "squeezenet", SampleProtocol(seed=seed)
         ),
         "nearest-neighbour accuracy (squeezenet features)": _Comparison(
-            compute_two_sample, "squeezenet", TwoSampleProtocol()
+            compute_two_sample, "squeezenet", TwoSampleProtocol(seed=seed)
         ),
         "precision (squeezenet features)": _Comparison(
-            compute_precision_recall, "squeezenet", ManifoldProtocol()
+            compute_precision_recall, "squeezenet", ManifoldProtocol(seed=seed)
         ),
     }
+
+
+METRICS = (*_list_comparisons(VideoProtocol()), "IS", "ACD")
 
 
 def compute_all(
@@ -155,110 +164,207 @@ def compute_all(
     """Compute every metric of two sides whose detector is here.
 
     The videos are read once for the features of all metrics, in memory for some frames of one
-    video at a time; only ACD, which looks for faces, reads its frames again.
+    video at a time.
 
     Args:
         real: Real videos, or their statistics.
-        fake: Generated ones.
-        protocol: Of the distances of clips; `None` is that of StyleGAN-V.
+        fake: Generated ones; a motion model is sampled for as many as the real side has.
+        protocol: Of the distances of clips, and for all of them the seed and the number of repeats;
+            `None` is that of StyleGAN-V.
         extractor: Device, batches, cache and progress.
         warn: Told of detectors that are not the published ones.
 
     Returns:
         FVD, KVD, motion distance, FID, pixel distance, KID, nearest neighbours and precision by
-        SqueezeNet, IS and ACD, as far as they could be computed, real against real beside each.
+        SqueezeNet, IS and ACD, as far as they could be computed, real against real beside each;
+        means over repeats, with their deviations, where there are several.
+
+    Raises:
+        ConfigError: The real side is a motion model.
     """
     settings = VideoProtocol() if protocol is None else protocol
     extractor = FeatureExtractor() if extractor is None else extractor
-    skipped: dict[str, str] = {}
+    if isinstance(real, SampledMotion):
+        raise ConfigError(f"{real.name}: a motion model, expected real videos or statistics")
+    detectors = _load_detectors(settings, extractor, warn)
 
-    # detectors, each loaded once
-    comparisons = _list_comparisons(settings)
-    detectors: dict[str, Detector] = {}
-    for name, comparison in comparisons.items():
-        key = comparison.detector
-        try:
-            if key not in detectors:
-                detectors[key] = load_detector(key, protocol=comparison.protocol, warn=warn)
-        except SKIPPABLE as error:
-            skipped[name] = _explain(error)
-    try:
-        detectors["c3d"] = load_score_detector(warn=warn)
-    except SKIPPABLE as error:
-        skipped["IS"] = _explain(error)
+    # every repeat is one pass over both sides
+    found: dict[str, list[MetricResult]] = {}
+    for repeat in range(settings.num_repeats):
+        drawn = dataclasses.replace(settings, seed=settings.seed + repeat, num_repeats=1)
+        videos = _draw(fake, real, drawn) if isinstance(fake, SampledMotion) else fake
+        once = _Pass(real, videos, drawn, detectors)
+        for name, result in once.measure(extractor).items():
+            found.setdefault(name, []).append(result)
 
-    # one pass over the videos of each side
-    wanted: list[tuple[VideoProtocol | SampleProtocol | ScoreProtocol, Detector]] = [
-        (comparison.protocol, detectors[comparison.detector])
-        for name, comparison in comparisons.items()
-        if name not in skipped
+    # a metric that chance left out of one repeat has no mean over all
+    missing = detectors.skipped
+    results = [
+        _restore_repeats(average_results(found[name]), settings)
+        for name in METRICS
+        if name in found and name not in missing
     ]
-    if "c3d" in detectors:
-        wanted.append((ScoreProtocol(), detectors["c3d"]))
-    known: dict[str, FeatureStats] = {}
-    for role, side in zip(ROLES, (real, fake), strict=True):
-        known.update(_extract_all(side, role, wanted, extractor))
-    extractor = dataclasses.replace(extractor, known=known)
+    return Overview(tuple(results), {name: missing[name] for name in METRICS if name in missing})
 
-    def compare(comparison: _Comparison) -> MetricResult:
-        return comparison.compute(
-            real,
-            fake,
-            protocol=comparison.protocol,
-            detector=detectors[comparison.detector],
-            extractor=extractor,
-            ground_truth=True,
-        )
 
-    def score() -> MetricResult:
-        result, truth = (
-            compute_is(require_videos(side), detector=detectors["c3d"], extractor=extractor)
-            for side in (fake, real)
-        )
-        result.details["ground_truth"] = {"value": truth.value}
-        return result
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Detectors:
+    """What could be loaded, and why the rest could not, or could not be used."""
 
-    def faces() -> MetricResult:
-        embedder = load_face_embedder(device=extractor.device, warn=warn)
-        return compute_acd(
-            require_videos(fake), embedder=embedder, ground_truth=require_videos(real)
-        )
+    of_features: dict[str, Detector]
+    faces: FaceEmbedder | None
+    skipped: dict[str, str]
+    """Metric -> why not; it grows while metrics are computed."""
 
-    metrics: dict[str, Callable[[], MetricResult]] = {
-        name: functools.partial(compare, comparison) for name, comparison in comparisons.items()
-    }
-    metrics |= {"IS": score, "ACD": faces}
-    results = []
-    for name, compute in metrics.items():
-        if name in skipped:
-            continue
+    @contextlib.contextmanager
+    def skipping(self, name: str) -> Iterator[None]:
+        """Write down why a metric cannot be had."""
         try:
-            results.append(compute())
+            yield
         except SKIPPABLE as error:
-            skipped[name] = _explain(error)
-    return Overview(tuple(results), {name: skipped[name] for name in metrics if name in skipped})
+            self.skipped[name] = _explain(error)
 
 
-def _extract_all(
-    side: Side,
-    role: SideRole,
-    wanted: Sequence[tuple[VideoProtocol | SampleProtocol | ScoreProtocol, Detector]],
-    extractor: FeatureExtractor,
-) -> Mapping[str, FeatureStats]:
-    """Return the features of a side that several metrics want, by their key.
+def _load_detectors(
+    protocol: VideoProtocol, extractor: FeatureExtractor, warn: Callable[[str], None] | None
+) -> _Detectors:
+    """Load each detector once."""
+    found = _Detectors({}, None, {})
+    for name, comparison in _list_comparisons(protocol).items():
+        key = comparison.detector
+        with found.skipping(name):
+            if key not in found.of_features:
+                found.of_features[key] = load_detector(key, protocol=comparison.protocol, warn=warn)
+    with found.skipping("IS"):
+        found.of_features["c3d"] = load_score_detector(warn=warn)
+    embedder: FaceEmbedder | None = None
+    with found.skipping("ACD"):
+        embedder = load_face_embedder(device=extractor.device, warn=warn)
+    return dataclasses.replace(found, faces=embedder)
 
-    What cannot be had is left out: the metric that wants it says why.
-    """
-    if isinstance(side, SavedStatistics):
-        return {}
-    requests = []
-    for protocol, detector in wanted:
-        with contextlib.suppress(*SKIPPABLE):
-            requests.append(plan_side(side, role, protocol=protocol, detector=detector))
-    try:
-        return extractor.extract(side, requests)
-    except SKIPPABLE:  # one frame that cannot be decoded concerns only those who want it
-        return {}
+
+def _draw(fake: SampledMotion, real: Side, protocol: VideoProtocol) -> SampledVideos:
+    """Sample a motion model for as many clips as the real side has, one set for all metrics."""
+    if isinstance(real, SavedStatistics):
+        num_real = real.stats.num_samples
+    else:
+        num_real = len(require_videos(real).num_frames)
+    counts = [count for count in (num_real, protocol.num_fake) if count is not None]
+    span = (protocol.num_frames - 1) * protocol.stride_of("fake") + 1
+    return fake.draw(protocol.seed, num_videos=max(1, min(counts)), num_frames=span)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pass:
+    """Everything that is measured of two sides with one seed."""
+
+    real: Side
+    fake: Side
+    protocol: VideoProtocol
+    detectors: _Detectors
+
+    def measure(self, extractor: FeatureExtractor) -> dict[str, MetricResult]:
+        """Return what can be computed, by the names that stand for what cannot."""
+        known: dict[str, FeatureStats] = {}
+        for role, side in zip(ROLES, (self.real, self.fake), strict=True):
+            known.update(self._extract(side, role, extractor))
+        prepared = dataclasses.replace(extractor, known=known)
+        results: dict[str, MetricResult] = {}
+        for name, compute in self._list_metrics(prepared).items():
+            if name not in self.detectors.skipped:
+                with self.detectors.skipping(name):
+                    results[name] = compute()
+        return results
+
+    def _extract(
+        self, side: Side, role: SideRole, extractor: FeatureExtractor
+    ) -> Mapping[str, FeatureStats]:
+        """Return the features of a side that several metrics want, by their key.
+
+        What cannot be had is left out: the metric that wants it says why.
+        """
+        if isinstance(side, SavedStatistics):
+            return {}
+        videos = require_videos(side)
+        requests = []
+        loaded = self.detectors.of_features
+        for name, comparison in self._comparisons.items():
+            if name not in self.detectors.skipped:
+                with contextlib.suppress(*SKIPPABLE):
+                    wanted, detector = comparison.protocol, loaded[comparison.detector]
+                    requests.append(plan_side(videos, role, protocol=wanted, detector=detector))
+        if "c3d" in loaded:
+            with contextlib.suppress(*SKIPPABLE):  # clips of a score are chosen alike on both sides
+                requests.append(
+                    plan_side(videos, "fake", protocol=self._score, detector=loaded["c3d"])
+                )
+        if self.detectors.faces is not None:
+            spread = FaceSpread(self.detectors.faces)
+            requests.append(plan_faces(videos, protocol=self._faces, detector=spread))
+        try:
+            return extractor.extract(videos, requests)
+        except SKIPPABLE:  # one frame that cannot be decoded concerns only those who want it
+            return {}
+
+    @property
+    def _comparisons(self) -> "dict[str, _Comparison]":
+        return _list_comparisons(self.protocol)
+
+    @property
+    def _score(self) -> ScoreProtocol:
+        return ScoreProtocol(seed=ScoreProtocol().seed + self.protocol.seed)
+
+    @property
+    def _faces(self) -> FaceProtocol:
+        return FaceProtocol(seed=self.protocol.seed)
+
+    def _list_metrics(self, extractor: FeatureExtractor) -> dict[str, Callable[[], MetricResult]]:
+        """Return what computes each metric of features that are known by now."""
+        loaded = self.detectors.of_features
+
+        def compare(comparison: _Comparison) -> MetricResult:
+            return comparison.compute(
+                self.real,
+                self.fake,
+                protocol=comparison.protocol,
+                detector=loaded[comparison.detector],
+                extractor=extractor,
+                ground_truth=True,
+            )
+
+        def score() -> MetricResult:
+            result, truth = (
+                compute_is(
+                    require_videos(side),
+                    protocol=self._score,
+                    detector=loaded["c3d"],
+                    extractor=extractor,
+                )
+                for side in (self.fake, self.real)
+            )
+            result.details["ground_truth"] = {"value": truth.value}
+            return result
+
+        def faces() -> MetricResult:
+            assert self.detectors.faces is not None
+            return compute_acd(
+                require_videos(self.fake),
+                protocol=self._faces,
+                embedder=self.detectors.faces,
+                ground_truth=require_videos(self.real),
+                extractor=extractor,
+            )
+
+        return {
+            name: functools.partial(compare, comparison)
+            for name, comparison in self._comparisons.items()
+        } | {"IS": score, "ACD": faces}
+
+
+def _restore_repeats(result: MetricResult, protocol: VideoProtocol) -> MetricResult:
+    """Return a mean over passes with the number of repeats that it is of."""
+    recorded = result.protocol | {"num_repeats": protocol.num_repeats}
+    return dataclasses.replace(result, protocol=recorded)
 
 
 def _explain(error: MocoError) -> str:

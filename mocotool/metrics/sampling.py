@@ -134,6 +134,50 @@ class FramePlan:
         return [places.tolist(), self.frames[:, 1].tolist()]
 
 
+class FirstFramesPlan:
+    """The first frames of some videos, one feature a video; short ones give what they have.
+
+    Args:
+        video_lengths: Frames of each video, [n].
+        video_idxs: Which videos, in rising order.
+        num_frames: Frames of each at most; `None` is all.
+        frame_stride: Take every n-th frame.
+    """
+
+    num_short = 0
+    what = "videos"
+    piece_size = 1
+
+    def __init__(
+        self,
+        video_lengths: Int64,
+        video_idxs: Sequence[int],
+        *,
+        num_frames: int | None,
+        frame_stride: int = 1,
+    ) -> None:
+        self.video_idxs = list(video_idxs)
+        self._frames = [
+            range(0, int(video_lengths[video_idx]), frame_stride)[:num_frames]
+            for video_idx in self.video_idxs
+        ]
+
+    def __len__(self) -> int:
+        return len(self.video_idxs)
+
+    def __getitem__(self, piece_idx: int) -> tuple[int, range]:
+        return self.video_idxs[piece_idx], self._frames[piece_idx]
+
+    @property
+    def num_samples(self) -> int:
+        """How many videos there are."""
+        return len(self.video_idxs)
+
+    def identify(self) -> list[Any]:
+        """Return how many frames of each video, and how far apart."""
+        return [[len(frames), frames.step] for frames in self._frames]
+
+
 def plan_clips(
     video_lengths: Int64,
     *,

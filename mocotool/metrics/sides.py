@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from mocotool.boundary import foreign_data
 from mocotool.configs.evaluate import FEW_SAMPLES, VideoProtocol
 from mocotool.configs.render import RenderConfig
+from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import make_folder
 from mocotool.generators.loading import load_generator
@@ -17,6 +18,7 @@ from mocotool.generators.recorded import load_recorded_generator
 from mocotool.latents import check_latents_fit, read_latents
 from mocotool.metrics import foreign_statistics
 from mocotool.metrics.results import MetricResult
+from mocotool.metrics.sampled_videos import SampledMotion
 from mocotool.metrics.sources import RenderedLatents, VideoSource, open_videos
 from mocotool.metrics.statistics import (
     FeatureStats,
@@ -26,6 +28,7 @@ from mocotool.metrics.statistics import (
 )
 from mocotool.npz import read_npz
 from mocotool.provenance import current_command, portable_path, tool_version
+from mocotool.trajectory import load_motion_and_generator
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +40,7 @@ class SavedStatistics:
     name: str
 
 
-Side = VideoSource | SavedStatistics
+Side: TypeAlias = VideoSource | SavedStatistics | SampledMotion
 
 SETTINGS_BEFORE = {"pixels": "signed"}  # what files written before there was a choice are of
 
@@ -55,17 +58,21 @@ def open_side(
     *,
     generator: Path | str | None = None,
     render: RenderConfig | None = None,
+    pca: Path | str | None = None,
+    num_videos: int | None = None,
     device: torch.device | str = "cpu",
     precision: torch.dtype = torch.float32,
     warn: Callable[[str], None] | None = None,
 ) -> Side:
-    """Open what a user named: a folder, a video, latents, or saved statistics.
+    """Open what a user named: a folder, a video, latents, a motion model, or saved statistics.
 
     Args:
-        path: The folder or file; statistics may be those of other programs, see
-            `read_foreign_statistics`.
+        path: The folder or file, or "bundled:motion.safetensors"; statistics may be those of other
+            programs, see `read_foreign_statistics`.
         generator: What renders latents; `None` is the one they were made for.
         render: How they are rendered.
+        pca: The basis of an authors' motion model (.pth), which is read as one only with it.
+        num_videos: Videos to sample from a motion model; `None` is as many as are compared.
         device: Where.
         precision: What the generator's convolutions compute in.
         warn: Told of videos that cannot be read.
@@ -74,6 +81,22 @@ def open_side(
         FileFormatError: The file is missing or none of these.
         MismatchError: The latents do not fit the generator.
     """
+    if is_motion_model(path, pca=pca):
+        motion, network = load_motion_and_generator(
+            path,
+            None if generator is None else Path(generator),
+            pca=pca,
+            device=torch.device(device),
+            precision=precision,
+            warn=warn or (lambda _: None),
+        )
+        return SampledMotion(
+            motion=motion,
+            generator=network,
+            config=render or RenderConfig(),
+            num_videos=num_videos,
+            name=str(path),
+        )
     path = Path(path)
     if path.is_file() and path.suffix.lower() in foreign_statistics.ENDINGS:
         return SavedStatistics(*foreign_statistics.read_foreign_statistics(path), str(path))
@@ -106,6 +129,14 @@ def open_side(
     if warning is not None and warn is not None:
         warn(warning)
     return RenderedLatents(trajectory, renderer, config=render, name=str(path))
+
+
+def is_motion_model(path: Path | str, *, pca: Path | str | None = None) -> bool:
+    """Tell whether what a user named is a motion model: ours, or with a basis the authors'."""
+    ending = Path(path).suffix.lower()
+    return (
+        str(path) == BUNDLED_MOTION or ending == ".safetensors" or (ending == ".pth" and bool(pca))
+    )
 
 
 def check_comparable(
@@ -324,8 +355,22 @@ def require_videos(side: Side) -> VideoSource:
     """Return a side that has frames.
 
     Raises:
-        FileFormatError: It is statistics only.
+        FileFormatError: It is statistics only, or a motion model.
     """
     if isinstance(side, SavedStatistics):
         raise FileFormatError(f"{side.name}: statistics hold no frames, expected videos or latents")
+    if isinstance(side, SampledMotion):
+        raise FileFormatError(
+            f"{side.name}: a motion model, expected videos or latents",
+            hint=f"moco sample {side.name} -o walk.npz",
+        )
     return side
+
+
+def require_frames(side: Side) -> VideoSource | SampledMotion:
+    """Return a side that has frames, or a motion model that makes them.
+
+    Raises:
+        FileFormatError: It is statistics only.
+    """
+    return side if isinstance(side, SampledMotion) else require_videos(side)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mocotool.boundary import foreign_data
+from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import atomic_path, check_input_file, make_folder, open_target, sha256_file
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
@@ -22,7 +23,6 @@ from mocotool.weights.safetensors_file import read_header, read_record, write_sa
 from mocotool.weights.sniffing import identify_container
 
 SCHEMA = "moco.motion/1"
-BUNDLED_NAME = "motion.safetensors"
 
 
 def save_motion(
@@ -119,7 +119,8 @@ def load_motion(
     """Read a motion model, ours or the authors'.
 
     Args:
-        path: `motion.safetensors`, or the authors' `modelR_epoch_N.pth`; `None` is the bundled one.
+        path: `motion.safetensors`, or the authors' `modelR_epoch_N.pth`; `None` or
+            "bundled:motion.safetensors" is the bundled one.
         pca: The basis the authors' file was trained with (it holds none itself): a .npz, or the
             authors' folder. Our own files hold theirs.
         step_size: Used in place of what the file says; the authors' files say nothing and mean 0.2.
@@ -134,9 +135,9 @@ def load_motion(
         ConfigError: The authors' file came without its basis.
     """
     name = None
-    if path is None:
-        path = Path(__file__).parent.parent / "bundled" / BUNDLED_NAME
-        name = f"bundled:{BUNDLED_NAME}"
+    if path is None or str(path) == BUNDLED_MOTION:
+        path = Path(__file__).parent.parent / "bundled" / BUNDLED_MOTION.removeprefix("bundled:")
+        name = BUNDLED_MOTION
     path = check_input_file(Path(path))
     record = read_motion_record(path)
     if record is not None and pca is not None:

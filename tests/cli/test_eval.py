@@ -236,6 +236,36 @@ def test_diversity_of_sampled_videos(run_moco, toy_folder, tmp_path):
     assert (tmp_path / "pictures" / "std.png").is_file()
 
 
+def test_a_motion_model_is_sampled_anew_for_each_repeat(run_moco, real, toy_motion_path, tmp_path):
+    args = (*MOTION, "--num-repeats", "2", "--num-videos", "3", "--json", "-q")
+    result = run_moco("eval", "fvd", real, toy_motion_path, *args)
+
+    values = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert values["std"] > 0
+    sampled = values["inputs"]["fake"]
+    assert (sampled["kind"], sampled["num_clips"]) == ("motion model", 3)
+    assert sampled["sampling"]["seeds"] == [0, 2]
+    for seed, value in zip((0, 3), values["details"]["values"], strict=True):
+        latents = tmp_path / f"{seed}.npz"
+        run_moco("sample", toy_motion_path, "--num-videos", 3, "--seed", seed, "-o", latents)
+        same = (real, latents, *MOTION, "--seed", seed // 3, "--json", "-q")
+        alone = json.loads(run_moco("eval", "fvd", *same).stdout)
+        assert alone["value"] == pytest.approx(value, rel=1e-9)
+
+
+def test_statistics_of_a_motion_model_stand_in_for_it(run_moco, real, toy_motion_path, tmp_path):
+    side = ("--side", "fake", "--num-fake", "6", *MOTION, "-o", tmp_path / "fake.npz")
+    assert run_moco("eval", "stats", toy_motion_path, *side).exit_code == 0
+
+    pair = [
+        json.loads(run_moco("eval", "fvd", real, fake, *MOTION, "--json").stdout)["value"]
+        for fake in (toy_motion_path, tmp_path / "fake.npz")
+    ]
+
+    assert pair[0] == pytest.approx(pair[1], rel=1e-9)
+
+
 def test_psnr_and_ssim_of_the_carphone_pair(run_moco):
     paths = [CLIPS / f"carphone_{kind}.mp4" for kind in ("pristine", "distorted")]
     if not paths[0].exists():
