@@ -94,6 +94,8 @@ _PUBLIC = {
     "read_frames": "mocotool.video.reading",
     "load_clips": "mocotool.video.loading",
     "load_images": "mocotool.video.loading",
+    "find_classes": "mocotool.video.classes",
+    "LabelledLoader": "mocotool.video.loading",
     "write_video": "mocotool.video.writing",
     "read_image": "mocotool.video.pictures",
     "write_png": "mocotool.video.pictures",

@@ -75,6 +75,8 @@ from mocotool.video.reading import open_video as open_video
 from mocotool.video.reading import read_frames as read_frames
 from mocotool.video.loading import load_clips as load_clips
 from mocotool.video.loading import load_images as load_images
+from mocotool.video.classes import find_classes as find_classes
+from mocotool.video.loading import LabelledLoader as LabelledLoader
 from mocotool.video.writing import write_video as write_video
 from mocotool.video.pictures import read_image as read_image
 from mocotool.video.pictures import write_png as write_png

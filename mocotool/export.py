@@ -15,7 +15,7 @@ from mocotool.files import check_output_path, to_path
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
-from mocotool.plots import draw_line
+from mocotool.plots import CAPTION_MARGIN, draw_line
 from mocotool.training.distributed import Processes
 from mocotool.video.encodings import choose_codec
 from mocotool.video.numbered import (
@@ -34,7 +34,6 @@ Progress = Callable[[int], None]
 
 ALONE = Processes()
 
-CAPTION_MARGIN = 4  # pixels
 MAX_SHEET_PIXELS = 8192  # on a side; beyond, viewers and memory give up
 
 

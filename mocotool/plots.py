@@ -28,6 +28,9 @@ STYLE = {
 }
 
 
+CAPTION_MARGIN = 4  # pixels before a line of text
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
     """One line of a chart; points that are not finite are left out."""

@@ -39,6 +39,13 @@ class TrainImageConfig:
     z_dim: Annotated[int, _Network("Size of z.")] = 512
     w_dim: Annotated[int, _Network("Size of w.")] = 512
     num_mapping_layers: Annotated[int, _Network("Depth of the mapping network.")] = 8
+    cond: Annotated[
+        bool,
+        Option(
+            "Train with classes: the labels of a dataset.json or of .cls files, else the folders "
+            "that the pictures lie in."
+        ),
+    ] = False
     discriminator: Annotated[
         DiscriminatorChoice,
         _Training("A network of its own, or small heads on the frozen features of SqueezeNet."),

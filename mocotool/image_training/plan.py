@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -86,6 +86,7 @@ def fit_budget(
     start: StyleGAN2 | None,
     precision: torch.dtype,
     processes: Processes,
+    class_counts: Sequence[int] = (),
 ) -> TrainImageConfig:
     """Choose what nobody asked for so that a run fits into its time.
 
@@ -99,12 +100,19 @@ def fit_budget(
         start: The StyleGAN2 to start from, which says what the network is.
         precision: What convolutions compute in.
         processes: This process among those that train together; all choose alike.
+        class_counts: How many real images each class has; see `ImageTrainer`.
     """
     few = processes.world_size * FEW_IMAGES
 
     def measure(choice: TrainImageConfig) -> float:
         small = dataclasses.replace(choice, batch_size=few)
-        trainer = ImageTrainer(small, precision=precision, processes=processes, initial=start)
+        trainer = ImageTrainer(
+            small,
+            precision=precision,
+            processes=processes,
+            initial=start,
+            class_counts=class_counts,
+        )
         rate = torch.tensor(plan_training(trainer)["images_per_s"], device=processes.device)
         return choice.batch_size / float(processes.average(rate))
 
@@ -143,6 +151,8 @@ def _take_step(trainer: ImageTrainer, config: TrainImageConfig) -> float:
     shape = (num_rows, 3, config.resolution, config.resolution)
     rng = torch.Generator().manual_seed(config.seed)
     noise_u8 = torch.randint(0, 256, shape, dtype=torch.uint8, generator=rng)
+    c_dim = trainer.generator.c_dim
+    labels = torch.arange(num_rows) % c_dim if c_dim else None
     started = time.monotonic()
-    trainer.step(noise_u8)  # returns numbers, so the device has finished
+    trainer.step(noise_u8, labels)  # returns numbers, so the device has finished
     return time.monotonic() - started

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from mocotool.errors import ConfigError
-from mocotool.image_training.stylegan2_discriminator import minibatch_deviation
+from mocotool.image_training.stylegan2_discriminator import ClassMapping, minibatch_deviation
 from mocotool.networks.squeezenet import load_squeezenet
 
 MIN_RESOLUTION = 32
@@ -25,6 +25,7 @@ HEAD_SIZE = 8  # heads halve their input until it is no larger
 HEAD_WIDTH = 64
 MAX_WIDTH = 128
 PIXEL_WIDTH = 16
+CMAP_DIM = 64  # of what heads are projected on where there are classes
 LRELU_SLOPE = 0.2
 
 # Where the classifier is tapped: the place among its activations, channels there, the root mean
@@ -46,6 +47,7 @@ class ProjectedDiscriminator(nn.Module):
     Args:
         img_resolution: A power of two from 32 up.
         precision: What features and heads compute in.
+        c_dim: Number of classes, 0 for none; heads then project on one embedding of them.
 
     Raises:
         ConfigError: The images are too small for the classifier.
@@ -53,12 +55,15 @@ class ProjectedDiscriminator(nn.Module):
     Source:
         Follows: Sauer et al., "Projected GANs Converge Faster", 2021: cross-channel and cross-scale
             mixing (Sec. 3.2), hinge loss; with SqueezeNet for EfficientNet, and a head on pixels.
+            Classes are mapped as in StyleGAN2-ADA.
     """
 
     has_penalty = False
     place_weight: Tensor
 
-    def __init__(self, *, img_resolution: int, precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, *, img_resolution: int, precision: torch.dtype = torch.float32, c_dim: int = 0
+    ) -> None:
         super().__init__()
         if img_resolution < MIN_RESOLUTION:
             raise ConfigError(
@@ -69,30 +74,38 @@ class ProjectedDiscriminator(nn.Module):
         self.compute_dtype = precision
         self.network = load_squeezenet(dtype=precision)
         self.project = RandomProjection()
-        self.heads = nn.ModuleList([Head(3, PIXEL_WIDTH, size=img_resolution)])
+        out = CMAP_DIM if c_dim else 1
+        self.heads = nn.ModuleList([Head(3, PIXEL_WIDTH, size=img_resolution, out_channels=out)])
         # A blank picture tells how large the features are.
         blank = torch.zeros(1, 3, img_resolution, img_resolution)
         with torch.no_grad():
             features = self.network.activations(blank)
         self.heads.extend(
-            Head(mixed, mixed, size=features[tap].shape[-1]) for tap, _, _, mixed in TAPS
+            Head(mixed, mixed, size=features[tap].shape[-1], out_channels=out)
+            for tap, _, _, mixed in TAPS
         )
+        self.classes = ClassMapping(c_dim=c_dim, cmap_dim=CMAP_DIM) if c_dim else None
         with torch.no_grad():
-            places = [logits.shape[1] for logits in self._head_logits(blank)]
+            places = [logits.shape[2] for logits in self._head_logits(blank)]
         # Heads weigh the same, however many places each looks at.
         weights = [torch.full((count,), 1 / (count * len(places))) for count in places]
         self.register_buffer("place_weight", torch.cat(weights))
 
-    def forward(self, img: Tensor) -> Tensor:
+    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """Score images.
 
         Args:
             img: [n, 3, h, w] in [-1, 1].
+            c: Their classes, one-hot [n, c_dim]; `None` where there are none.
 
         Returns:
             float32 [n, places of all heads]; higher means more real.
         """
-        return torch.cat(self._head_logits(img), dim=1)
+        logits = torch.cat(self._head_logits(img), dim=2)  # [n, 1 or CMAP_DIM, places]
+        if self.classes is not None:
+            assert c is not None
+            logits = self.classes(logits, c)
+        return logits.squeeze(1)
 
     def _head_logits(self, img: Tensor) -> list[Tensor]:
         features = self.network.activations(img)
@@ -158,7 +171,7 @@ class Head(nn.Module):
     images have would be taken out before anything could see it.
     """
 
-    def __init__(self, in_channels: int, width: int, *, size: int) -> None:
+    def __init__(self, in_channels: int, width: int, *, size: int, out_channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         while size > HEAD_SIZE:
@@ -166,13 +179,13 @@ class Head(nn.Module):
             in_channels, width, size = width, min(2 * width, MAX_WIDTH), size // 2
         self.halve = nn.Sequential(*layers)
         self.conv = SpectralConv2d(in_channels + 1, HEAD_WIDTH, 3)
-        self.out = SpectralConv2d(HEAD_WIDTH, 1, 3)
+        self.out = SpectralConv2d(HEAD_WIDTH, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [n, c, h, w] to float32 [n, places]."""
+        """Map [n, c, h, w] to float32 [n, out_channels, places]."""
         x = minibatch_deviation(self.halve(x))  # [n, c' + 1, h', w']
         x = F.leaky_relu(self.conv(x), LRELU_SLOPE)
-        return self.out(x).float().flatten(1)  # type: ignore[no-any-return]
+        return self.out(x).float().flatten(2)  # type: ignore[no-any-return]
 
 
 class SpectralConv2d(nn.Module):

@@ -16,11 +16,12 @@ CHANNEL_FIELDS = ("channel_base", "channel_max")
 """Settings that many generators cannot be put into: widths of another form have no such pair."""
 
 
-def build_generator(config: TrainImageConfig) -> StyleGAN2:
+def build_generator(config: TrainImageConfig, *, c_dim: int = 0) -> StyleGAN2:
     """Return an untrained StyleGAN2 of the configured size, drawn from torch's global seed."""
     return StyleGAN2(
         z_dim=config.z_dim,
         w_dim=config.w_dim,
+        c_dim=c_dim,
         img_resolution=config.resolution,
         channels=default_channels(
             config.resolution, channel_base=config.channel_base, channel_max=config.channel_max
@@ -29,25 +30,31 @@ def build_generator(config: TrainImageConfig) -> StyleGAN2:
     )
 
 
-def load_start(path: Path, *, resolution: int | None = None) -> StyleGAN2:
+def load_start(path: Path, *, resolution: int | None = None, c_dim: int = 0) -> StyleGAN2:
     """Load a StyleGAN2 to start training from.
 
     Args:
         path: The file.
         resolution: What was asked for; twice the generator's own grows it, see `grow_generator`.
+        c_dim: Number of the pictures' classes, 0 for none.
 
     Raises:
         FileFormatError: The file is not a generator.
-        MismatchError: It cannot be trained on images alone.
+        MismatchError: It cannot be trained on such pictures.
     """
     generator = load_generator(path)
     if not isinstance(generator, StyleGAN2):
         raise MismatchError(f"{path}: is a {generator.kind}, expected a StyleGAN2")
     generator.check_square("training")
-    if generator.c_dim:
+    if generator.c_dim and not c_dim:
         raise MismatchError(
-            f"{path}: has {generator.c_dim} classes, a folder of images has none",
-            hint="start from a generator without classes",
+            f"{path}: has {generator.c_dim} classes, and the images are to have none",
+            hint="--cond trains with classes; else start from a generator without any",
+        )
+    if generator.c_dim != c_dim:
+        raise MismatchError(
+            f"{path}: has {generator.c_dim or 'no'} classes, the images have {c_dim}",
+            hint="start from a generator of as many classes, or without --generator",
         )
     if generator.img_channels != IMG_CHANNELS:
         raise MismatchError(
@@ -160,7 +167,7 @@ def adopt_network(
     return dataclasses.replace(config, **found)
 
 
-def check_start(config: TrainImageConfig, generator: StyleGAN2) -> None:
+def check_start(config: TrainImageConfig, generator: StyleGAN2, *, c_dim: int = 0) -> None:
     """Check that a generator to start from is what the settings describe.
 
     Raises:
@@ -168,5 +175,10 @@ def check_start(config: TrainImageConfig, generator: StyleGAN2) -> None:
     """
     fixed = [name for name in NETWORK_FIELDS if name not in CHANNEL_FIELDS]
     adopt_network(config, generator, asked=fixed)
-    if generator.c_dim or generator.img_channels != IMG_CHANNELS:
-        raise MismatchError("the generator to start from must make RGB images without classes")
+    if generator.img_channels != IMG_CHANNELS:
+        raise MismatchError("the generator to start from must make RGB images")
+    if generator.c_dim != c_dim:
+        raise MismatchError(
+            f"the generator to start from has {generator.c_dim or 'no'} classes, expected "
+            f"{c_dim or 'none'}"
+        )

@@ -7,10 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.generators.resampling import downsample_2d, filter_2d, fir_kernel
-from mocotool.generators.stylegan2_layers import LRELU_SLOPE, SQRT2, FullyConnectedLayer
+from mocotool.generators.stylegan2_layers import (
+    LRELU_SLOPE,
+    SQRT2,
+    FullyConnectedLayer,
+    normalize_2nd_moment,
+)
 from mocotool.generators.twice_differentiable import convolve_2d
 
 MBSTD_GROUP_SIZE = 4
+CLASS_LAYERS = 8
+CLASS_LR_MULTIPLIER = 0.01
 
 
 class EqualizedConv2d(nn.Module):
@@ -96,6 +103,41 @@ def minibatch_deviation(x: Tensor, *, group_size: int = MBSTD_GROUP_SIZE) -> Ten
     return torch.cat([x, channel.expand(-1, 1, height, width)], dim=1)
 
 
+class ClassMapping(nn.Module):
+    """A class to what the features of its pictures are projected on, for conditional scores.
+
+    Args:
+        c_dim: Number of classes.
+        cmap_dim: Size of the features.
+
+    Source:
+        Official code: none; NVIDIA's stylegan2-ada-pytorch (the discriminator's mapping network,
+            eight layers, and its projection).
+    """
+
+    def __init__(self, *, c_dim: int, cmap_dim: int) -> None:
+        super().__init__()
+        self.embed = FullyConnectedLayer(c_dim, cmap_dim)
+        self.layers = nn.ModuleList(
+            FullyConnectedLayer(
+                cmap_dim, cmap_dim, activation="lrelu", lr_multiplier=CLASS_LR_MULTIPLIER
+            )
+            for _ in range(CLASS_LAYERS)
+        )
+
+    def forward(self, features: Tensor, c: Tensor) -> Tensor:
+        """Project float32 features [n, cmap_dim, ...] on those of one-hot classes [n, c_dim].
+
+        Returns:
+            [n, 1, ...].
+        """
+        cmap = normalize_2nd_moment(self.embed(c))
+        for layer in self.layers:
+            cmap = layer(cmap)  # [n, cmap_dim]
+        cmap = cmap.reshape(*cmap.shape, *[1] * (features.ndim - 2))
+        return (features * cmap).sum(dim=1, keepdim=True) / math.sqrt(cmap.shape[1])
+
+
 class StyleGAN2Discriminator(nn.Module):
     """Image to one score; trained with a gradient penalty.
 
@@ -103,11 +145,14 @@ class StyleGAN2Discriminator(nn.Module):
         img_resolution: A power of two from 8 up.
         img_channels: 3 for RGB.
         channels: Channels at 4, 8, ..., `img_resolution` pixels, as for the generator.
+        c_dim: Number of classes, 0 for none.
     """
 
     has_penalty = True
 
-    def __init__(self, *, img_resolution: int, img_channels: int = 3, channels: list[int]) -> None:
+    def __init__(
+        self, *, img_resolution: int, img_channels: int = 3, channels: list[int], c_dim: int = 0
+    ) -> None:
         super().__init__()
         self.compute_dtype = torch.float32
         self.resolution = img_resolution
@@ -119,13 +164,15 @@ class StyleGAN2Discriminator(nn.Module):
         )
         self.conv = EqualizedConv2d(widths[-1] + 1, widths[-1], 3)
         self.fc = FullyConnectedLayer(widths[-1] * 16, widths[-1], activation="lrelu")
-        self.out = FullyConnectedLayer(widths[-1], 1)
+        self.out = FullyConnectedLayer(widths[-1], widths[-1] if c_dim else 1)
+        self.classes = ClassMapping(c_dim=c_dim, cmap_dim=widths[-1]) if c_dim else None
 
-    def forward(self, img: Tensor) -> Tensor:
+    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
         """Score images.
 
         Args:
             img: [n, img_channels, h, w] in [-1, 1].
+            c: Their classes, one-hot [n, c_dim]; `None` where there are none.
 
         Returns:
             float32 [n]; higher means more real.
@@ -135,7 +182,10 @@ class StyleGAN2Discriminator(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.conv(minibatch_deviation(x))
-        score: Tensor = self.out(self.fc(x.float().flatten(1)))  # [n, 1]
+        score: Tensor = self.out(self.fc(x.float().flatten(1)))  # [n, 1], or [n, cmap_dim]
+        if self.classes is not None:
+            assert c is not None
+            score = self.classes(score, c)
         return score.squeeze(1)
 
     @staticmethod

@@ -6,7 +6,7 @@ Path-length regularisation is left out; docs/decisions.md says why.
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -35,6 +35,8 @@ from mocotool.training.run_folder import RunFolder
 W_AVG_BETA = 0.995  # running mean of w, Karras et al. 2019
 ADAM_BETAS = (0.0, 0.99)
 PREVIEW_IMAGES = 64
+PREVIEW_COLUMNS = 8  # of a class's row
+PREVIEW_CLASSES = 32
 HEAD_START = 6_400  # images of the discriminator alone, where the generator has learnt already
 GENERATOR_NAME = "generator.safetensors"
 DIVERGED_HINT = (
@@ -46,8 +48,8 @@ DIVERGED_HINT = (
 class ImageBatches(Protocol):
     """An endless iterator of this process's real images that can be put back to where it was."""
 
-    def __next__(self) -> Tensor:
-        """Return the next batch, uint8 [n, 3, h, w] RGB."""
+    def __next__(self) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the next batch, uint8 [n, 3, h, w] RGB; with classes, also those, int64 [n]."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the iterator is."""
@@ -64,10 +66,12 @@ class ImageTrainer:
         precision: What convolutions compute in; weights, losses and R1 stay float32.
         processes: This process among those that train together, and its device.
         initial: A StyleGAN2 to start from, or `None` for random weights.
+        class_counts: How many real images each class has, for `config.cond`; generated images are
+            of classes drawn in these shares.
 
     Raises:
         MismatchError: `initial` is not the network that the settings describe.
-        ConfigError: The precision is float16.
+        ConfigError: The precision is float16, or classes are missing or too many.
     """
 
     def __init__(
@@ -77,16 +81,21 @@ class ImageTrainer:
         precision: torch.dtype = torch.float32,
         processes: Processes | None = None,
         initial: StyleGAN2 | None = None,
+        class_counts: Sequence[int] = (),
     ) -> None:
         check_training_precision(precision)
+        c_dim = len(class_counts)
+        if config.cond != (c_dim > 1):
+            raise ConfigError(f"cond is {config.cond}, and there are {c_dim} classes")
         if initial is not None:
-            check_start(config, initial)
+            check_start(config, initial, c_dim=c_dim)
         elif config.freeze_below is not None:
             raise ConfigError(
                 f"freeze_below {config.freeze_below}: random weights would stay random",
                 hint="name a StyleGAN2 to start from with --generator",
             )
         self.config = config
+        self.class_counts = torch.tensor(class_counts, dtype=torch.float64)
         self.precision = precision
         self.processes = processes or Processes()
         self.device = device = self.processes.device
@@ -102,7 +111,9 @@ class ImageTrainer:
         self.best_kid = float("inf")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            generator = build_generator(config) if initial is None else copy.deepcopy(initial)
+            generator = (
+                build_generator(config, c_dim=c_dim) if initial is None else copy.deepcopy(initial)
+            )
             discriminator = _build_discriminator(config, generator, precision)
         self.generator = generator.to(device).train().requires_grad_(True)
         if config.freeze_below is not None:
@@ -124,25 +135,29 @@ class ImageTrainer:
         ratio = interval / (interval + 1) if self.discriminator.has_penalty else 1.0
         self.d_optimizer = _adam(self._d_parameters, config.learning_rate * ratio, ratio)
 
-    def step(self, real_u8: Tensor) -> dict[str, float]:
+    def step(self, real_u8: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """Train the discriminator and the generator once.
 
         Args:
             real_u8: This process's real images, uint8 [n, 3, h, w].
+            labels: Their classes, int64 [n] on the CPU; `None` where there are none.
 
         Returns:
             Losses and scores of this step, as floats; those of the generator where it learnt.
 
         Raises:
             DivergedError: A loss is NaN or infinite.
+            MismatchError: There are classes and the generator has none.
+            ConfigError: There are none, and the generator has classes.
         """
         real = to_unit_range(to_device(real_u8, self.device))
+        c = self.generator.one_hot(labels, len(real))
         if self.config.flip:
             real = flip_half(real, rng=self._rng("flip"), rows=self.rows)
-        found = self._discriminator_step(real)
+        found = self._discriminator_step(real, c)
         has_penalty = self.discriminator.has_penalty and self.config.r1_gamma != 0
         if has_penalty and self.step_idx % self.config.r1_interval == 0:
-            found["r1"] = self._penalty_step(real)
+            found["r1"] = self._penalty_step(real, c)
         if self.images_seen >= self.head_start:
             found |= self._generator_step()
             self._update_average()
@@ -179,19 +194,28 @@ class ImageTrainer:
     def _rng(self, *use: str) -> torch.Generator:
         return derive_rng(self.config.seed, *use, self.step_idx)
 
-    def _fake_batch(self, use: str) -> Tensor:
-        """Render fresh latents, [n, 3, h, w]."""
-        ws, maps = self._draw_latents(use)
-        img: Tensor = self.generator.synthesis(ws, noise=maps)
-        return img
+    def _draw_classes(self, use: str) -> Tensor | None:
+        """Draw classes in the shares of the real images, one-hot [n, c_dim]; `None` of none."""
+        if not self.generator.c_dim:
+            return None
+        size = self.config.batch_size
+        rng = self._rng(use, "classes")
+        labels = torch.multinomial(self.class_counts, size, replacement=True, generator=rng)
+        labels = labels[self.rows]
+        return self.generator.one_hot(labels, len(labels))
 
-    def _draw_latents(self, use: str) -> tuple[Tensor, list[Tensor]]:
-        """Draw latents, some mixed of two, [n, num_ws, w_dim], and noise maps for them."""
+    def _draw_latents(self, use: str) -> tuple[Tensor, list[Tensor], Tensor | None]:
+        """Draw latents, some mixed of two of one class, [n, num_ws, w_dim].
+
+        Returns:
+            The latents, noise maps for them, and their classes, one-hot [n, c_dim].
+        """
         generator, config = self.generator, self.config
         rng = self._rng(use)
         z = torch.randn(2, config.batch_size, generator.z_dim, generator=rng)[:, self.rows]
         z = to_device(z.flatten(0, 1), self.device)
-        w, other_w = generator.mapping(z).chunk(2)
+        c = self._draw_classes(use)
+        w, other_w = generator.mapping(z, None if c is None else c.repeat(2, 1)).chunk(2)
         if use == "g":
             with torch.no_grad():
                 mean = self.processes.average(w.detach().mean(dim=0))
@@ -207,20 +231,21 @@ class ImageTrainer:
         layers = generator.synthesis.layers()
         noise_rng = derive_rng(config.seed, use, "noise", self.step_idx, device=self.device)
         maps = draw_noise_maps(layers, config.batch_size, rng=noise_rng)
-        return ws, [noise[self.rows] for noise in maps]
+        return ws, [noise[self.rows] for noise in maps], c
 
-    def _score(self, img: Tensor, use: str) -> Tensor:
+    def _score(self, img: Tensor, c: Tensor | None, use: str) -> Tensor:
         rng = self._rng("augment", use)
         score: Tensor = self.discriminator(
-            augment_images(img, self.augment.p, rng=rng, rows=self.rows, colour=self._colour)
+            augment_images(img, self.augment.p, rng=rng, rows=self.rows, colour=self._colour), c
         )
         return score
 
-    def _discriminator_step(self, real: Tensor) -> dict[str, Tensor]:
+    def _discriminator_step(self, real: Tensor, c: Tensor | None) -> dict[str, Tensor]:
         with torch.no_grad():
-            fake = self._fake_batch("d")
-        real_score = self._score(real, "real")
-        fake_score = self._score(fake, "fake")
+            ws, maps, fake_c = self._draw_latents("d")
+            fake = self.generator.synthesis(ws, noise=maps)
+        real_score = self._score(real, c, "real")
+        fake_score = self._score(fake, fake_c, "fake")
         judge = self.discriminator
         loss = judge.fake_loss(fake_score) + judge.real_loss(real_score)
         self._update(self._d_parameters, self.d_optimizer, loss)
@@ -231,11 +256,11 @@ class ImageTrainer:
             "real_sign": real_score.detach().sign().mean(),
         }
 
-    def _penalty_step(self, real: Tensor) -> Tensor:
+    def _penalty_step(self, real: Tensor, c: Tensor | None) -> Tensor:
         """Punish the slope of the score at real images (R1, Mescheder et al. 2018)."""
         self.discriminator.compute_dtype = torch.float32
         real = real.detach().requires_grad_(True)
-        score = self._score(real, "real").sum()
+        score = self._score(real, c, "real").sum()
         with input_gradients_only():
             (slope,) = torch.autograd.grad(score, real, create_graph=True)
         penalty = slope.square().sum(dim=(1, 2, 3)).mean()
@@ -246,9 +271,9 @@ class ImageTrainer:
 
     def _generator_step(self) -> dict[str, Tensor]:
         _require_gradients(self._d_parameters, False)
-        ws, maps = self._draw_latents("g")
+        ws, maps, c = self._draw_latents("g")
         img = self.generator.synthesis(ws, noise=maps)
-        loss = g_loss = self.discriminator.generator_loss(self._score(img, "g"))
+        loss = g_loss = self.discriminator.generator_loss(self._score(img, c, "g"))
         values = {"g_loss": g_loss}
         if self._start is not None:
             with torch.no_grad():
@@ -281,11 +306,21 @@ class ImageTrainer:
 
     @torch.no_grad()
     def preview(self) -> Tensor:
-        """Render fixed latents with the averaged generator, uint8 [64, h, w, 3]."""
+        """Render fixed latents with the averaged generator, uint8 [64, h, w, 3].
+
+        With classes it is the same eight latents in each of the first `PREVIEW_CLASSES`, uint8
+        [8 * classes, h, w, 3].
+        """
         z = torch.randn(
             PREVIEW_IMAGES, self.averaged.z_dim, generator=derive_rng(self.config.seed, "preview")
         )
-        w = self.averaged.mapping(z.to(self.device))
+        c = None
+        if self.averaged.c_dim:
+            rows = min(self.averaged.c_dim, PREVIEW_CLASSES)
+            z = z[:PREVIEW_COLUMNS].repeat(rows, 1)
+            labels = torch.arange(rows).repeat_interleave(PREVIEW_COLUMNS)
+            c = self.averaged.one_hot(labels, len(z))
+        w = self.averaged.mapping(z.to(self.device), c)
         parts = [self.averaged.synthesis(part, noise_mode="const") for part in w.split(16)]
         return to_frames_u8(torch.cat(parts)).cpu()
 
@@ -345,9 +380,13 @@ def _build_discriminator(
     config: TrainImageConfig, generator: StyleGAN2, precision: torch.dtype
 ) -> StyleGAN2Discriminator | ProjectedDiscriminator:
     if config.discriminator == "projected":
-        return ProjectedDiscriminator(img_resolution=config.resolution, precision=precision)
+        return ProjectedDiscriminator(
+            img_resolution=config.resolution, precision=precision, c_dim=generator.c_dim
+        )
     return StyleGAN2Discriminator(
-        img_resolution=config.resolution, channels=generator.arch["channels"]
+        img_resolution=config.resolution,
+        channels=generator.arch["channels"],
+        c_dim=generator.c_dim,
     )
 
 

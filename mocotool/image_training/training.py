@@ -1,7 +1,7 @@
 """Training on images: `ImageTrainer` in the loop, with its files and the distance it watches."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -27,6 +27,7 @@ def train_image(
     on_step: Callable[[dict[str, float]], None] = lambda _: None,
     stop: StopRequest | None = None,
     deadline: Deadline | None = None,
+    class_names: Sequence[str] = (),
 ) -> None:
     """Train until the configured number of images has been shown.
 
@@ -40,12 +41,20 @@ def train_image(
         on_step: Told the losses after each step.
         stop: Asked after each step.
         deadline: When the run has to end.
+        class_names: What the classes are called, for the generator's file to say.
 
     Raises:
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
-    training = ImageTraining(trainer, images, run, save_preview=save_preview, measure=measure)
+    training = ImageTraining(
+        trainer,
+        images,
+        run,
+        save_preview=save_preview,
+        measure=measure,
+        class_names=class_names,
+    )
     run_training(
         training,
         run,
@@ -67,10 +76,12 @@ class ImageTraining(Training):
         *,
         save_preview: Callable[[Tensor, int], None] | None,
         measure: Callable[[StyleGAN2], float] | None,
+        class_names: Sequence[str],
     ) -> None:
         self.trainer: ImageTrainer = trainer
         self.images, self.run = images, run
         self.preview_every = trainer.config.preview_every if save_preview is not None else 0
+        self._class_names = class_names
         self._write_preview = save_preview
         self._measure_distance = measure if run.writes else None
         self._best, self._is_best = BestStep(run, figure="kid"), False
@@ -91,7 +102,8 @@ class ImageTraining(Training):
     def step(self) -> dict[str, float]:
         """Show the networks one batch; return losses, and how many images were shown how fast."""
         self._is_best = False
-        values = self.trainer.step(next(self.images))
+        batch = next(self.images)
+        values = self.trainer.step(*(batch if isinstance(batch, tuple) else (batch,)))
         images = self.trainer.images_seen
         rate = (images - self._first) / (time.monotonic() - self._started)
         return values | {"images": images, "images_per_s": rate}
@@ -127,4 +139,6 @@ class ImageTraining(Training):
             "images_seen": str(trainer.images_seen),
             "seed": str(trainer.config.seed),
         } | notes
+        if any(name != str(i) for i, name in enumerate(self._class_names)):
+            notes["classes"] = ", ".join(self._class_names)
         save_generator(trainer.averaged, self.run.path / name, notes=notes)

@@ -26,6 +26,8 @@ class HeldOutDistance:
         seed: Chooses the frames and the latents, the same at every call.
         device: Where features are computed.
         num_images: Of either side, at least 3; fewer real ones where there are no more.
+        labels: The class of each of the listing's frames, for a generator with classes, whose
+            images are then of these in the same shares.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class HeldOutDistance:
         seed: int,
         device: torch.device | None = None,
         num_images: int = NUM_IMAGES,
+        labels: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self._device = device or torch.device("cpu")
         self._detector = load_frame_detector("squeezenet").to(self._device)
         self._seed = seed
         self._num_images = num_images
+        self._labels = None if labels is None else torch.from_numpy(labels)
         num_real = min(num_images, listing.num_frames)
         images = load_images(listing, resolution=resolution, batch_size=1, seed=seed, num_workers=0)
         frames_u8 = torch.cat([next(images) for _ in range(num_real)])  # [n, 3, h, w]
@@ -52,7 +56,11 @@ class HeldOutDistance:
         z = torch.randn(
             self._num_images, generator.z_dim, generator=derive_rng(self._seed, "held-out")
         ).to(self._device)
-        w = generator.mapping(z)  # [n, w_dim]
+        labels = None
+        if self._labels is not None:
+            rng = derive_rng(self._seed, "held-out", "classes")
+            labels = self._labels[torch.randint(len(self._labels), (len(z),), generator=rng)]
+        w = generator.mapping(z, generator.one_hot(labels, len(z)))  # [n, w_dim]
         chunks = [to_frames_u8(generator.synthesis(part)) for part in w.split(CHUNK_SIZE)]
         return kernel_distance(self._real, self._features(chunks)).value
 

@@ -50,7 +50,7 @@ def open_run(
     config: Any,
     *,
     videos: Path | str,
-    counted: Mapping[str, int],
+    counted: Mapping[str, Any],
     generator: FileRecord | None,
     precision: torch.dtype,
     machine: Mapping[str, Any] | None = None,
@@ -63,7 +63,7 @@ def open_run(
         run: The folder.
         config: The run's settings.
         videos: What it learns from.
-        counted: What there is of it by name, such as {"frames": 100}.
+        counted: What there is of it by name, such as {"frames": 100} and each class's share.
         generator: The generator that training starts from or renders with.
         precision: What it computes in.
         machine: What else its last bits depend on.

@@ -3,10 +3,11 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from mocotool.configs.option import list_changed
@@ -14,9 +15,10 @@ from mocotool.configs.train_image import TrainImageConfig
 from mocotool.devices import resolve_device
 from mocotool.image_training.plan import PLANNED, fit_budget, plan_training
 from mocotool.image_training.start import adopt_network, load_start
-from mocotool.image_training.trainer import GENERATOR_NAME, ImageTrainer
+from mocotool.image_training.trainer import GENERATOR_NAME, PREVIEW_COLUMNS, ImageTrainer
 from mocotool.image_training.training import train_image
 from mocotool.metrics.held_out import HeldOutDistance
+from mocotool.plots import CAPTION_MARGIN, draw_line
 from mocotool.provenance import FileRecord
 from mocotool.runs.beginning import choose_precision, load_share, open_run, take_planned
 from mocotool.training.budget import Deadline
@@ -25,9 +27,13 @@ from mocotool.training.listeners import Listeners, RunProgress, ignore
 from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
+from mocotool.video.classes import Classes, find_classes
 from mocotool.video.listing import VideoListing, list_videos
-from mocotool.video.loading import BatchLoader, load_images
+from mocotool.video.loading import BatchLoader, LabelledLoader, load_images
 from mocotool.video.pictures import tile_frames, write_png
+
+MAX_LISTED = 8
+"""Classes that are told of."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +120,7 @@ def train_image_run(
             run,
             trainer.config,
             videos=videos,
-            counted={"images": prepared.listing.num_frames},
+            counted=prepared.counted,
             generator=prepared.start,
             precision=trainer.precision,
             resume=resume,
@@ -122,9 +128,9 @@ def train_image_run(
         )
         with (
             contextlib.closing(run),
-            contextlib.closing(_load(prepared.listing, trainer.config, run, heard)) as images,
+            contextlib.closing(_load(prepared, run, heard)) as images,
         ):
-            measure = _load_distance(prepared.held_out, trainer) if run.writes else None
+            measure = _load_distance(prepared) if run.writes else None
             if resume:
                 trainer.resume(run, images, warn=heard.warn)
             tell = heard.follow("images", trainer.config.num_images, begun=trainer.images_seen)
@@ -133,11 +139,12 @@ def train_image_run(
                     trainer,
                     images,
                     run,
-                    save_preview=functools.partial(_write_preview, run),
+                    save_preview=functools.partial(_write_preview, run, prepared.class_names),
                     measure=measure,
                     on_step=lambda values: tell(trainer.images_seen, values),
                     stop=request,
                     deadline=deadline,
+                    class_names=prepared.class_names,
                 )
             deadline.tell_cut(heard.note, reached=f"{trainer.images_seen} images")
         return TrainedGenerator(
@@ -180,8 +187,7 @@ def plan_image_run(
             heard=heard.only_of(processes),
             deadline=deadline,
         )
-        listing = prepared.listing
-        found = {"videos": len(listing.entries), "images": listing.num_frames}
+        found = {"videos": len(prepared.listing.entries)} | prepared.counted
         return found | plan_training(prepared.trainer)
 
 
@@ -194,6 +200,22 @@ class _Prepared:
     trainer: ImageTrainer
     start: FileRecord | None
     """The generator that training starts from."""
+    classes: Classes | None
+    """The pictures' classes, for `cond`."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What classes are called; none without classes."""
+        return self.classes.names if self.classes else ()
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        """Numbers of images to train on, in all and of each class."""
+        found: dict[str, Any] = {"images": self.listing.num_frames}
+        if self.classes is not None:
+            counts = self.classes.count(self.listing)
+            found["classes"] = dict(zip(self.class_names, counts, strict=True))
+        return found
 
 
 def _prepare(
@@ -219,52 +241,92 @@ def _prepare(
         config = dataclasses.replace(config, **taken)
         asked = [*asked, *taken]
     dtype = choose_precision(precision, processes, note=heard.note)
+    found = list_videos(videos, warn=heard.warn)
+    classes = find_classes(found) if config.cond else None
+    listing, held_out = found.hold_out(config.held_out)
+    counts = [] if classes is None else classes.count(listing)
+    if classes is not None:
+        heard.note(_describe_classes(classes.names, counts))
     start = None
     if generator is not None:
         resolution = config.resolution if "resolution" in asked else None
-        start = load_start(Path(generator), resolution=resolution)
+        start = load_start(Path(generator), resolution=resolution, c_dim=len(counts))
         config = adopt_network(config, start, asked=asked)
 
     budget = config.budget
     if budget is not None and begun is None:
         config = fit_budget(
-            config, deadline, asked=asked, start=start, precision=dtype, processes=processes
+            config,
+            deadline,
+            asked=asked,
+            start=start,
+            precision=dtype,
+            processes=processes,
+            class_counts=counts,
         )
         heard.note(
             f"{budget / 60:.3g} minutes: {config.num_images} images of {config.resolution} "
             f"pixels, {config.batch_size} at a time, channels of {config.channel_base}"
         )
-    listing, held_out = list_videos(videos, warn=heard.warn).hold_out(config.held_out)
+    trainer = ImageTrainer(
+        config, precision=dtype, processes=processes, initial=start, class_counts=counts
+    )
     return _Prepared(
         listing=listing,
         held_out=held_out,
-        trainer=ImageTrainer(config, precision=dtype, processes=processes, initial=start),
+        trainer=trainer,
         start=start.origin.file if start and start.origin else None,
+        classes=classes,
     )
 
 
-def _load(
-    listing: VideoListing, config: TrainImageConfig, run: RunFolder, heard: Listeners
-) -> BatchLoader:
+def _describe_classes(names: Sequence[str], counts: Sequence[int]) -> str:
+    """Say which classes there are, and how many images each has."""
+    shown = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)][:MAX_LISTED]
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return f"{len(names)} classes of images: {', '.join(shown)}{more}"
+
+
+def _load(prepared: _Prepared, run: RunFolder, heard: Listeners) -> BatchLoader | LabelledLoader:
+    config = prepared.trainer.config
     load = functools.partial(
         load_images,
         resolution=config.resolution,
         batch_size=config.batch_size,
         seed=config.seed,
     )
-    return load_share(load, listing, run, heard)
+    batches = load_share(load, prepared.listing, run, heard)
+    if prepared.classes is None:
+        return batches
+    return LabelledLoader(batches, prepared.classes.label(prepared.listing))
 
 
-def _load_distance(held_out: VideoListing | None, trainer: ImageTrainer) -> HeldOutDistance | None:
+def _load_distance(prepared: _Prepared) -> HeldOutDistance | None:
     """Return what measures the distance from held-out images, if there are any."""
+    held_out, classes, trainer = prepared.held_out, prepared.classes, prepared.trainer
     if held_out is None:
         return None
-    config = trainer.config
     return HeldOutDistance(
-        held_out, resolution=config.resolution, seed=config.seed, device=trainer.device
+        held_out,
+        resolution=trainer.config.resolution,
+        seed=trainer.config.seed,
+        device=trainer.device,
+        labels=None if classes is None else classes.label(held_out),
     )
 
 
-def _write_preview(run: RunFolder, frames_u8: Tensor, step: int) -> None:
-    """Write images [n, h, w, 3] as a grid."""
-    write_png(run.sample_path(step, ".png"), tile_frames(list(frames_u8.numpy())))
+def _write_preview(
+    run: RunFolder, class_names: tuple[str, ...], frames_u8: Tensor, step: int
+) -> None:
+    """Write images [n, h, w, 3] as a grid, or a row of each class under its name."""
+    tiles = list(frames_u8.numpy())
+    if not class_names:
+        sheet = tile_frames(tiles)
+    else:
+        rows = [tiles[i : i + PREVIEW_COLUMNS] for i in range(0, len(tiles), PREVIEW_COLUMNS)]
+        strips = []
+        for name, row in zip(class_names, rows, strict=False):  # the first classes only
+            strips.append(draw_line([(CAPTION_MARGIN, name)], width=len(row) * row[0].shape[1]))
+            strips.append(tile_frames(row, columns=PREVIEW_COLUMNS))
+        sheet = np.concatenate(strips)
+    write_png(run.sample_path(step, ".png"), sheet)

@@ -143,7 +143,9 @@ def _in_archive(archive: Path, ignored: Counter[str]) -> Iterator[Candidate]:
 
     for place in sorted(places, key=natural_key):
         members = places[place]
-        texts = {_key(name) for name in members if Path(name).suffix.lower() in SAMPLE_SUFFIXES}
+        texts = {
+            sample_key(name) for name in members if Path(name).suffix.lower() in SAMPLE_SUFFIXES
+        }
         names = _drop_others(
             (name for name in members if Path(name).suffix.lower() not in SAMPLE_SUFFIXES),
             MEDIA_SUFFIXES,
@@ -152,7 +154,8 @@ def _in_archive(archive: Path, ignored: Counter[str]) -> Iterator[Candidate]:
         alone = {
             name
             for name in names
-            if not is_image_name(name) or (members[name].method == "tar" and _key(name) in texts)
+            if not is_image_name(name)
+            or (members[name].method == "tar" and sample_key(name) in texts)
         }
         groups: list[tuple[str, ...]] = [(name,) for name in names if name in alone]
         groups += _group_alike(name for name in names if name not in alone)
@@ -188,6 +191,6 @@ def _group_alike(images: Iterable[str]) -> list[tuple[str, ...]]:
     return [tuple(names) for names in groups.values()]
 
 
-def _key(name: str) -> str:
+def sample_key(name: str) -> str:
     """Return what WebDataset calls the files of one sample: all before the first dot."""
     return name.partition(".")[0]

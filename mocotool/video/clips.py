@@ -42,6 +42,9 @@ class SampleDataset(Protocol):
     def is_decoded(self) -> bool:
         """Whether reading is a mere copy, so that workers would only cost."""
 
+    def item(self, position: int) -> int:
+        """Return the number of the video, or of the frame among all, at a position."""
+
     def read(self, position: int) -> FramesU8:
         """Return the sample at a position, uint8.
 
@@ -123,6 +126,10 @@ class ClipDataset(_VideoSamples):
         """Changes when a position no longer means the same clip."""
         return f"{self._listing_id}-clips-{self.num_frames}-{self.frame_stride}-{self.seed}"
 
+    def item(self, position: int) -> int:
+        """Return the number of the video that the clip at a position is of."""
+        return _place_in_epoch(position, len(self.entries), self.seed)
+
     def locate(self, position: int) -> tuple[int, range]:
         """Return which video and which of its frames make up the clip at a position.
 
@@ -131,8 +138,7 @@ class ClipDataset(_VideoSamples):
             Deviation: a clip may end at a video's last frame, and a video may be just as long as
             a clip's span; the program leaves out the last frame, and such videos.
         """
-        epoch, place = divmod(position, len(self.entries))
-        video_idx = int(epoch_order(len(self.entries), self.seed, epoch)[place])
+        video_idx = self.item(position)
         num_starts = self.entries[video_idx].num_frames + 1 - self._span
         start = int(_rng(self.seed, START, position).integers(num_starts))
         return video_idx, range(start, start + self._span, self.frame_stride)
@@ -180,10 +186,13 @@ class FrameDataset(_VideoSamples):
         """Changes when a position no longer means the same frame."""
         return f"{self._listing_id}-frames-{self.seed}"
 
+    def item(self, position: int) -> int:
+        """Return the number of the frame at a position, counted through all videos."""
+        return _place_in_epoch(position, len(self), self.seed)
+
     def locate(self, position: int) -> tuple[int, int]:
         """Return which video and which of its frames stands at a position."""
-        epoch, place = divmod(position, len(self))
-        index = int(epoch_order(len(self), self.seed, epoch)[place])
+        index = self.item(position)
         video_idx = int(np.searchsorted(self._ends, index, side="right"))
         return video_idx, index - int(self._ends[video_idx]) + self.entries[video_idx].num_frames
 
@@ -197,14 +206,14 @@ class FrameDataset(_VideoSamples):
         return self._read(video_idx, range(frame_idx, frame_idx + 1)).squeeze(0)
 
 
-def read_or_replace(dataset: SampleDataset, position: int) -> tuple[FramesU8, list[str]]:
+def read_or_replace(dataset: SampleDataset, position: int) -> tuple[FramesU8, int, list[str]]:
     """Read a sample; where it cannot be decoded, another one takes its place.
 
     Which one is drawn from the seed and the position, so a damaged file does not make a run
     unrepeatable, nor end it after a night.
 
     Returns:
-        The sample, and why others could not be read.
+        The sample, the position that it stands at, and why others could not be read.
 
     Raises:
         FileFormatError: Every one tried is damaged.
@@ -213,10 +222,15 @@ def read_or_replace(dataset: SampleDataset, position: int) -> tuple[FramesU8, li
     draws = _rng(dataset.seed, REPLACEMENT, position).integers(1 << 40, size=MAX_REPLACEMENTS)
     for candidate in (position, *draws.tolist()):
         try:
-            return dataset.read(candidate), problems
+            return dataset.read(candidate), candidate, problems
         except FileFormatError as error:
             problems.append(str(error))
     raise FileFormatError(f"{problems[-1]}; nor could {MAX_REPLACEMENTS} others be decoded")
+
+
+def _place_in_epoch(position: int, num_samples: int, seed: int) -> int:
+    epoch, place = divmod(position, num_samples)
+    return int(epoch_order(num_samples, seed, epoch)[place])
 
 
 @lru_cache(maxsize=4)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mocotool.arrays import FramesU8
 from mocotool.errors import ConfigError, MismatchError
+from mocotool.video.classes import fingerprint_labels
 from mocotool.video.clips import ClipDataset, FrameDataset, SampleDataset, read_or_replace
 from mocotool.video.decoded import decode_all
 from mocotool.video.listing import VideoListing
@@ -66,7 +68,7 @@ class BatchLoader(Iterator[Tensor]):
         self._warn = warn
         self._warned: set[str] = set()
         self._position = 0
-        self._batches: Iterator[tuple[FramesU8, list[str]]] | None = None
+        self._batches: Iterator[tuple[FramesU8, list[int], list[str]]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -76,15 +78,22 @@ class BatchLoader(Iterator[Tensor]):
 
     def __next__(self) -> Tensor:
         """Return this process's part of the next batch, uint8 [n, ...]."""
+        return self.read()[0]
+
+    def read(self) -> tuple[Tensor, list[int]]:
+        """Return this process's part of the next batch, uint8 [n, ...], and the position of each.
+
+        Positions are those that the samples really come from, also where one took another's place.
+        """
         if self._batches is None:
             self._batches = self._start()
-        samples, problems = next(self._batches)
+        samples, positions, problems = next(self._batches)
         self._position += self.batch_size
         for problem in problems:
             if self._warn is not None and problem not in self._warned:
                 self._warn(f"{problem}; another sample takes its place")
             self._warned.add(problem)
-        return torch.from_numpy(samples)
+        return torch.from_numpy(samples), positions
 
     def state_dict(self) -> dict[str, Any]:
         """Return where this loader is: samples handed out by all processes together."""
@@ -120,7 +129,7 @@ class BatchLoader(Iterator[Tensor]):
         """Stop the workers; the next batch starts them anew."""
         self._batches = None
 
-    def _start(self) -> Iterator[tuple[FramesU8, list[str]]]:
+    def _start(self) -> Iterator[tuple[FramesU8, list[int], list[str]]]:
         read = _ShareReader(self.dataset, self._share)
         first = self._position + self._rank * self._share
         starts = itertools.count(first, self.batch_size)
@@ -139,6 +148,45 @@ class BatchLoader(Iterator[Tensor]):
         )
         with _interrupts_held():
             return iter(loader)
+
+
+class LabelledLoader(Iterator[tuple[Tensor, Tensor]]):
+    """An endless iterator of batches and their samples' classes.
+
+    Args:
+        loader: The batches.
+        labels: The class of each of its dataset's items, int64 [num_items].
+    """
+
+    def __init__(self, loader: BatchLoader, labels: npt.NDArray[np.int64]) -> None:
+        self._loader, self._labels = loader, labels
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        """Return the next batch, uint8 [n, ...], and its classes, int64 [n]."""
+        samples, positions = self._loader.read()
+        items = [self._loader.dataset.item(position) for position in positions]
+        return samples, torch.from_numpy(self._labels[items])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the loader is."""
+        return self._loader.state_dict() | {"labels": fingerprint_labels(self._labels)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to where a saved loader was.
+
+        Raises:
+            MismatchError: The samples, the settings or the classes are not those of the saved run.
+        """
+        if state.get("labels") != fingerprint_labels(self._labels):
+            raise MismatchError(
+                "the classes of the pictures are not those the run began with",
+                hint="put the labels or folders back, or start a new run",
+            )
+        self._loader.load_state_dict(state)
+
+    def close(self) -> None:
+        """Stop the workers; the next batch starts them anew."""
+        self._loader.close()
 
 
 def load_clips(
@@ -246,13 +294,14 @@ class _ShareReader:
         self._dataset = dataset
         self._num_samples = num_samples
 
-    def __getitem__(self, start: int) -> tuple[FramesU8, list[str]]:
-        samples, problems = [], []
+    def __getitem__(self, start: int) -> tuple[FramesU8, list[int], list[str]]:
+        samples, positions, problems = [], [], []
         for position in range(start, start + self._num_samples):
-            sample, troubles = read_or_replace(self._dataset, position)
+            sample, read_at, troubles = read_or_replace(self._dataset, position)
             samples.append(sample)
+            positions.append(read_at)
             problems += troubles
-        return np.stack(samples), problems
+        return np.stack(samples), positions, problems
 
 
 def _unchanged(batch: Any) -> Any:

@@ -733,7 +733,7 @@ def test_a_plan_on_a_processor_steps_with_few_images(monkeypatch):
     steps = []
     step = ImageTrainer.step
 
-    def spy(self, real_u8):
+    def spy(self, real_u8, labels=None):
         values = step(self, real_u8)
         steps.append((len(real_u8), "g_loss" in values))
         return values

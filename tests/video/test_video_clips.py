@@ -135,11 +135,12 @@ def test_a_damaged_video_is_replaced_and_named(listing):
     dataset = Damaged(listing, num_frames=4, size=16)
     damaged = next(p for p in range(9) if dataset.locate(p)[0] == 1)
 
-    clip, problems = read_or_replace(dataset, damaged)
-    again, _ = read_or_replace(dataset, damaged)
+    clip, position, problems = read_or_replace(dataset, damaged)
+    again, *_ = read_or_replace(dataset, damaged)
 
     assert problems[0] == "1.mkv: frame 3 cannot be decoded"
     np.testing.assert_array_equal(clip, again)
+    np.testing.assert_array_equal(clip, dataset.read(position))
 
 
 def test_nothing_but_damaged_videos_is_an_error(listing):
