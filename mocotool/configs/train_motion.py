@@ -95,6 +95,9 @@ class TrainMotionConfig:
     num_g_steps: Annotated[
         int, _ByRecipe("Steps of the motion generator to one of the discriminators.", min=1)
     ] = 5
+    head_start: Annotated[
+        int, _Further("Steps in which the discriminators learn alone, before motion does.", min=0)
+    ] = 0
     video_loss: Annotated[Literal["ralsgan", "log"], _Further("D_V's game.")] = "ralsgan"
     video_weight: Annotated[
         float, _Further("Weight of it for the motion generator; 0 leaves D_V out.", min=0)

@@ -23,6 +23,7 @@ from mocotool.motion.context import TrainingContext
 from mocotool.motion.frame_game import FrameGame
 from mocotool.motion.games import Game, Metrics, PairGame, VideoGame
 from mocotool.motion.generator import MotionGenerator, MotionRollout
+from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.image_discriminator import update_average
 from mocotool.motion.losses import LossWeights, mutual_information_loss, total_generator_loss
 from mocotool.motion.render_budget import build_renderer, settle_graph_mb
@@ -143,9 +144,10 @@ class MotionTrainer:
         for game in self.games.values():
             game.begin(real)
         values: Metrics = {}
-        for g_step in range(self.config.num_g_steps):
-            values = self.generator_step(g_step)
-        values |= self.discriminator_step()
+        if self.step_idx >= self.config.head_start:
+            for g_step in range(self.config.num_g_steps):
+                values = self.generator_step(g_step)
+        values = self.discriminator_step() | values
         values |= measure_motion(real, "real")
         decay = min(self.config.ema_decay, (1 + self.step_idx) / (10 + self.step_idx))
         update_average(self.averaged, self.motion, decay=decay)
@@ -233,7 +235,7 @@ class MotionTrainer:
         values: Metrics = {}
         for game in self.games.values():
             values |= game.update(frames, *path)
-        return values
+        return values | measure_motion(frames, "generated")
 
     def _to_floats(self, values: Metrics) -> dict[str, float]:
         means = self.processes.average(torch.stack([x.to(torch.float32) for x in values.values()]))
@@ -382,9 +384,16 @@ def build_motion(
 def adopt_initial(motion: MotionGenerator, initial: MotionGenerator) -> MotionGenerator:
     """Give `motion` the weights and the basis of `initial`.
 
+    A guided model, learnt from latents, has a form of its own and is taken as it is.
+
     Raises:
         MismatchError: They are of different sizes.
     """
+    if isinstance(initial, GuidedMotion):
+        guided = copy.deepcopy(initial)
+        guided.step_size, guided.num_frames = motion.step_size, motion.num_frames
+        guided.generator_record = motion.generator_record
+        return guided
     ours = {name: list(x.shape) for name, x in motion.state_dict().items()}
     theirs = {name: list(x.shape) for name, x in initial.state_dict().items()}
     differing = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]

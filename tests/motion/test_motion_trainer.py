@@ -18,6 +18,7 @@ from mocotool.configs.train_motion import ABLATIONS, TrainMotionConfig
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.motion.frame_game import FrameGame
 from mocotool.motion.games import PairGame
+from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.trainer import MotionTrainer
 
 RECIPES = [("reference", False), ("reference", True), ("paper", False), ("paper", True)]
@@ -244,6 +245,30 @@ def test_a_start_of_another_size_is_refused(make_trainer):
 
     with pytest.raises(MismatchError, match="to start from"):
         make_trainer(initial=old)
+
+
+def test_a_model_learnt_from_latents_goes_on_against_videos(make_trainer, toy_pca_path):
+    basis = read_basis(toy_pca_path)
+    guided = GuidedMotion(
+        latent_dim=12,
+        noise_dim=6,
+        hidden_dim=9,
+        components=torch.from_numpy(basis.components),
+        stdev=torch.from_numpy(basis.stdev),
+        step_size=0.5,
+    )
+    trainer = make_trainer(make_config(head_start=1), initial=guided)
+
+    (first,) = train(trainer, 1)
+    assert_same_state(trainer.motion.state_dict(), guided.state_dict())  # the games alone learn
+    assert "g_loss" not in first
+    assert first["motion_generated"] > 0
+    (second,) = train(trainer, 1)
+
+    assert math.isfinite(second["g_loss"])
+    changed = trainer.motion.state_dict()
+    assert not torch.equal(changed["decoder.weight_hh"], guided.state_dict()["decoder.weight_hh"])
+    assert trainer.motion.pull == guided.pull
 
 
 TWO_PROCESSES = """
