@@ -51,6 +51,8 @@ _PUBLIC = {
     "RunProgress": "mocotool.training.listeners",
     "RunFolder": "mocotool.training.run_folder",
     "invert": "mocotool.inversion.search",
+    "tune_generator": "mocotool.inversion.tuning",
+    "write_tuning": "mocotool.generators.tuned",
     "invert_clips": "mocotool.inversion.clips",
     "InvertClipsConfig": "mocotool.configs.invert_clips",
     "TrainEncoderConfig": "mocotool.configs.train_encoder",

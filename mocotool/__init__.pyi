@@ -32,6 +32,8 @@ from mocotool.motion.latent_training import train_latent_motion as train_latent_
 from mocotool.training.listeners import RunProgress as RunProgress
 from mocotool.training.run_folder import RunFolder as RunFolder
 from mocotool.inversion.search import invert as invert
+from mocotool.inversion.tuning import tune_generator as tune_generator
+from mocotool.generators.tuned import write_tuning as write_tuning
 from mocotool.inversion.clips import invert_clips as invert_clips
 from mocotool.configs.invert_clips import InvertClipsConfig as InvertClipsConfig
 from mocotool.configs.train_encoder import TrainEncoderConfig as TrainEncoderConfig

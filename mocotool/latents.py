@@ -326,9 +326,8 @@ def check_latents_fit(
     Raises:
         MismatchError: They have another size, space or number of layers.
     """
-    named = generator.origin.file if generator.origin else None
-    made_for = trajectory.meta.generator
-    generator_name = named.path if named else "the generator"
+    origin, made_for = generator.origin, trajectory.meta.generator
+    generator_name = origin.file.path if origin else "the generator"
     hint = (
         f"they were made for {made_for.path}; choose it with --generator, or make them again"
         if made_for
@@ -355,9 +354,9 @@ def check_latents_fit(
         )
 
     # another generator of the same shapes: possible, and worth a warning
-    if made_for is None or named is None or made_for.sha256 == named.sha256:
+    if made_for is None or origin is None or origin.is_of(made_for):
         return None
     return (
         f"{name}: made for {made_for.path} ({made_for.sha256[:12]}), "
-        f"not for {generator_name} ({named.sha256[:12]})"
+        f"not for {generator_name} ({origin.file.sha256[:12]})"
     )

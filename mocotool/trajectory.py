@@ -168,17 +168,22 @@ def load_motion_and_generator(
     motion: Path | str | None,
     generator: Path | None,
     *,
+    start: Trajectory | None = None,
+    start_name: str = "the start",
     pca: Path | str | None = None,
     step_size: float | None = None,
     device: torch.device,
     precision: torch.dtype,
     warn: Callable[[str], None],
 ) -> tuple[MotionGenerator, Generator]:
-    """Load a motion model, and the generator that was named or that the model records.
+    """Load a motion model, and the generator that was named or that something records.
 
     Args:
         motion: See `load_motion`, as for `pca` and `step_size`.
-        generator: Its weights; `None` for what the motion model was trained with.
+        generator: Its weights; `None` for what the start was found with, or else the motion model
+            trained with.
+        start: Where videos are to begin, if they have a start.
+        start_name: What it is called in messages: a path, or "<stdin>".
         pca: The basis of an authors' motion model.
         step_size: How far one frame may move, in place of what the model says.
         device: Where to put both.
@@ -192,10 +197,11 @@ def load_motion_and_generator(
     """
     model = load_motion(motion, pca=pca, step_size=step_size, device=device)
     assert model.origin is not None
+    record = None if start is None else start.meta.generator
     network = find_generator(
         generator,
-        model.generator_record,
-        name=model.origin.path,
+        record or model.generator_record,
+        name=start_name if record else model.origin.path,
         device=device,
         precision=precision,
     )
@@ -213,9 +219,9 @@ def check_motion_fits(motion: MotionGenerator, generator: Generator) -> str | No
     Raises:
         MismatchError: It moves latents of another size.
     """
-    named = generator.origin.file if generator.origin else None
+    origin = generator.origin
     motion_name = motion.origin.path if motion.origin else "the motion model"
-    generator_name = named.path if named else "the generator"
+    generator_name = origin.file.path if origin else "the generator"
     if motion.latent_dim != generator.latent_dim:
         trained_with = motion.generator_record
         raise MismatchError(
@@ -224,11 +230,11 @@ def check_motion_fits(motion: MotionGenerator, generator: Generator) -> str | No
             hint=f"it was trained with {trained_with.path}" if trained_with else None,
         )
     trained = motion.generator_record
-    if trained is None or named is None or trained.sha256 == named.sha256:
+    if trained is None or origin is None or origin.is_of(trained):
         return None
     return (
         f"{motion_name} was trained with {trained.path} ({trained.sha256[:12]}), "
-        f"not with {generator_name} ({named.sha256[:12]})"
+        f"not with {generator_name} ({origin.file.sha256[:12]})"
     )
 
 

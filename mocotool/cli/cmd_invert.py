@@ -42,7 +42,6 @@ PERCEPTUAL_NOTES: dict[PerceptualChoice, str] = {
     "vgg16": "perceptual vgg16: {}",
     "none": "perceptual none: pixels and gradients at several sizes",
 }
-SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps both"
 MAX_LISTED = 32
 SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps both"
 
@@ -125,6 +124,14 @@ def invert(
         ),
     ] = None,
     clips: InvertClipsConfig,
+    tune: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.safetensors",
+            help="Fit the generator to the pictures as well (pivotal tuning), and write what "
+            "changed; the latents then belong to that file.",
+        ),
+    ] = None,
     as_video: Annotated[
         bool, typer.Option("--as-video", help="The images are the frames of one video.")
     ] = False,
@@ -172,6 +179,7 @@ def invert(
             perceptual_weights=features.perceptual_weights is not None,
             frames=frames is not None,
             as_video=as_video,
+            tune=tune is not None,
             sheet=sheet is not None,
         )
         invert_folder(
@@ -186,8 +194,9 @@ def invert(
         )
         return
     output = choose_trajectory_output(OutputOptions(out=out, force=force), json=report.json)
-    if sheet is not None:
-        check_output_path(sheet, force=force)
+    for path in (sheet, tune):
+        if path is not None:
+            check_output_path(path, force=force)
     chosen, weights = features.choose()
 
     from mocotool.generators.loading import load_generator
@@ -210,18 +219,21 @@ def invert(
     )
     wanted_u8 = to_channels_last(squares_u8)  # [n, h, w, 3]
     began = time.perf_counter()
-    with report.progress("steps", len(wanted_u8) * config.num_steps_in_all) as advance:
-        found = invert_images(
-            network, from_frames_u8(wanted_u8), config=config, features=loaded, progress=advance
-        )
+    wanted = from_frames_u8(wanted_u8)
+    with report.progress("steps", len(wanted) * config.num_steps_in_all) as advance:
+        found = invert_images(network, wanted, config=config, features=loaded, progress=advance)
+    written = {} if sheet is None else {"sheet": str(sheet)}
+    if tune is not None:
+        written |= {"tuned": str(tune), "before_tuning": f"PSNR {found.psnr.mean():.2f} dB"}
+        found = tune_to(tune, network, wanted, found, config, features=loaded, report=report)
+        network = load_generator(tune, device=device, precision=precision)
     seconds = time.perf_counter() - began
-    values = describe_inversion(stills, found, seconds=seconds, as_json=report.json)
+    values = written | describe_inversion(stills, found, seconds=seconds, as_json=report.json)
     if output.is_stdout:
         _note_figures(report, values)
     picture = draw_comparison(wanted_u8, to_frames_u8(found.img).numpy())
     if sheet is not None:
         write_png(sheet, picture)
-        values = {"sheet": str(sheet)} | values
     if output.format == "png":
         write_sheet(picture, output, values, report)
         return
@@ -233,6 +245,28 @@ def invert(
         report=report,
         values=values,
     )
+
+
+def tune_to(
+    path: Path,
+    generator: "Generator",
+    images: "torch.Tensor",
+    found: "Inversion",
+    config: InvertConfig,
+    *,
+    features: "ImageFeatures",
+    report: Report,
+) -> "Inversion":
+    """Tune the generator to the pictures, write what changed, and return how near it comes."""
+    from mocotool.generators.tuned import write_tuning
+    from mocotool.inversion.tuning import tune_generator
+
+    with report.progress("tuning steps", config.num_tune_steps) as advance:
+        tuning, found = tune_generator(
+            generator, images, found, config=config, features=features, progress=advance
+        )
+    write_tuning(tuning, path)
+    return found
 
 
 def refuse_options_of_pictures(config: InvertConfig, **others: bool) -> None:

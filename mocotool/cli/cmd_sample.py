@@ -1,5 +1,6 @@
 """`moco sample`: draw motion trajectories from a trained motion model."""
 
+import functools
 from typing import Annotated
 
 import typer
@@ -63,7 +64,8 @@ def sample(
         device = processes.device
         precision = resolve_precision(computing.precision, device)
         report.name_device(device, precision, shares=True)
-        model, network = load_motion_and_generator(
+        load = functools.partial(
+            load_motion_and_generator,
             motion,
             generator,
             pca=pca,
@@ -72,7 +74,10 @@ def sample(
             precision=precision,
             warn=report.warn,
         )
-        begin = None if start is None else read_trajectory(start, find_generator=lambda: network)[0]
+        begin = None
+        if start is not None:
+            begin, start = read_trajectory(start, find_generator=lambda: load()[1])
+        model, network = load(start=begin, start_name=start or "")
         with report.progress("videos") as advance:
             trajectory = sample_trajectory(
                 model, network, config=config, start=begin, progress=advance

@@ -41,6 +41,9 @@ class InvertConfig:
         int,
         Option("Gauss-Newton steps after those at most, each worth about 25 of them.", min=0),
     ] = 20
+    num_tune_steps: Annotated[
+        int, Option("Steps of --tune, each of eight images at most.", min=1)
+    ] = 250
     learning_rate: Annotated[
         float, Option("Peak step of Adam, in standard deviations of the latents.", above=0)
     ] = 0.2

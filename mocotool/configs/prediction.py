@@ -23,6 +23,9 @@ class PredictionConfig:
     num_repeats: Annotated[
         int, Option("Sample motion this often, from other seeds; the mean counts.", min=1)
     ] = 1
+    tune: Annotated[
+        bool, Option("Fit the generator to the first frames as well (pivotal tuning).")
+    ] = False
     invert: InvertConfig = dataclasses.field(default_factory=InvertConfig)
     """How the first frames are inverted."""
     seed: Seed = 0

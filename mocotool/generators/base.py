@@ -21,6 +21,13 @@ class GeneratorOrigin:
     file: FileRecord
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
     """What the file says of its own making: source file and hash, training set, images seen."""
+    tuned_from: FileRecord | None = None
+    """The generator that this one was tuned from, if it was: it takes the same latents."""
+
+    def is_of(self, record: FileRecord) -> bool:
+        """Tell whether this is the generator that `record` names, as it was or tuned."""
+        of = [self.file] if self.tuned_from is None else [self.file, self.tuned_from]
+        return any(file.sha256 == record.sha256 for file in of)
 
 
 class Mapping(Protocol):

@@ -8,28 +8,26 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from mocotool.addresses import address_of, parse_address
 from mocotool.configs.generator import GeneratorOptions
 from mocotool.devices import choose_full_precision, resolve_device
-from mocotool.errors import FileFormatError, MocoWarning
-from mocotool.files import atomic_path
+from mocotool.errors import FileFormatError, MismatchError, MocoWarning
+from mocotool.files import atomic_path, is_plain_file, sha256_file
 from mocotool.generators.base import Generator, GeneratorOrigin
 from mocotool.generators.biggan import BigGAN
 from mocotool.generators.dcgan import DCGAN
+from mocotool.generators.finding import find_recorded, resolve_path
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
+from mocotool.generators.tuned import GeneratorTuning, read_tuning
 from mocotool.networks.shapes_only import shapes_only
 from mocotool.provenance import FileRecord, portable_path, tool_version
 from mocotool.weights.architectures import check_arch
 from mocotool.weights.contents import GeneratorWeights
 from mocotool.weights.finite import check_finite
-from mocotool.weights.folders import choose_in_folder
 from mocotool.weights.native import make_record
 from mocotool.weights.reading import read_generator_weights
 from mocotool.weights.safetensors_file import write_safetensors
 
-BUNDLED_NAME = "people.safetensors"
-BUNDLED_PREFIX = "bundled:"
 MAX_LISTED = 6
 MAX_UNKNOWN = 1
 """Further tensors that a file may have; with more of them it is another network."""
@@ -57,7 +55,8 @@ def load_generator(
     Args:
         path: The file, or the folder of a BigGAN-PyTorch run; "https://host/file" or
             "hf://owner/repo/file" is what `fetch` has put into the cache; `None` or
-            "bundled:people.safetensors" is the one inside the package.
+            "bundled:people.safetensors" is the one inside the package. Of a tuned one, the file
+            that it came from is looked for as well.
         device: Where to put it: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What its convolutions compute in; the weights stay float32. float32 means all
             of its bits, on a GPU too, unless `resolve_precision("tf32", device)` came before.
@@ -76,6 +75,8 @@ def load_generator(
     target = resolve_device(device) if isinstance(device, str) else device
     choose_full_precision()
     file, recorded_path = resolve_path(path)
+    if is_plain_file(file) and (tuning := read_tuning(file)) is not None:
+        return _load_tuned(file, tuning, device=target, precision=precision)
     weights, sha256 = read_generator_weights(file, options)
     try:
         generator, unknown = build_generator(weights)
@@ -95,20 +96,22 @@ def load_generator(
     return generator.to(target).freeze().set_precision(precision)
 
 
-def resolve_path(path: str | Path | None) -> tuple[Path, str]:
-    """Return the file to open and the path to record for it."""
-    if path is None:
-        path = f"{BUNDLED_PREFIX}{BUNDLED_NAME}"
-    if isinstance(path, str) and path.startswith(BUNDLED_PREFIX):
-        folder = Path(__file__).resolve().parent.parent / "bundled"
-        return folder / Path(path.removeprefix(BUNDLED_PREFIX)).name, path
-    if (address := address_of(path)) is not None:
-        from mocotool.downloads import find_weights
-
-        return find_weights(address), parse_address(address).name
-    file = Path(path)
-    file = choose_in_folder(file) if file.is_dir() else file
-    return file, portable_path(file)
+def _load_tuned(
+    file: Path, tuning: GeneratorTuning, *, device: torch.device, precision: torch.dtype
+) -> Generator:
+    """Load the generator that was tuned, and apply the changes."""
+    base = find_recorded(tuning.base, name=str(file), beside=[file.parent, Path()])
+    generator = load_generator(base, device=device, precision=precision)
+    try:
+        tuning.apply(generator)
+    except (FileFormatError, MismatchError) as error:
+        raise type(error)(f"{file}: {error}") from None
+    assert generator.origin is not None
+    record = FileRecord(path=portable_path(file), sha256=sha256_file(file), kind=generator.kind)
+    generator.origin = GeneratorOrigin(
+        file=record, notes=generator.origin.notes, tuned_from=generator.origin.file
+    )
+    return generator
 
 
 def build_generator(weights: GeneratorWeights) -> tuple[Generator, list[str]]:

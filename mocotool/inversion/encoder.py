@@ -228,12 +228,12 @@ def check_encoder_fits(encoder: LatentEncoder, generator: Generator) -> str | No
             f"{ours[2]} px, the generator has {theirs[0]} and {theirs[2]} px",
             hint="make one for it with `moco train-encoder`",
         )
-    trained, named = encoder.generator_record, generator.origin
-    if trained is None or named is None or trained.sha256 == named.file.sha256:
+    trained, origin = encoder.generator_record, generator.origin
+    if trained is None or origin is None or origin.is_of(trained):
         return None
     return (
         f"the encoder was trained for {trained.path} ({trained.sha256[:12]}), "
-        f"not for {named.file.path} ({named.file.sha256[:12]})"
+        f"not for {origin.file.path} ({origin.file.sha256[:12]})"
     )
 
 

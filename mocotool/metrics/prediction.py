@@ -1,5 +1,6 @@
 """How well does a video go on from its first frame? The paper's prediction experiment."""
 
+import copy
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from mocotool.generators.base import Generator
 from mocotool.interpolation import interpolate_trajectory
 from mocotool.inversion.objective import ImageFeatures
 from mocotool.inversion.search import Inversion, invert
+from mocotool.inversion.tuning import tune_generator
 from mocotool.latents import Trajectory
 from mocotool.layouts import from_frames_u8, to_channels_first, to_channels_last
 from mocotool.metrics.repeats import repeat_draws
@@ -99,13 +101,14 @@ def compute_prediction(
     first = np.concatenate([read_squares(entry, [0], generator.resolution) for entry in entries])
 
     # the first frame as a latent; whatever is drawn begins from it
-    found = invert(
-        generator,
-        from_frames_u8(to_channels_last(first)),
-        config=config.invert,
-        features=features,
-        progress=progress,
-    )
+    images = from_frames_u8(to_channels_last(first))
+    found = invert(generator, images, config=config.invert, features=features, progress=progress)
+    if config.tune:
+        tuning, found = tune_generator(
+            generator, images, found, config=config.invert, features=features
+        )
+        generator = copy.deepcopy(generator)
+        tuning.apply(generator)
     start = found.to_trajectory(generator)
 
     def predict(drawn: PredictionConfig) -> MetricResult:
@@ -238,6 +241,7 @@ def _describe_protocol(
         "num_polish_steps": config.invert.num_polish_steps,
         "perceptual": found.perceptual_name,
         "noise": config.invert.noise,
+        **({"num_tune_steps": config.invert.num_tune_steps} if config.tune else {}),
         "num_repeats": config.num_repeats,
         "seed": config.seed,
     }

@@ -46,11 +46,11 @@ def find_basis(
     basis = read_basis(pca)
     check_basis_fits(basis, generator.latent_dim, name=str(pca))
     made_with = basis.meta.generator
-    origin = generator.origin.file if generator.origin else None
-    if made_with is not None and origin is not None and made_with.sha256 != origin.sha256:
+    origin = generator.origin
+    if made_with is not None and origin is not None and not origin.is_of(made_with):
         raise MismatchError(
             f"{pca}: was made with {made_with.path} ({made_with.sha256[:12]}), "
-            f"not with {origin.path} ({origin.sha256[:12]})",
+            f"not with {origin.file.path} ({origin.file.sha256[:12]})",
             hint=MAKE_ONE,
         )
     return basis

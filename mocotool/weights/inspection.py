@@ -21,6 +21,8 @@ GENERATOR_NAMES = (
     "synthesis.b4.const",
 )
 
+KINDS = {"moco.motion": "motion model", "moco.tuning": "tuned generator"}
+
 
 def describe_weights(path: Path) -> dict[str, Any] | None:
     """Return what a file of weights is, or `None` if it may be a generator.
@@ -61,7 +63,7 @@ def _describe_safetensors(path: Path) -> dict[str, Any] | None:
         return None
     if not record and not schema.startswith("moco."):
         return None
-    what = "motion model" if schema.startswith("moco.motion/") else schema
+    what = KINDS.get(schema.rpartition("/")[0], schema)
     return {"what": what} | record | {"tensors": len(shapes)}
 
 

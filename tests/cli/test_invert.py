@@ -267,3 +267,25 @@ def test_settings_out_of_range_are_usage_errors(invert, run_moco, image_path, ar
     result = run_moco("invert", image_path, "-o", tmp_path / "a.npz", *args)
 
     assert result.exit_code == 2
+
+
+def test_tuning_goes_through_the_pipe(invert, run_moco, image_path, toy_motion_path, tmp_path):
+    photo, tuned = tmp_path / "photo.npz", tmp_path / "tuned.safetensors"
+
+    result = invert(image_path, "--tune", tuned, "--num-tune-steps", 3, "-o", photo, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["tuned"] == str(tuned)
+    assert read_latents(photo).meta.generator.path == str(tuned)
+
+    # the motion of the generator as it was, from that start, belongs to the tuned one
+    result = run_moco("sample", toy_motion_path, "--start", photo, "--num-frames", 3)
+    assert unpack(result).meta.generator.path == str(tuned)
+    assert "was trained with" not in result.stderr
+    assert run_moco("info", tuned, "--json").stdout.count("tuned generator") == 1
+
+
+def test_whole_clips_are_not_tuned_to(run_moco, video_path, tmp_path):
+    tuned = tmp_path / "tuned.safetensors"
+    result = run_moco("invert", video_path, "--together", "--tune", tuned)
+    assert result.exit_code != 0
+    assert "--tune is for pictures" in " ".join(result.stderr.split())

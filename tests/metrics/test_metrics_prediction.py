@@ -71,6 +71,23 @@ def test_the_result_says_what_it_depends_on(toy_motion, toy_generator, stills_fo
     assert sum(steps) == 2 * QUICK.invert.num_steps_in_all
 
 
+def test_tuning_lifts_what_can_be_expected(toy_motion, toy_generator, tmp_path):
+    ramp = np.linspace(0, 255, 16, dtype=np.uint8)
+    picture = np.stack(
+        [np.tile(ramp, (16, 1)), np.tile(255 - ramp, (16, 1)), np.full((16, 16), 90, np.uint8)], -1
+    )
+    write_video(tmp_path / "a.mkv", iter([np.repeat(picture[None], 8, axis=0)]), fps=8.0)
+    search = InvertConfig(num_steps=20, num_starts=20, num_polish_steps=0, num_tune_steps=40)
+    config = dataclasses.replace(QUICK, invert=search)
+    before, after = (
+        compute_prediction(toy_motion, toy_generator, list_videos(tmp_path), config=changed)
+        for changed in (config, dataclasses.replace(config, tune=True))
+    )
+
+    assert after.details["up_b"]["value"] > before.details["up_b"]["value"] + 2
+    assert after.protocol["num_tune_steps"] == 40
+
+
 def test_videos_are_chosen_evenly():
     assert choose_evenly(tuple("abcde"), 3) == ("a", "c", "e")
     assert choose_evenly(tuple("ab"), 3) == ("a", "b")
