@@ -133,6 +133,7 @@ _PUBLIC = {
     "load_score_detector": "mocotool.metrics.inception_score",
     "load_face_embedder": "mocotool.metrics.faces",
     "motion_features": "mocotool.metrics.motion_features",
+    "track_features": "mocotool.metrics.tracks",
     "pixel_features": "mocotool.metrics.pixel_features",
     "find_weights": "mocotool.downloads",
     "ConvertConfig": "mocotool.configs.convert",

@@ -114,6 +114,7 @@ from mocotool.metrics.frame_detectors import load_frame_detector as load_frame_d
 from mocotool.metrics.inception_score import load_score_detector as load_score_detector
 from mocotool.metrics.faces import load_face_embedder as load_face_embedder
 from mocotool.metrics.motion_features import motion_features as motion_features
+from mocotool.metrics.tracks import track_features as track_features
 from mocotool.metrics.pixel_features import pixel_features as pixel_features
 from mocotool.downloads import find_weights as find_weights
 from mocotool.configs.convert import ConvertConfig as ConvertConfig

@@ -13,7 +13,7 @@ from mocotool.configs.evaluate import FrameProtocol, VideoProtocol
 VideoDetector = Annotated[
     str,
     typer.Option(
-        help="i3d (FVD proper), i3d-torchscript, motion, a file of I3D weights, "
+        help="i3d (FVD proper), i3d-torchscript, motion, tracks, a file of I3D weights, "
         "or torchscript:FILE."
     ),
 ]

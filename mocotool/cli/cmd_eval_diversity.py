@@ -7,10 +7,11 @@ import typer
 
 from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
+from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.report import Report
 from mocotool.configs.evaluate import DiversityProtocol, ExtractionConfig
 from mocotool.errors import ConfigError
-from mocotool.files import check_input_file, check_output_path
+from mocotool.files import check_output_path
 
 if TYPE_CHECKING:
     from mocotool.metrics.extraction import FeatureExtractor
@@ -59,8 +60,7 @@ def diversity(
             raise ConfigError("--motion samples videos, and VIDEOS names them: expected one")
         if protocol.num_repeats > 1:
             raise ConfigError("--num-repeats samples anew, and VIDEOS are measured as they are")
-    if motion is not None:
-        check_input_file(motion)
+    check_optional_file(motion)
     _check_picture_folder(pictures, force=force)
 
     from mocotool.devices import resolve_precision

@@ -11,7 +11,6 @@ from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.configs.eval_motion import MotionProtocol
-from mocotool.files import check_input_file
 
 if TYPE_CHECKING:
     import torch
@@ -123,13 +122,13 @@ def _open_subjects(
         describe_model,
         describe_videos,
     )
-    from mocotool.metrics.sides import open_side, require_videos
+    from mocotool.metrics.sides import is_motion_model, open_side, require_videos
     from mocotool.metrics.sources import RenderedLatents
     from mocotool.trajectory import load_motion_and_generator
 
-    if fake is None or fake.suffix.lower() in (".safetensors", ".pth"):
+    if fake is None or fake.suffix.lower() == ".pth" or is_motion_model(fake):
         model, network = load_motion_and_generator(
-            None if fake is None else check_input_file(fake),
+            fake,
             generator,
             pca=pca,
             device=device,

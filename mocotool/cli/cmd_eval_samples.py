@@ -21,7 +21,7 @@ SampleDetector = Annotated[
     str,
     typer.Option(
         help="Of frames: squeezenet, inception, pixels, a file of Inception weights, or "
-        "torchscript:FILE. Of clips: motion or i3d."
+        "torchscript:FILE. Of clips: motion, tracks or i3d."
     ),
 ]
 

@@ -31,7 +31,7 @@ def stats(
         str, typer.Option(help="I/N: measure part I of N, from 0; merge them later.")
     ] = "0/1",
     detector: Annotated[
-        str, typer.Option(help="i3d, i3d-torchscript, motion, a file, or torchscript:FILE.")
+        str, typer.Option(help="i3d, i3d-torchscript, motion, tracks, a file, or torchscript:FILE.")
     ] = "i3d",
     protocol: Annotated[VideoProtocol, Without(("covariance", "kernel", "num_repeats"))],
     layout: Annotated[

@@ -27,7 +27,7 @@ ProtocolName = Literal[
     "jedi",
 ]
 FrameProtocolName = Literal["fid", "fid50k_full"]
-ScoreProtocolName = Literal["tganv2", "isv2048_ucf"]
+ScoreProtocolName = Literal["tganv2", "isv2048_ucf", "is2048_ucf"]
 FrameChoice = Literal["all", "one"]
 SideRole = Literal["real", "fake"]
 ROLES: tuple[SideRole, SideRole] = ("real", "fake")
@@ -176,9 +176,11 @@ FRAME_PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """Source: metrics/metric_main.py of stylegan2-ada-pytorch and of StyleGAN-V."""
 
+_ISV2048 = {"num_clips": 2048, "num_splits": 10}
 SCORE_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "tganv2": {},
-    "isv2048_ucf": {"num_clips": 2048, "num_splits": 10},
+    "isv2048_ucf": _ISV2048,
+    "is2048_ucf": _ISV2048,  # the same, as it is quoted
 }
 """Source: TGANv2; src/metrics/metric_main.py of StyleGAN-V."""
 

@@ -25,6 +25,8 @@ from mocotool.layouts import to_channels_first, to_unit_range
 from mocotool.metrics.motion_features import FRAME_SIZE, motion_features
 from mocotool.metrics.motion_features import MIN_FRAMES as MIN_MOTION_FRAMES
 from mocotool.metrics.resizing import resize_frames
+from mocotool.metrics.tracks import MIN_FRAMES as MIN_TRACK_FRAMES
+from mocotool.metrics.tracks import track_features
 from mocotool.networks.i3d import I3D, INPUT_SIZE, MIN_FRAMES
 from mocotool.networks.shapes_only import shapes_only
 from mocotool.weights.finite import check_finite
@@ -35,7 +37,7 @@ Network = TypeVar("Network", bound=torch.nn.Module)
 
 DEFAULT_PIXELS = VideoProtocol().pixels
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-VIDEO_DETECTORS = ("i3d", "i3d-torchscript", "motion")
+VIDEO_DETECTORS = ("i3d", "i3d-torchscript", "motion", "tracks")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,15 +187,27 @@ class MotionDetector:
         return {"version": 1}
 
 
+class TrackDetector(MotionDetector):
+    """Histograms of how blocks move; see `track_features`."""
+
+    record = DetectorRecord(name="tracks", title="tracked motion")
+    min_frames = MIN_TRACK_FRAMES
+    batch_size = 4
+
+    def extract(self, batch: Tensor) -> Tensor:
+        """Return histograms of velocities and accelerations, [n, 64]."""
+        return track_features(batch)
+
+
 def load_video_detector(
     name: str = "i3d", *, protocol: VideoProtocol, warn: Callable[[str], None] | None = None
 ) -> Detector:
     """Load what turns clips into features.
 
     Args:
-        name: "i3d", "i3d-torchscript" or "motion"; a file of I3D weights; or "torchscript:FILE", a
-            program that maps float32 [n, 3, t, 224, 224], scaled as the protocol's `pixels` say, to
-            features [n, d].
+        name: "i3d", "i3d-torchscript", "motion" or "tracks"; a file of I3D weights; or
+            "torchscript:FILE", a program that maps float32 [n, 3, t, 224, 224], scaled as the
+            protocol's `pixels` say, to features [n, d].
         protocol: How frames become its input.
         warn: Told when a file is not the one everybody uses, and before a program is run.
 
@@ -211,6 +225,8 @@ def load_video_detector(
         )
     if name == "motion":
         return MotionDetector()
+    if name == "tracks":
+        return TrackDetector()
     if name == "i3d-torchscript":
         return _load_torchscript(find_weights("i3d-torchscript"), protocol, warn)
     check_detector_name(name, VIDEO_DETECTORS)

@@ -23,7 +23,7 @@ ENDINGS = frozenset({".pkl", ".pt", ".pth"})
 SYMMETRY_TOLERANCE = 1e-3  # of the largest entry; some programs keep float32
 HINT = (
     "read are caches of NVIDIA's and StyleGAN-V's metrics (.pkl), torch-fidelity's (.pt), and .npz "
-    "of mu and sigma as of clean-fid and pytorch-fid"
+    "of mu and sigma as of clean-fid and pytorch-fid; an authors' motion model (.pth) needs --pca"
 )
 
 

@@ -151,7 +151,13 @@ def train_latent_motion_run(
             train_latent_motion(
                 trainer,
                 run,
-                save_motion=functools.partial(_save_lively, trainer, source, run),
+                save_motion=functools.partial(
+                    _save_lively,
+                    trainer,
+                    source,
+                    run,
+                    frame_stride=prepared.trajectory.meta.frame_stride,
+                ),
                 on_step=heard.follow("steps", config.num_steps, begun=trainer.step_idx),
                 warn=warn,
                 stop=request,
@@ -388,6 +394,7 @@ def _save_lively(
     motion: GuidedMotion,
     step: int,
     *,
+    frame_stride: int | None,
     is_best: bool,
 ) -> None:
     """Write a model without what all walks share, as lively as the clips."""
@@ -400,6 +407,6 @@ def _save_lively(
         save_motion(
             lively,
             run.path / name,
-            config=dataclasses.asdict(config),
+            config=dataclasses.asdict(config) | {"frame_stride": frame_stride},
             notes={"steps": step, "trained_by": run.command, "recipe": "latents"},
         )

@@ -7,7 +7,7 @@ import torch
 from same_runs import assert_same_run
 
 import mocotool as moco
-from mocotool.latents import LatentsMeta, Trajectory, write_latents
+from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latents
 from mocotool.trajectory import draw_latents
 from mocotool.weights.safetensors_file import read_safetensors
 
@@ -27,7 +27,7 @@ def latents_path(toy_generator, tmp_path):
     rng = np.random.default_rng(0)
     steps = 0.05 * rng.standard_normal((6, 9, first.shape[-1])).cumsum(axis=1)
     latents = np.concatenate([first, first + steps], axis=1).astype(np.float32)
-    meta = LatentsMeta(space="w", generator=toy_generator.origin.file)
+    meta = LatentsMeta(space="w", generator=toy_generator.origin.file, frame_stride=3)
     path = tmp_path / "trajectories.npz"
     with path.open("wb") as file:
         write_latents(Trajectory(latents=latents, meta=meta), file)
@@ -46,6 +46,7 @@ def test_motion_is_learnt_from_latents_and_sampled(run_moco, latents_path, tmp_p
     assert (run / "best.safetensors").exists()
     sampled = run_moco("sample", run / "motion.safetensors", "-o", tmp_path / "walk.npz")
     assert sampled.exit_code == 0, sampled.stderr
+    assert read_latents(tmp_path / "walk.npz").meta.frame_stride == 3  # that of the clips
     info = run_moco("info", run / "motion.safetensors")
     assert info.exit_code == 0, info.stderr
 

@@ -1,8 +1,17 @@
 """Protocols by the names that papers use are what their programs do."""
 
+from pathlib import Path
+
 import pytest
 
-from mocotool.configs.evaluate import FrameProtocol, ScoreProtocol, VideoProtocol
+from mocotool.configs.evaluate import (
+    FRAME_PRESETS,
+    PRESETS,
+    SCORE_PRESETS,
+    FrameProtocol,
+    ScoreProtocol,
+    VideoProtocol,
+)
 from mocotool.errors import ConfigError
 
 
@@ -40,6 +49,22 @@ def test_the_papers_protocol_takes_all_real_clips_and_cuts_ucf101_alone():
     assert paper.num_real is None
     assert (paper.frame_size, ucf101.frame_size) == (None, 128)
     assert paper.num_repeats == ucf101.num_repeats == 10
+
+
+def test_the_name_that_papers_quote_is_the_programs_under_another():
+    quoted, own = (ScoreProtocol.from_options(preset=f"is{v}2048_ucf") for v in ("", "v"))
+
+    assert (quoted.num_clips, quoted.num_splits) == (own.num_clips, own.num_splits) == (2048, 10)
+
+
+def test_every_protocol_is_in_the_docs_with_its_source():
+    page = Path(__file__).parents[2] / "docs" / "commands" / "eval-fvd.md"
+    table = page.read_text(encoding="utf-8").split("## Names that papers use")[1].split("##")[0]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| `")]
+
+    named = {name.strip(" `") for row in rows for name in row[0].split(",")}
+    assert named == {*PRESETS, *FRAME_PRESETS, *SCORE_PRESETS}
+    assert all(len(row) == 4 and row[3].strip() for row in rows)
 
 
 @pytest.mark.parametrize(
