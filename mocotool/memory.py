@@ -1,4 +1,4 @@
-"""How much memory this process may still take."""
+"""How much memory this process may still take, and how many processors."""
 
 import os
 from pathlib import Path
@@ -17,6 +17,13 @@ def free_memory_bytes() -> int:
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     free = min([free, *_free_of_groups()])
     return max(0, free) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def num_usable_cores() -> int:
+    """Return how many processors this process may use, whoever else is using them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _free_of_groups() -> list[int]:

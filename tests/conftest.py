@@ -1,7 +1,10 @@
 """Shared by all tests: the reference implementations are found, and toys stand in for weights."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Help pages are compared as text: no colours, one width. Typer reads these when first imported.
 os.environ["NO_COLOR"] = "1"
 os.environ["TERMINAL_WIDTH"] = "80"
+# What tests keep is not the user's.
+os.environ["MOCO_CACHE"] = tempfile.mkdtemp(prefix="moco-cache-")
+atexit.register(shutil.rmtree, os.environ["MOCO_CACHE"], ignore_errors=True)
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -84,6 +84,7 @@ class Runner:
             "CLONE": str(clone),
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(clone),
+            "MOCO_CACHE": "",
             "XDG_CACHE_HOME": str(folder / "cache"),
         }
 

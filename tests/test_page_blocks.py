@@ -22,7 +22,8 @@ README = ROOT / "README.md"
 def test_what_a_page_shows_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch):
     runner = Runner(tmp_path, clone=ROOT)
     monkeypatch.chdir(runner.folder)
-    monkeypatch.setenv("XDG_CACHE_HOME", runner.environment["XDG_CACHE_HOME"])
+    for name in ("MOCO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, runner.environment[name])
 
     for block in find_blocks(page):
         printed = runner.run(block)

@@ -28,6 +28,7 @@ IMPORT_ORDER = (
     "plots",
     "addresses",
     "downloads",
+    "cache",
     "weights",
     "networks",
     "training",

@@ -6,6 +6,7 @@ import typer
 
 from mocotool import __version__
 from mocotool.cli import cmd_demo
+from mocotool.cli.cmd_cache import cache
 from mocotool.cli.cmd_cat import cat
 from mocotool.cli.cmd_compare import compare_app
 from mocotool.cli.cmd_convert import convert
@@ -90,5 +91,6 @@ app.add_typer(compare_app)
 app.command()(spread_options(demo))
 app.command()(spread_options(explore))
 app.command("fetch")(spread_options(fetch_command))
+app.command()(spread_options(cache))
 
 cmd_demo.program = app

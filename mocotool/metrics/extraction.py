@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from mocotool.arrays import FramesU8
+from mocotool.cache import kept_path
 from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.devices import full_precision
-from mocotool.downloads import cache_folder
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.files import make_folder
 from mocotool.layouts import to_channels_last
@@ -314,7 +314,7 @@ def feature_key(source: VideoSource, request: FeatureRequest, config: Extraction
 
 def _cache_path(source: VideoSource, request: FeatureRequest, config: ExtractionConfig) -> Path:
     """Return where features are kept."""
-    return cache_folder() / "features" / f"{feature_key(source, request, config)}.npz"
+    return kept_path("features", f"{feature_key(source, request, config)}.npz")
 
 
 def _read_cached(path: Path) -> FeatureStats:

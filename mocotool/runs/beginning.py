@@ -95,6 +95,7 @@ class LoadsShare(Protocol):
         rank: int,
         world_size: int,
         folder: Path,
+        shares: bool,
         warn: Callable[[str], None],
         advance: Callable[[int], None],
     ) -> BatchLoader:
@@ -104,12 +105,13 @@ class LoadsShare(Protocol):
 def load_share(
     load: LoadsShare, listing: VideoListing, run: RunFolder, heard: Listeners
 ) -> BatchLoader:
-    """Load this process's share of all batches; decoded frames lie in the run's folder."""
+    """Load this process's share of all batches; frames are decoded once for all runs."""
     return load(
         listing,
         rank=run.processes.rank,
         world_size=run.processes.world_size,
         folder=run.path / "frames",
+        shares=True,
         warn=heard.warn,
         advance=heard.count("frames decoded", listing.num_frames),
     )

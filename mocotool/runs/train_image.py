@@ -241,7 +241,7 @@ def _prepare(
         config = dataclasses.replace(config, **taken)
         asked = [*asked, *taken]
     dtype = choose_precision(precision, processes, note=heard.note)
-    found = list_videos(videos, warn=heard.warn)
+    found = list_videos(videos, warn=heard.warn, advance=heard.count("videos"))
     classes = find_classes(found) if config.cond else None
     listing, held_out = found.hold_out(config.held_out)
     counts = [] if classes is None else classes.count(listing)

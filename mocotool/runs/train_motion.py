@@ -270,9 +270,8 @@ def _prepare(
         None if path is None else Path(path) for path in (pca, motion, init_run)
     )
     span = clip_span(config.num_frames, config.frame_stride)
-    listing, held_out = hold_out_clips(
-        list_videos(videos, min_frames=span, warn=heard.warn), config.held_out, note=heard.note
-    )
+    found = list_videos(videos, min_frames=span, warn=heard.warn, advance=heard.count("videos"))
+    listing, held_out = hold_out_clips(found, config.held_out, note=heard.note)
     dtype = choose_precision(precision, processes, note=heard.note)
     source = load_generator(generator, device=processes.device, precision=dtype)
 

@@ -15,7 +15,8 @@ class RunProgress:
     """How far a stage of a run is."""
 
     stage: str
-    """What is counted: "latents" for a basis and "frames decoded", then "steps" or "images"."""
+    """What is counted: "videos", "latents" for a basis and "frames decoded", then "steps" or
+    "images"."""
     done: int
     """A resumed run begins where it was."""
     total: int | None = None

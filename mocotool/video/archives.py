@@ -186,12 +186,21 @@ def source_size(source: Source) -> int:
     return source.stat().st_size if isinstance(source, Path) else source.size
 
 
-def identify_source(source: Source) -> tuple[str, int, int]:
-    """Return what changes when a source does: its path and place, size, and time of its file."""
+def identify_source(source: Source) -> tuple[str, int, int, int]:
+    """Return what changes when a source does: path and place, size, and two times of its file.
+
+    The times, in nanoseconds, are those of its content and of the last change of any kind, which
+    nobody can set back.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
     if isinstance(source, Path):
-        return str(source.absolute()), source.stat().st_size, source.stat().st_mtime_ns
+        seen = source.stat()
+        return str(source.absolute()), seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    seen = source.archive.stat()
     place = f"{source.path.absolute()}@{source.start}"
-    return place, source.size, source.archive.stat().st_mtime_ns
+    return place, source.size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 def read_source(source: Source) -> bytes:

@@ -6,14 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mocotool.errors import FileFormatError
 from mocotool.files import is_plain_file
-from mocotool.video.archives import ARCHIVE_SUFFIXES, Member, is_archive, list_members
+from mocotool.video.archives import ARCHIVE_SUFFIXES, Member, Source, is_archive, list_members
 from mocotool.video.pictures import IMAGE_SUFFIXES
 from mocotool.video.reading import (
     VideoEntry,
     is_image_name,
+    list_sources,
     natural_key,
     open_frames,
     open_source_video,
@@ -61,6 +63,18 @@ class Candidate:
     members: tuple[Member, ...] = ()
     """Where they lie, if that is in an archive."""
 
+    @property
+    def kind(self) -> Literal["file", "frames", "image"]:
+        """What it will be if it can be read."""
+        if self.names:
+            return "frames"
+        return "image" if is_image_name(self.path.name) else "file"
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where its bytes lie: the file, or that of each frame."""
+        return list_sources(self.path, self.names, self.members)
+
     def open(self) -> VideoEntry:
         """Look at it.
 
@@ -93,8 +107,7 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
         return
     seen: set[str] = set()
 
-    def is_new(path: str) -> bool:
-        real = os.path.realpath(path)
+    def is_new(real: str) -> bool:
         is_first = real not in seen
         seen.add(real)
         return is_first
@@ -103,21 +116,28 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
         refuse(Path(error.filename), f"{error.filename}: cannot be read: {error.strerror}")
 
     for place, folders, files in os.walk(folder, followlinks=True, onerror=complain):
-        if not is_new(place):
+        real_place = os.path.realpath(place)
+        if not is_new(real_place):
             folders.clear()
             continue
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
         known = _drop_others(files, MEDIA_SUFFIXES | ARCHIVE_SUFFIXES, ignored)
-        new = [name for name in known if is_new(os.path.join(place, name))]
+        new = [name for name in known if is_new(_real_path(real_place, name))]
         for name in new:
             path = Path(place, name)
-            if path.suffix.lower() in ARCHIVE_SUFFIXES:
+            if os.path.splitext(name)[1].lower() in ARCHIVE_SUFFIXES:
                 yield from _in_archive_or_refused(path, ignored, refuse)
             elif not is_image_name(name):
                 yield Candidate(path)
         for names in _group_alike(filter(is_image_name, new)):
             single = len(names) == 1
             yield Candidate(Path(place, names[0])) if single else Candidate(Path(place), names)
+
+
+def _real_path(real_place: str, name: str) -> str:
+    """Return where a file of a folder lies; only links are followed, which takes a while."""
+    path = os.path.join(real_place, name)
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def _in_archive_or_refused(
@@ -173,7 +193,7 @@ def _drop_others(
     """Return the names of some endings in natural order; count the endings of the others."""
     kept = []
     for name in sorted(names, key=natural_key):
-        suffix = Path(name).suffix.lower()
+        suffix = os.path.splitext(name)[1].lower()
         if name.startswith("."):
             continue
         if suffix in suffixes:

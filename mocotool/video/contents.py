@@ -18,7 +18,7 @@ def digest_contents(entries: Sequence[VideoEntry]) -> list[str]:
     They depend on lengths and on bytes from the beginning, middle and end, not on times or on where
     the files lie, so that a run can move to another machine.
     """
-    return [_digest(entry) for entry in entries]
+    return [entry.contents or _digest(entry) for entry in entries]
 
 
 def _digest(entry: VideoEntry) -> str:

@@ -1,9 +1,11 @@
 """Every frame of a set of videos, decoded once and kept at the size training sees.
 
-34,599 frames at 64 pixels are 425 MB. From there a clip is a copy, so that no worker is needed
-and the codec is never the bottleneck. Sets too large for memory go to a memory-mapped file.
+34,599 frames at 64 pixels are 425 MB. From there a clip is a copy, so that no worker is needed and
+the codec is never the bottleneck. The array lies in a file of the user's cache, so that the next
+run and the other processes of this one have it; or in memory; or in a file of the run's folder.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,18 +14,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import numpy as np
 
 from mocotool.arrays import FramesU8
-from mocotool.errors import FileFormatError
+from mocotool.cache import InUse, kept_path, limit_bytes, make_room, making
+from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, atomic_path, make_folder
-from mocotool.memory import free_memory_bytes
+from mocotool.memory import free_memory_bytes, num_usable_cores
 from mocotool.video.archives import identify_source
 from mocotool.video.cutting import iter_squares
 from mocotool.video.reading import VideoEntry
 
 LAYOUT_VERSION = 2  # part of the name of memory-mapped files; raise it when their bytes change
 MEMORY_SHARE = 4  # a quarter of the memory that is free may hold decoded frames
+MIN_SHARED_BYTES = 1 << 24
+"""Fewer are decoded in about a second, and stay out of the cache: 1,365 frames of 64 pixels."""
+CHECKED_BYTES = 1 << 26  # what one thread checks at a time
+MAX_THREADS = 8
 
 
 class DecodedFrames:
@@ -33,14 +41,20 @@ class DecodedFrames:
         array: uint8 [n, 3, size, size], the videos one after another.
         starts: Place of each video's first frame.
         problems: Video -> (its first frame that cannot be decoded, the reason).
+        held: Keeps the array's file where it is.
     """
 
     def __init__(
-        self, array: FramesU8, starts: Sequence[int], problems: dict[int, tuple[int, str]]
+        self,
+        array: FramesU8,
+        starts: Sequence[int],
+        problems: dict[int, tuple[int, str]],
+        held: InUse | None = None,
     ) -> None:
         self.array = array
         self._starts = starts
         self._problems = problems
+        self._held = held
 
     def read(self, video_idx: int, frame_idx: range) -> FramesU8:
         """Return some frames of a video, a view of uint8 [t, 3, size, size].
@@ -60,6 +74,7 @@ def decode_all(
     size: int,
     memory_bytes: int | None = None,
     folder: Path | str | None = None,
+    shares: bool = False,
     advance: Callable[[int], None] | None = None,
 ) -> DecodedFrames | None:
     """Decode all frames of some videos to centre squares, if there is room for them.
@@ -71,68 +86,120 @@ def decode_all(
             processes of this machine; 0 for none.
         folder: Where to put them in a file when they do not fit into memory; it is found again by
             the next run on the same files. `None` for nowhere.
+        shares: Whether they may go to the user's cache, where other runs find them and several
+            processes have them in memory once. What decodes in no time does not.
         advance: Called with the number of frames done since the last call.
 
     Returns:
         The frames, or `None` if they do not fit and no folder is given.
     """
     num_frames = sum(entry.num_frames for entry in entries)
-    shape = (num_frames, 3, size, size)
+    num_bytes = num_frames * 3 * size * size
+
+    # In the cache, where they may be already
+    if shares and num_bytes >= MIN_SHARED_BYTES and limit_bytes() > 0:
+        found = _find_or_share(entries, size, num_bytes, advance)
+        if found is not None:
+            return found
 
     # In memory, if there is room
     if memory_bytes is None:
         memory_bytes = free_memory_bytes() // MEMORY_SHARE
-    if num_frames * 3 * size * size <= memory_bytes:
-        array = np.empty(shape, np.uint8)
+    if num_bytes <= memory_bytes:
+        array = np.empty((num_frames, 3, size, size), np.uint8)
         return DecodedFrames(array, _starts(entries), _fill(array, entries, advance))
 
     # Else in a file, which the next run finds again
     if folder is None:
         return None
-    folder = Path(folder)
-    path = folder / f"frames-{_identify(entries, size)}.npy"
+    path = Path(folder) / _name_file(entries, size)
+    return _open_file(path, entries, size) or _decode_to_file(path, entries, size, advance)
+
+
+def _find_or_share(
+    entries: Sequence[VideoEntry],
+    size: int,
+    num_bytes: int,
+    advance: Callable[[int], None] | None,
+) -> DecodedFrames | None:
+    """Find frames in the cache or put them there; `None` where there is no room for them."""
+    path = kept_path("frames", _name_file(entries, size))
+    found = _open_file(path, entries, size)
+    if found is None:
+        with making(path):
+            found = _open_file(path, entries, size)  # from whoever was here before
+            if found is None:
+                with contextlib.suppress(ConfigError, OSError):  # then it goes elsewhere
+                    if make_room(num_bytes):
+                        return _decode_to_file(path, entries, size, advance)
+                return None
+    if advance is not None:
+        advance(len(found.array))
+    return found
+
+
+def _decode_to_file(
+    path: Path,
+    entries: Sequence[VideoEntry],
+    size: int,
+    advance: Callable[[int], None] | None,
+) -> DecodedFrames | None:
+    """Decode all frames to a file, with notes beside it."""
+    make_folder(path.parent)
+    num_frames = sum(entry.num_frames for entry in entries)
+    with atomic_path(path) as part:
+        mapped = np.lib.format.open_memmap(part, "w+", np.uint8, (num_frames, 3, size, size))
+        if hasattr(os, "posix_fallocate"):  # a full disk would end the process without a word
+            with part.open("rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+        problems = _fill(mapped, entries, advance)
+        mapped.flush()
+        del mapped
+    record = {
+        "version": LAYOUT_VERSION,
+        "checksums": _checksums(path),
+        "problems": [[key, *value] for key, value in problems.items()],
+    }
+    with atomic_path(path.with_suffix(".json")) as part:
+        part.write_text(json.dumps(record))
+    return _open_file(path, entries, size, is_checked=True)
+
+
+def _open_file(
+    path: Path, entries: Sequence[VideoEntry], size: int, *, is_checked: bool = False
+) -> DecodedFrames | None:
+    """Open frames in a file; `None` if there is none, or they have to be made again."""
     notes = path.with_suffix(".json")
-    saved = _read_notes(notes, path, shape)
-    if saved is None:
-        make_folder(folder)
-        with atomic_path(path) as part:
-            mapped = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
-            problems = _fill(mapped, entries, advance)
-            mapped.flush()
-            del mapped
-        saved = problems
-        record = {
-            "version": LAYOUT_VERSION,
-            "checksum": _checksum(path),
-            "problems": [[key, *value] for key, value in problems.items()],
-        }
-        with atomic_path(notes) as part:
-            part.write_text(json.dumps(record))
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return DecodedFrames(array, _starts(entries), saved)
-
-
-def _read_notes(
-    notes: Path, path: Path, shape: tuple[int, ...]
-) -> dict[int, tuple[int, str]] | None:
-    """Return what was noted beside frames in a file, or `None` if they have to be made again."""
+    if not notes.is_file():
+        return None
+    held = InUse(path)
     try:
         record = json.loads(notes.read_text(encoding="utf-8"))
-        if record["version"] != LAYOUT_VERSION or record["checksum"] != _checksum(path):
+        problems = {int(key): (int(at), str(why)) for key, at, why in record["problems"]}
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        num_frames = sum(entry.num_frames for entry in entries)
+        if record["version"] != LAYOUT_VERSION or array.shape != (num_frames, 3, size, size):
             return None
-        if np.load(path, mmap_mode="r", allow_pickle=False).shape != shape:
+        if not is_checked and record["checksums"] != _checksums(path):
             return None
-        return {int(key): (int(at), str(why)) for key, at, why in record["problems"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return DecodedFrames(array, _starts(entries), problems, held)
 
 
-def _checksum(path: Path) -> int:
-    total = 0
-    with path.open("rb") as file:
-        while chunk := file.read(HASH_CHUNK_BYTES):
-            total = zlib.crc32(chunk, total)
-    return total
+def _checksums(path: Path) -> list[int]:
+    """Return the CRC-32 of each piece of a file, of `CHECKED_BYTES` but for the last."""
+
+    def check(start: int) -> int:
+        total, left = 0, CHECKED_BYTES
+        with path.open("rb") as file:
+            file.seek(start)
+            while left and (chunk := file.read(min(left, HASH_CHUNK_BYTES))):
+                total, left = zlib.crc32(chunk, total), left - len(chunk)
+        return total
+
+    with _threads() as pool:  # both reading and summing leave the interpreter's lock
+        return list(pool.map(check, range(0, path.stat().st_size, CHECKED_BYTES)))
 
 
 def _starts(entries: Sequence[VideoEntry]) -> list[int]:
@@ -161,18 +228,22 @@ def _fill(
         return entry.num_frames
 
     # The codec works outside the interpreter's lock, so threads are enough.
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with _threads() as pool:
         for num_done in pool.map(decode_one, range(len(entries)), _starts(entries)):
             if advance is not None:
                 advance(num_done)
     return problems
 
 
-def _identify(entries: Sequence[VideoEntry], size: int) -> str:
-    """Return 16 digits that change when a file does."""
-    digest = hashlib.sha256(f"{LAYOUT_VERSION} {size}".encode())
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(MAX_THREADS, num_usable_cores()))
+
+
+def _name_file(entries: Sequence[VideoEntry], size: int) -> str:
+    """Return the name of the file of these frames, which changes when a video does."""
+    digest = hashlib.sha256(f"{LAYOUT_VERSION} {size} {av.__version__}".encode())
     for entry in entries:
         for source in entry.sources:
             digest.update(repr(identify_source(source)).encode())
         digest.update(str(entry.num_frames).encode())
-    return digest.hexdigest()[:16]
+    return f"frames-{digest.hexdigest()[:16]}.npy"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mocotool.errors import FileFormatError
 from mocotool.video.candidates import find_candidates
+from mocotool.video.known import look_at_all
 from mocotool.video.reading import VideoEntry
 
 SOME_VIDEOS = 10  # of which two can be spared
@@ -68,6 +69,9 @@ def list_videos(
     except that images of a tar with a text beside them ("key.jpg", "key.cls") are samples of
     WebDataset, each by itself.
 
+    What takes a while is kept in the user's cache: the next listing looks only at files that are
+    new or have changed.
+
     Args:
         folder: Searched to any depth; a single video or archive will do as well.
         min_frames: Videos with fewer frames are counted and left out.
@@ -99,19 +103,17 @@ def list_videos(
         if warn is not None:
             warn(f"{reason}; skipped")
 
-    for found in find_candidates(folder, ignored, refuse):
-        path = found.path
-        try:
-            entry = found.open()
-        except FileFormatError as error:
-            refuse(path, str(error))
-            hint = hint or error.hint
-        else:
-            num_short += entry.num_frames < min_frames
-            if entry.num_frames >= min_frames:
-                entries.append(entry)
-        if advance is not None:
-            advance(1)
+    candidates = list(find_candidates(folder, ignored, refuse))
+    for candidate, found in zip(
+        candidates, look_at_all(folder, candidates, advance=advance), strict=True
+    ):
+        if isinstance(found, FileFormatError):
+            refuse(candidate.path, str(found))
+            hint = hint or found.hint
+            continue
+        num_short += found.num_frames < min_frames
+        if found.num_frames >= min_frames:
+            entries.append(found)
     listing = VideoListing(folder, tuple(entries), num_short, tuple(unreadable))
     if not entries:
         raise FileFormatError(_why_none(listing, min_frames, ignored), hint=hint)

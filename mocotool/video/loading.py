@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from mocotool.arrays import FramesU8
 from mocotool.errors import ConfigError, MismatchError
+from mocotool.memory import num_usable_cores
 from mocotool.video.classes import fingerprint_labels
 from mocotool.video.clips import ClipDataset, FrameDataset, SampleDataset, read_or_replace
 from mocotool.video.decoded import decode_all
@@ -202,6 +203,7 @@ def load_clips(
     num_workers: int | None = None,
     memory_bytes: int | None = None,
     folder: Path | str | None = None,
+    shares: bool = False,
     warn: Callable[[str], None] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> BatchLoader:
@@ -219,6 +221,7 @@ def load_clips(
         num_workers: Processes that decode ahead; `None` chooses.
         memory_bytes: Memory decoded frames may take; `None` for a quarter of what is free.
         folder: Where decoded frames go that do not fit; `None` decodes on demand.
+        shares: Whether decoded frames may go to the user's cache; see `decode_all`.
         warn: Told of what could not be decoded.
         advance: Called with the number of frames decoded since the last call.
 
@@ -226,7 +229,12 @@ def load_clips(
         An endless iterator of uint8 [n, t, 3, size, size], n = batch_size / world_size.
     """
     decoded = decode_all(
-        listing.entries, size=size, memory_bytes=memory_bytes, folder=folder, advance=advance
+        listing.entries,
+        size=size,
+        memory_bytes=memory_bytes,
+        folder=folder,
+        shares=shares,
+        advance=advance,
     )
     dataset = ClipDataset(
         listing,
@@ -257,6 +265,7 @@ def load_images(
     num_workers: int | None = None,
     memory_bytes: int | None = None,
     folder: Path | str | None = None,
+    shares: bool = False,
     warn: Callable[[str], None] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> BatchLoader:
@@ -266,7 +275,12 @@ def load_images(
         An endless iterator of uint8 [n, 3, resolution, resolution], n = batch_size / world_size.
     """
     decoded = decode_all(
-        listing.entries, size=resolution, memory_bytes=memory_bytes, folder=folder, advance=advance
+        listing.entries,
+        size=resolution,
+        memory_bytes=memory_bytes,
+        folder=folder,
+        shares=shares,
+        advance=advance,
     )
     return BatchLoader(
         FrameDataset(listing, size=resolution, seed=seed, decoded=decoded),
@@ -282,9 +296,8 @@ def choose_num_workers(dataset: SampleDataset) -> int:
     """Return how many decoding processes suit this machine; none where nothing is to decode."""
     if dataset.is_decoded:
         return 0
-    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     num_sharing = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, min(MAX_WORKERS, (num_cores or 1) // num_sharing))
+    return max(1, min(MAX_WORKERS, num_usable_cores() // num_sharing))
 
 
 class _ShareReader:

@@ -8,6 +8,7 @@ be indexed; those that cannot seek are counted through from the start.
 
 import contextlib
 import itertools
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -71,13 +72,20 @@ class VideoEntry:
     """Folders: the file of each frame."""
     members: tuple[Member, ...] = ()
     """In an archive: where the file, or that of each frame, lies; `path` is what it is called."""
+    contents: str = ""
+    """16 digits that change when another video takes its place; empty where nobody looked."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """Where its bytes lie: the file, or that of each frame."""
-        if self.members:
-            return self.members
-        return tuple(self.path / name for name in self.names) or (self.path,)
+        return list_sources(self.path, self.names, self.members)
+
+
+def list_sources(
+    path: Path, names: Sequence[str], members: tuple[Member, ...]
+) -> tuple[Source, ...]:
+    """Return where a video's bytes lie: in one file, in that of each frame, or in an archive."""
+    return members or tuple(path / name for name in names) or (path,)
 
 
 def open_video(path: Path | str) -> VideoEntry:
@@ -211,7 +219,7 @@ def natural_key(name: str) -> tuple[tuple[int, str], ...]:
 
 def is_image_name(name: str) -> bool:
     """Whether a file name is that of an image; hidden files are not."""
-    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 @contextlib.contextmanager
