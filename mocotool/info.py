@@ -3,13 +3,16 @@
 import dataclasses
 import json
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mocotool.addresses import address_of, parse_address
 from mocotool.errors import FileFormatError
 from mocotool.files import check_input_file, sha256_file
 from mocotool.npz import NPY_MAGIC, Array, from_json_array, read_npy, read_npz
 from mocotool.training.run_files import CONFIG_NAME, LOG_NAME, parse_row
+from mocotool.video.archives import LABELS_NAME, is_archive, list_members
 from mocotool.weights.inspection import describe_weights
 from mocotool.weights.sniffing import identify_container
 
@@ -29,15 +32,22 @@ def describe_file(path: Path | str) -> Facts:
     """Return what an artefact is: kind, sizes, origin.
 
     Args:
-        path: A generator, latents, PCA basis, motion model, statistics, video, or a folder of a
-            run, of the authors' PCA files or of BigGAN weights.
+        path: A generator, latents, PCA basis, motion model, statistics, video, zip or tar of
+            videos or pictures, or a folder of a run, of the authors' PCA files or of BigGAN
+            weights; "https://host/file" or "hf://owner/repo/file" is what `fetch` has put into
+            the cache.
 
     Returns:
         Name -> value; plain JSON values, nested at most two deep.
 
     Raises:
         FileFormatError: It is none of these.
+        UnavailableError: The address has not been fetched.
     """
+    if (address := address_of(path)) is not None:
+        from mocotool.downloads import find_weights
+
+        return describe_file(find_weights(address)) | {"file": parse_address(address).name}
     path = Path(path)
     if path.is_dir():
         return describe_folder(path)
@@ -50,6 +60,8 @@ def describe_file(path: Path | str) -> Facts:
         return {"file": str(path)} | describe_npy(path) | file_facts(path)
     if is_media(head):
         return describe_media(path)
+    if is_archive(path) and (found := describe_archive(path)):
+        return {"file": str(path)} | found | file_facts(path)
     weights = describe_weights(path)
     if weights is not None:
         return {"file": str(path)} | weights | file_facts(path)
@@ -90,6 +102,33 @@ def describe_media(path: Path) -> Facts:
         "height": entry.height,
     }
     return facts | file_facts(path)
+
+
+def describe_archive(path: Path) -> Facts | None:
+    """Return what videos and pictures a zip or tar holds, `None` if none; none is opened."""
+    from mocotool.video.candidates import find_candidates
+    from mocotool.video.reading import is_image_name
+
+    try:
+        names = [member.name for member in list_members(path)]
+        found = list(find_candidates(path, Counter(), lambda *_: None))
+    except FileFormatError:
+        return None  # what else it may be is looked at
+    if not found or any(name.endswith("data.pkl") for name in names):  # of torch.save
+        return None
+    num_pictures = sum(not one.names and is_image_name(one.path.name) for one in found)
+    return {
+        "what": "data set in a zip or tar",
+        "videos": len(found) - num_pictures,
+        "pictures": num_pictures,
+        "frames_as_files": sum(map(is_image_name, names)) - num_pictures,
+        "has_labels": any(is_label_name(name) for name in names),
+    }
+
+
+def is_label_name(name: str) -> bool:
+    """Tell whether a file of a data set says classes."""
+    return name.rpartition("/")[2] == LABELS_NAME or name.endswith(".cls")
 
 
 def file_facts(path: Path) -> Facts:

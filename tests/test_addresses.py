@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -130,6 +131,23 @@ def test_a_fetched_generator_is_used_recorded_and_checked(
         load_generator(url)
     with pytest.raises(FileFormatError, match="which is not there"):
         load_recorded_generator(record, name="walk.npz")
+
+
+def test_info_describes_what_has_been_fetched_and_fetches_nothing(
+    server, url, run_moco, toy_generator_path
+):
+    early = run_moco("info", url)
+    asked = list(server.asked)
+    run_moco("fetch", url)
+    late = run_moco("info", url, "--json")
+
+    assert (early.exit_code, asked) == (5, [])
+    assert f"{url}: not fetched yet" in early.stderr
+    assert f"moco fetch {url}" in early.stderr
+    values = json.loads(late.stdout)
+    assert (values["file"], values["what"]) == (url, "generator")
+    assert values["sha256"] == hashlib.sha256(toy_generator_path.read_bytes()).hexdigest()
+    assert server.asked == ["/g.safetensors"]
 
 
 def test_an_address_can_say_its_hash(server, url, toy_generator_path):

@@ -8,7 +8,7 @@ from mocotool.cli.options import Computing
 from mocotool.cli.report import Report
 from mocotool.configs.invert_clips import LEAST_FRAMES, InvertClipsConfig
 from mocotool.errors import ConfigError, FileFormatError
-from mocotool.files import atomic_path, check_output_path
+from mocotool.files import atomic_path, check_input_file, check_output_path
 from mocotool.provenance import current_command
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ MAX_LISTED = 32
 
 def holds_videos(paths: Sequence[Path]) -> bool:
     """Tell whether paths stand for several videos rather than for pictures or one video."""
+    from mocotool.video.archives import is_archive
     from mocotool.video.listing import list_videos
 
-    if len(paths) == 1 and not paths[0].is_dir():
+    if len(paths) == 1 and not paths[0].is_dir() and not is_archive(check_input_file(paths[0])):
         return False
     try:
         entries = [entry for path in paths for entry in list_videos(path).entries]

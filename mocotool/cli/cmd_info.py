@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mocotool.addresses import address_of
 from mocotool.cli.report import Report
 from mocotool.cli.streams import STDIN_PATHS, saved_stream
 from mocotool.errors import FileFormatError
@@ -16,8 +17,8 @@ def info(
         str,
         typer.Argument(
             metavar="FILE",
-            help="Generator, latents, PCA basis, motion model, statistics, a run's folder; "
-            "- is stdin.",
+            help="Generator, latents, PCA basis, motion model, statistics, video, data set in a "
+            "zip or tar, a run's folder, an address that was fetched; - is stdin.",
         ),
     ],
     *,
@@ -32,13 +33,14 @@ def info(
     path = Path(file)
     # A named pipe may have nobody at its other end; what the shell opened for us has.
     is_open_stream = file in STDIN_PATHS or (file.startswith("/dev/fd/") and is_stream(path))
-    if not is_open_stream and not path.exists():
+    is_address = address_of(file) is not None
+    if not is_open_stream and not is_address and not path.exists():
         raise FileFormatError(f"{file}: no such file", hint="check the path")
 
     from mocotool.info import check_beginning, describe_file
 
     if not is_open_stream:
-        report.result(describe_file(path))
+        report.result(describe_file(file))
         return
     with saved_stream(file, check=check_beginning) as (path, name):
         report.result(describe_file(path) | {"file": name})

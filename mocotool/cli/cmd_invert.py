@@ -88,7 +88,8 @@ def invert(
         list[Path],
         typer.Argument(
             metavar="IMAGE_OR_VIDEO...",
-            help="Images, folders of images, one video, or many videos or folders of them.",
+            help="Images, folders of images, one video, or many videos or folders of them; zips "
+            "and tars are folders too.",
         ),
     ],
     *,

@@ -25,6 +25,7 @@ from mocotool.boundary import (
 from mocotool.errors import FileFormatError
 
 ARCHIVE_SUFFIXES = frozenset({".zip", ".tar"})
+LABELS_NAME = "dataset.json"  # of the data sets of NVIDIA's programs
 MAX_RATIO = 30  # an archive may hold this many times its size; zeros reach 1000
 MAX_PACKED_BYTES = 1 << 28
 """Of a compressed member, which is held in memory."""

@@ -14,6 +14,7 @@ from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError
 from mocotool.video.archives import (
     ARCHIVE_SUFFIXES,
+    LABELS_NAME,
     Member,
     Source,
     list_members,
@@ -25,7 +26,6 @@ from mocotool.video.candidates import sample_key
 from mocotool.video.listing import VideoListing
 from mocotool.video.reading import VideoEntry
 
-LABELS_NAME = "dataset.json"
 MAX_LABELS_BYTES = 1 << 28
 MAX_LABEL_BYTES = 64
 """Of one sample's .cls, a number in digits."""

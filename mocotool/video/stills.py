@@ -12,9 +12,17 @@ from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_input_file
 from mocotool.video.alignment import Landmarks, align_frames, find_face
+from mocotool.video.archives import is_archive, list_members
+from mocotool.video.candidates import MEDIA_SUFFIXES
 from mocotool.video.cutting import iter_chunks
 from mocotool.video.pictures import IMAGE_MAGIC, read_image
-from mocotool.video.reading import VideoEntry, is_image_name, natural_key, open_video
+from mocotool.video.reading import (
+    VideoEntry,
+    is_image_name,
+    natural_key,
+    open_source_video,
+    open_video,
+)
 
 MIN_SIDE = 8
 MAGIC_BYTES = 12
@@ -118,7 +126,7 @@ def find_stills(
     """Find the pictures that some paths stand for.
 
     Args:
-        paths: Images, folders of images, or one video.
+        paths: Images, folders, zips or tars of images, or one video, which may lie in one too.
         as_video: Images are the frames of one video.
         frame_idxs: Which frames of a video; `None` is all.
 
@@ -166,6 +174,8 @@ def _list_entries(path: Path) -> list[VideoEntry]:
             raise FileFormatError(f"{path}: no images in this folder")
         return [open_video(path / name) for name in names]
     check_input_file(path)
+    if is_archive(path):
+        return _list_archived(path)
     if is_image_name(path.name) or _has_image_magic(path):
         return [_open_image(path)]
     try:
@@ -178,6 +188,16 @@ def _list_entries(path: Path) -> list[VideoEntry]:
             f"{path}: neither an image nor a video that can be decoded ({reason})",
             hint="`moco info` says what a file is",
         ) from error
+
+
+def _list_archived(archive: Path) -> list[VideoEntry]:
+    """Open the images of a zip or a tar, wherever they lie in it, else its videos."""
+    members = sorted(list_members(archive), key=lambda member: natural_key(member.name))
+    images = [member for member in members if is_image_name(member.name)]
+    found = images or [m for m in members if m.path.suffix.lower() in MEDIA_SUFFIXES]
+    if not found:
+        raise FileFormatError(f"{archive}: no images and no video in this archive")
+    return [open_source_video(member) for member in found]
 
 
 def _open_image(path: Path) -> VideoEntry:

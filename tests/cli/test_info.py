@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from reference.archive_files import make_tar, make_zip
 from reference.golden_files import find_golden
 from reference.picture_files import PICTURE_CODECS, encode_picture
 
@@ -122,6 +123,19 @@ def test_a_video(run_moco):
 
     assert (values["what"], values["width"], values["height"]) == ("video", 128, 128)
     assert values["num_frames"] > 1
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_a_data_set_in_an_archive(run_moco, tmp_path, make):
+    files = {f"{clip}/{frame}.png": b"" for clip in "ab" for frame in range(3)}
+    files |= {"c.mp4": b"", "portrait.jpg": b"", "dataset.json": b"{}"}
+    path = make(tmp_path / "set", files)
+
+    values = info(run_moco, path)
+
+    assert values["what"] == "data set in a zip or tar"
+    assert (values["videos"], values["pictures"], values["frames_as_files"]) == (3, 1, 6)
+    assert values["has_labels"]
 
 
 @pytest.mark.parametrize("ending", PICTURE_CODECS)

@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -31,6 +32,24 @@ def test_a_folder_of_videos_becomes_one_trajectory_each(
     assert trajectory.meta.fps == 12
     assert "1 shorter" in result.stderr or "10 frames" in result.stderr or "short" in result.stderr
     assert not out.with_name("trajectories.npz.parts").exists()
+
+
+def test_clips_in_an_archive_are_found_as_those_of_a_folder(
+    run_moco, toy_generator_path, videos, tmp_path
+):
+    archive = tmp_path / "videos.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in videos.iterdir():
+            packed.write(path, path.name)
+    options = ("--num-frames", 4, "--generator", toy_generator_path)
+
+    for source, name in ((videos, "folder.npz"), (archive, "archive.npz")):
+        result = run_moco("invert", source, "-o", tmp_path / name, *options)
+        assert result.exit_code == 0, result.stderr
+
+    found, expected = (read_latents(tmp_path / f"{name}.npz") for name in ("archive", "folder"))
+    assert found.latents.shape == (3, 4, 12)
+    np.testing.assert_array_equal(found.latents, expected.latents)
 
 
 def test_an_encoder_is_used_where_one_is_given(run_moco, toy_generator_path, videos, tmp_path):

@@ -1,4 +1,3 @@
-import io
 import json
 import shutil
 import tarfile
@@ -7,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference.archive_files import make_tar, make_zip, unpack
 from reference.video_files import numbered_frames
 
 from mocotool.errors import FileFormatError
@@ -21,22 +21,6 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "people-1.mp4"
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 
-def make_zip(path, files, compression=STORED):
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-def make_tar(path, files):
-    with tarfile.open(path, "w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return path
-
-
 def clips(num_clips=2, num_frames=6, pattern="clip{clip}/{frame:06d}.png"):
     """Files of clips as frames: those of clip c begin with frame 10 c."""
     frames = numbered_frames(10 * num_clips, 16, 16)
@@ -45,13 +29,6 @@ def clips(num_clips=2, num_frames=6, pattern="clip{clip}/{frame:06d}.png"):
         for clip in range(num_clips)
         for frame in range(num_frames)
     }
-
-
-def unpack(folder, files):
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
 
 
 # What archives hold

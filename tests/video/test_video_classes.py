@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from test_archives import make_tar, make_zip, unpack
+from reference.archive_files import make_tar, make_zip, unpack
 
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.video.classes import find_classes

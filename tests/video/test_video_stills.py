@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from reference.archive_files import make_tar, make_zip
 
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.video import cutting
 from mocotool.video.comparison import draw_comparison
-from mocotool.video.pictures import write_png
+from mocotool.video.pictures import encode_png, write_png
 from mocotool.video.stills import find_stills
 from mocotool.video.writing import write_video
 
@@ -60,6 +61,30 @@ def test_a_folder_is_its_images_in_numerical_order(tmp_path):
 
     assert stills.read(16)[:, 0, 0, 0].tolist() == [2, 10]
     assert not stills.is_video
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_an_archive_is_its_images_wherever_they_lie(tmp_path, make):
+    files = {f"00000/{n}.png": encode_png(picture(16, 16, n)) for n in (10, 2)}
+    archive = make(tmp_path / "set", files | {"dataset.json": b"{}"})
+
+    stills = find_stills([archive])
+
+    assert stills.read(16)[:, 0, 0, 0].tolist() == [2, 10]
+    assert stills.names == (f"{archive}/00000/2.png", f"{archive}/00000/10.png")
+    assert not stills.is_video
+
+
+def test_a_video_alone_in_an_archive_is_its_frames(tmp_path, video_path):
+    stills = find_stills([make_zip(tmp_path / "a.zip", {"clip.mkv": video_path.read_bytes()})])
+
+    assert (
+        stills.read(16)[:, 0, 0, 0].tolist()
+        == find_stills([video_path]).read(16)[:, 0, 0, 0].tolist()
+    )
+    assert stills.is_video
+    with pytest.raises(FileFormatError, match="no images and no video in this archive"):
+        find_stills([make_zip(tmp_path / "b.zip", {"notes.txt": b"x"})])
 
 
 def test_a_video_is_all_its_frames(video_path):
