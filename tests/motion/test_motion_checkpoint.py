@@ -85,6 +85,13 @@ def test_a_model_says_every_which_frame_it_learnt_from(tmp_path, config, stride)
     assert load_motion(tmp_path / "motion.safetensors").frame_stride == stride
 
 
+def test_the_bundled_model_may_be_named_and_says_which_frames_it_learnt_from():
+    named = load_motion("bundled:motion.safetensors")
+
+    assert named.origin == load_motion().origin
+    assert named.frame_stride == 2
+
+
 def test_the_authors_file_is_read_with_their_folder(pca_folder):
     golden = np.load(GOLDEN / "motion-64.npz")
 
