@@ -11,6 +11,7 @@ from torch import Tensor
 from mocotool.arrays import FramesU8
 from mocotool.configs.render import RenderConfig
 from mocotool.devices import to_device
+from mocotool.errors import DivergedError
 from mocotool.generators.base import Generator
 from mocotool.generators.chunks import ChunkSize
 from mocotool.layouts import to_frames_u8
@@ -49,6 +50,7 @@ def render_frames(
 
     Raises:
         MismatchError: The latents do not fit the generator.
+        DivergedError: A picture holds NaN or infinity.
 
     Source:
         Official code: evaluate.py.
@@ -89,6 +91,7 @@ def render_video(
 
     Raises:
         MismatchError: The latents do not fit the generator.
+        DivergedError: A picture holds NaN or infinity.
     """
     config = RenderConfig() if config is None else config
     latents = trajectory.latents[video_idx]
@@ -109,7 +112,13 @@ def render_video(
             )
             if img.shape[1] == 1:  # grey
                 img = img.expand(-1, 3, -1, -1)
+            is_finite = img.isfinite().all()
             frames_u8: FramesU8 = to_frames_u8(img).cpu().numpy()
+        if not is_finite:  # asked after the copy, when there is nothing left to wait for
+            raise DivergedError(
+                f"the pictures of video {video_idx} became NaN or infinite",
+                hint="take latents nearer to the mean, or another generator",
+            )
         return put_on_white(frames_u8) if img.shape[1] == 4 and not keep_alpha else frames_u8
 
     yield from ChunkSize(config.chunk_size).run(render_rows, len(idxs))

@@ -62,10 +62,21 @@ def describe_file(path: Path | str) -> Facts:
         return describe_media(path)
     if is_archive(path) and (found := describe_archive(path)):
         return {"file": str(path)} | found | file_facts(path)
-    weights = describe_weights(path)
+    try:
+        weights = describe_weights(path)
+    except FileFormatError:
+        if not _has_video_name(path):
+            raise
+        return describe_media(path)
     if weights is not None:
         return {"file": str(path)} | weights | file_facts(path)
     return _load_and_describe(path)
+
+
+def _has_video_name(path: Path) -> bool:
+    from mocotool.video.candidates import VIDEO_SUFFIXES
+
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def check_beginning(head: bytes) -> None:

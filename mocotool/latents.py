@@ -105,7 +105,7 @@ class Trajectory:
         if not np.isfinite(self.latents).all():
             raise DivergedError(
                 "the latents became NaN or infinite",
-                hint="take smaller steps (--step-size), or another motion model or generator",
+                hint="take smaller steps or strengths, or another motion model or generator",
             )
 
     @property

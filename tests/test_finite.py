@@ -154,3 +154,30 @@ def test_a_motion_model_of_another_size_than_its_tensors_is_refused(
 
     with pytest.raises(FileFormatError, match=r"m\.safetensors: .*hidden_dim"):
         load_motion(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.png"])
+def test_weights_that_overflow_give_no_pictures(
+    name, toy_generator_path, toy_latents_path, run_moco, tmp_path
+):
+    generator = load_generator(toy_generator_path)
+    for weight in generator.parameters():
+        if weight.ndim == 4:
+            weight.data.fill_(3e38)
+    save_generator(generator, tmp_path / "g.safetensors")
+    words = ("render", toy_latents_path, "--generator", tmp_path / "g.safetensors")
+
+    result = run_moco(*words, "-o", tmp_path / name)
+
+    assert result.exit_code == 6
+    assert "the pictures of video 0 became NaN or infinite" in result.stderr
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_an_overflow_is_one_sentence(toy_latents_path, run_moco, tmp_path):
+    words = ("mix", toy_latents_path, toy_latents_path, "--weight", "1e39")
+
+    result = run_moco(*words, "-o", tmp_path / "out.npz")
+
+    assert result.exit_code == 6
+    assert result.stderr.startswith("moco: error: the latents became NaN or infinite\nmoco: hint:")

@@ -116,6 +116,8 @@ def warnings_said() -> Iterator[None]:
                 show_others(message, category, *place)
 
         warnings.simplefilter("always", MocoWarning)
+        # NumPy's note of an overflow: what it leads to is refused in a sentence of ours.
+        warnings.filterwarnings("ignore", "overflow|invalid value", RuntimeWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
 

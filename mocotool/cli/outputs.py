@@ -199,8 +199,7 @@ def write_trajectory(
             _write_latents(trajectory, output)
         paths = [Path(output.target)]
     else:
-        fps = config.choose_fps(fps)
-        _check_fps(fps, output.format)
+        fps = _choose_fps(config.choose_fps(fps), output.format, report)
         paths = _write_pictures(
             trajectory,
             output,
@@ -209,18 +208,28 @@ def write_trajectory(
             report=report,
             name=name,
             processes=processes,
-        )
+        ) or [Path(output.target)]
     if processes is not None:
         processes.barrier()
     if is_first and not output.is_stdout:
         report.result(_describe(trajectory, paths, fps) | (values or {}), quiet_hides=True)
 
 
-def _check_fps(fps: float, format: str) -> None:
-    from mocotool.video.writing import VIDEO_FORMATS, check_fps
+def _choose_fps(fps: float, format: str, report: Report) -> float:
+    """Return the rate at which a file will play.
 
-    if format in VIDEO_FORMATS:  # a contact sheet stands still
-        check_fps(fps, format)
+    Raises:
+        ConfigError: The format cannot hold it.
+    """
+    from mocotool.video.writing import VIDEO_FORMATS, check_fps, played_fps
+
+    if format not in VIDEO_FORMATS:  # a contact sheet stands still
+        return fps
+    check_fps(fps, format)
+    played = played_fps(fps, format)
+    if played < fps:
+        report.warn(f"GIF plays at most {played:g} frames per second, not {fps:g}")
+    return played
 
 
 def _write_latents(trajectory: "Trajectory", output: Output) -> None:

@@ -35,7 +35,9 @@ def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | N
             name = str(error.filename or "a file")
             name = name if len(name) <= SHOWN_LETTERS else f"{name[:SHOWN_LETTERS]}..."
             reason = str(error.strerror)
-            return ConfigError(f"{name}: {reason[:1].lower()}{reason[1:]}", hint="choose another")
+            return ConfigError(
+                f"{name}: {reason[:1].lower()}{reason[1:]}", hint="choose another name"
+            )
         if error.errno not in FULL_DISK:
             return None
         where = error.filename or "output"  # streams have no name

@@ -75,7 +75,8 @@ def list_videos(
     Args:
         folder: Searched to any depth; a single video or archive will do as well.
         min_frames: Videos with fewer frames are counted and left out.
-        warn: Told once of each video that cannot be read, and of how many are too short.
+        warn: Told once of each video that cannot be read, of how many those are, and of how many
+            are too short.
         advance: Called with 1 after each video looked at.
 
     Returns:
@@ -117,7 +118,9 @@ def list_videos(
     listing = VideoListing(folder, tuple(entries), num_short, tuple(unreadable))
     if not entries:
         raise FileFormatError(_why_none(listing, min_frames, ignored), hint=hint)
-    if num_short and warn is not None:
+    if warn is not None and len(unreadable) > 1:  # one has been named, which is count enough
+        warn(f"{folder}: {len(unreadable)} unreadable videos skipped")
+    if warn is not None and num_short:
         warn(f"{folder}: {_count(num_short, 'video')} shorter than {min_frames} frames skipped")
     return listing
 

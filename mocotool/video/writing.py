@@ -59,6 +59,11 @@ def check_fps(fps: float, format: str) -> None:
         )
 
 
+def played_fps(fps: float, format: str) -> float:
+    """Return at how many frames per second a video plays that is written at `fps`."""
+    return min(fps, float(MAX_GIF_FPS)) if format == "gif" else fps
+
+
 class VideoWriter:
     """An encoder that takes frames as they come.
 

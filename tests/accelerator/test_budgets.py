@@ -32,7 +32,7 @@ BUDGETS = {
     "train-image": (1_120, 1, 10),
     "train-image with penalty": (1_430, 1, 11),
     "train-encoder": (195, 0, 4),
-    "render": (130, 1, 2),
+    "render": (135, 2, 2),
 }
 SIZES = {
     "batch_size": 2,

@@ -8,6 +8,7 @@ import torch
 from reference.archive_files import make_tar, make_zip
 from reference.golden_files import find_golden
 from reference.picture_files import PICTURE_CODECS, encode_picture
+from reference.ugly_clips import write_clip
 
 from mocotool.cli.streams import saved_stream
 from mocotool.errors import FileFormatError
@@ -153,6 +154,26 @@ def test_an_unknown_state_dict(run_moco, tmp_path):
     values = info(run_moco, tmp_path / "x.pt")
 
     assert (values["what"], values["tensors"], values["numbers"]) == ("state dict", 2, 10)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"), [("ts", "mpeg2video"), ("mpg", "mpeg2video"), ("flv", "flv1")]
+)
+def test_a_video_whose_beginning_says_nothing(ending, codec, run_moco, tmp_path):
+    write_clip(tmp_path / f"a.{ending}", codec=codec)
+
+    result = run_moco("info", tmp_path / f"a.{ending}", "--json")
+
+    assert json.loads(result.stdout)["what"] == "video"
+
+
+def test_a_damaged_video_is_not_taken_for_weights(run_moco, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(bytes(range(256)))
+
+    result = run_moco("info", tmp_path / "a.mp4")
+
+    assert result.exit_code == 3
+    assert "a.mp4: cannot be read as a video" in result.stderr
 
 
 @pytest.mark.parametrize(

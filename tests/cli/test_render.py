@@ -72,6 +72,16 @@ def test_the_rate_can_be_chosen(run_moco, toy_latents_path, tmp_path):
     assert float(open_video(tmp_path / "clip.mp4").fps) == 8.0
 
 
+def test_a_gif_says_how_fast_it_plays(run_moco, toy_latents_path, tmp_path):
+    result = run_moco(
+        *("render", toy_latents_path, "--fps", 60, "--grid", "--json"),
+        *("-o", tmp_path / "clip.gif"),
+    )
+
+    assert json.loads(result.stdout)["fps"] == 50.0 == open_video(tmp_path / "clip.gif").fps
+    assert "GIF plays at most 50 frames per second, not 60" in result.stderr
+
+
 def test_numbered_frames_at_a_size_of_ones_own(run_moco, toy_latents_path, tmp_path):
     args = ("render", toy_latents_path, "-o", tmp_path / "frames" / "%03d.png", "--size", "24x20")
 

@@ -1,5 +1,6 @@
 """Pipes and devices under names of their own, as shells give them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -46,6 +47,12 @@ def test_nothing_is_made_of_the_null_device(toy_latents_path, run_moco):
 
     assert result.exit_code == 0
     assert not os.path.isfile(os.devnull)
+
+
+def test_what_goes_into_a_device_is_reported_with_its_name(toy_latents_path, run_moco):
+    words = ("render", toy_latents_path, "--grid", "--format", "gif", "--json", "-o", os.devnull)
+
+    assert json.loads(run_moco(*words).stdout)["wrote"] == [os.devnull]
 
 
 def test_zeros_are_refused_before_they_are_all_read(run_moco, tmp_path):

@@ -53,7 +53,7 @@ def test_short_videos_are_counted_and_skipped(videos):
     assert warnings == [f"{videos}: 2 videos shorter than 6 frames skipped"]
 
 
-def test_each_unreadable_video_is_named_once(videos):
+def test_each_unreadable_video_is_named_once_and_all_are_counted(videos):
     (videos / "broken.mp4").write_bytes(b"not a video")
     (videos / "empty.webm").write_bytes(b"")
     warnings = []
@@ -61,7 +61,8 @@ def test_each_unreadable_video_is_named_once(videos):
     listing = list_videos(videos, warn=warnings.append)
 
     assert len(listing.entries) == 4
-    assert len(warnings) == len(listing.unreadable) == 2
+    assert len(warnings) - 1 == len(listing.unreadable) == 2
+    assert warnings[2] == f"{videos}: 2 unreadable videos skipped"
     assert "broken.mp4: cannot be read as a video" in warnings[0]
     assert "empty.webm: the file is empty; skipped" in warnings[1]
 

@@ -35,7 +35,8 @@ def test_odd_clips_are_read_and_the_others_named_once(ugly):
     assert lengths == READABLE | {"torn-tail.mkv": lengths["torn-tail.mkv"]}
     assert 10 <= lengths["torn-tail.mkv"] < 30
     assert sorted(path.name for path, _ in listing.unreadable) == sorted(UNREADABLE)
-    assert len(warnings) == len(UNREADABLE)
+    assert len(warnings) == len(UNREADABLE) + 1
+    assert warnings[-1] == f"{ugly}: {len(UNREADABLE)} unreadable videos skipped"
     assert sum("codec is unknown" in warning for warning in warnings) == 2
 
 
