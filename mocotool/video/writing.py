@@ -1,7 +1,9 @@
 """Encode frames as they come: MP4, MOV, WebM, MKV, GIF and APNG, in constant memory."""
 
 import contextlib
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +29,7 @@ AVCOL_RANGE_LIMITED = 1
 MAX_GIF_FPS = 50  # delays are in hundredths of a second, and browsers distrust a delay of one
 MILLISECONDS = 1000  # what MP4 counts a film's length in, unless told otherwise
 FINE_TIMESCALE = "1000000"
+MAX_WAITING = 2  # chunks of frames that are rendered and not yet encoded
 VIDEO_FORMATS = tuple(CONTAINERS)
 
 
@@ -313,9 +316,19 @@ def check_encoder(codec: str) -> None:
 def _write_chunks(
     target: Path | BinaryIO, frames: Iterable[FramesU8], *, format: str | None, **settings: Any
 ) -> int:
-    with VideoWriter(target, format=format, **settings) as writer:
+    # Encoding goes on in a thread while the next frames are rendered. What it raises is raised
+    # here; a few chunks at most wait for it.
+    with (
+        VideoWriter(target, format=format, **settings) as writer,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder") as encoder,
+    ):
+        waiting: deque[Future[None]] = deque()
         for chunk in frames:
-            writer.write(chunk)
+            waiting.append(encoder.submit(writer.write, chunk))
+            if len(waiting) > MAX_WAITING:
+                waiting.popleft().result()
+        for each in waiting:
+            each.result()
     return writer.num_frames
 
 

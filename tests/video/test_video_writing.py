@@ -1,5 +1,7 @@
 import builtins
 import io
+import threading
+import time
 
 import av
 import numpy as np
@@ -10,6 +12,7 @@ from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.video import encodings
 from mocotool.video.reading import open_video, read_frames
 from mocotool.video.writing import (
+    MAX_WAITING,
     VIDEO_FORMATS,
     VideoWriter,
     video_format,
@@ -358,3 +361,43 @@ def test_a_buffer_takes_video():
     write_video(buffer, [smooth_frames()], fps=10, format="webm")
 
     assert buffer.getvalue()[:4] == b"\x1aE\xdf\xa3"
+
+
+def test_the_next_frames_are_rendered_while_some_are_encoded(monkeypatch):
+    asked = threading.Event()
+
+    def wait_for_the_next(self, frames_u8):
+        assert asked.wait(timeout=20), "nobody asked for more frames while some were encoded"
+        write(self, frames_u8)
+
+    write = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, "write", wait_for_the_next)
+
+    def render():
+        yield smooth_frames(1)
+        asked.set()
+        yield smooth_frames(1)
+
+    assert write_video(io.BytesIO(), render(), fps=8.0, format="mp4") == 2
+
+
+def test_rendering_does_not_run_far_ahead_of_encoding(monkeypatch):
+    encoded, ahead = 0, []
+
+    def count(self, frames_u8):
+        nonlocal encoded
+        time.sleep(0.02)
+        write(self, frames_u8)
+        encoded += 1
+
+    write = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, "write", count)
+
+    def render():
+        for number in range(12):
+            ahead.append(number - encoded)
+            yield smooth_frames(1)
+
+    write_video(io.BytesIO(), render(), fps=8.0, format="mp4")
+
+    assert max(ahead) <= MAX_WAITING + 1
