@@ -36,6 +36,9 @@ from mocotool.video.cutting import square_frames
 CACHE_LAYOUT = 1  # part of every key; raise it when features change for any other reason
 GPU_BATCH_FACTOR = 8
 
+# A stopped run goes on: what is done of a side is kept in so many parts, of enough videos each.
+NUM_PARTS, LEAST_VIDEOS = 8, 256
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureRequest:
@@ -94,6 +97,8 @@ def extract_together(
 ) -> list[FeatureStats]:
     """Compute the statistics of several detectors' features, each frame decoded once for all.
 
+    With the cache, a run that was stopped goes on where the last part of the videos ended.
+
     Args:
         source: Where frames come from.
         requests: Which of them, and what turns them into features.
@@ -127,26 +132,113 @@ def extract_together(
 
     # one pass over the videos for everything else
     missing = [idx for idx in range(len(requests)) if idx not in found]
-    batchers = [
-        _Batcher(source, requests[idx], config=config, device=device, progress=progress)
+    works = [
+        _Work(
+            requests[idx],
+            _share(len(requests[idx].plan), config.shard, processes),
+            _name_parts(paths[idx], processes),
+        )
         for idx in missing
     ]
-    plans = [requests[idx].plan for idx in missing]
-    shares = [_share(len(plan), config.shard, processes) for plan in plans]
-    pieces = read_together(source, plans, shares, num_readers=config.num_readers)
-    with full_precision(), contextlib.closing(pieces):
-        for place, piece_idx, frames_u8 in pieces:
-            batchers[place].add(piece_idx, frames_u8)
-        own = [batcher.finish() for batcher in batchers]
+    with full_precision():
+        _run_parts(source, works, config=config, device=device, progress=progress)
 
-    for idx, part in zip(missing, own, strict=True):
-        found[idx] = gather_statistics(part, processes, device)
+    for idx, work in zip(missing, works, strict=True):
+        found[idx] = gather_statistics(work.merge(), processes, device)
         path = paths[idx]
         if path is not None and processes.is_first:
-            make_folder(path.parent)
-            record = requests[idx].detector.record
-            write_statistics(found[idx], path, meta={"detector": record.name})
+            _write_cached(found[idx], path, requests[idx].detector)
+        work.drop_parts()
     return [found[idx] for idx in range(len(requests))]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Work:
+    """What one process has to do of a request, and has done: statistics part by part."""
+
+    request: FeatureRequest
+    share: range
+    """Its pieces of the plan."""
+    stem: Path | None
+    """What the files of parts are called; `None` keeps none."""
+    done: list[FeatureStats] = dataclasses.field(default_factory=list)
+    files: list[Path] = dataclasses.field(default_factory=list)
+
+    def split(self, videos_each: int) -> dict[int, range]:
+        """Return the pieces of each part, by its number; videos are in rising order."""
+        parts: dict[int, range] = {}
+        for piece_idx in self.share:
+            number = self.request.plan[piece_idx][0] // videos_each
+            first = parts[number].start if number in parts else piece_idx
+            parts[number] = range(first, piece_idx + 1)
+        return parts
+
+    def find_part(self, number: int, *, num_parts: int) -> Path | None:
+        """Return the file of a part; `None` if none is kept."""
+        if self.stem is None or num_parts == 1:
+            return None
+        self.files.append(self.stem.with_name(f"{self.stem.name}-{number}.npz"))
+        return self.files[-1]
+
+    def merge(self) -> FeatureStats | None:
+        """Return the statistics of all parts."""
+        return FeatureStats.merge(self.done) if len(self.done) > 1 else next(iter(self.done), None)
+
+    def drop_parts(self) -> None:
+        """Delete the files of parts: the whole is kept by now."""
+        for path in self.files:
+            path.unlink(missing_ok=True)
+
+
+def _name_parts(path: Path | None, processes: Processes) -> Path | None:
+    if path is None:
+        return None
+    return path.with_name(f"{path.stem}-{processes.rank}of{processes.world_size}")
+
+
+def _run_parts(
+    source: VideoSource,
+    works: Sequence[_Work],
+    *,
+    config: ExtractionConfig,
+    device: torch.device,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Compute the parts of some requests that are not done yet, one after the other."""
+    videos_each = max(LEAST_VIDEOS, -(-len(source.num_frames) // NUM_PARTS))
+    splits = [work.split(videos_each) for work in works]
+    for number in sorted({number for split in splits for number in split}):
+        # what a run before this one has done
+        batchers: dict[int, tuple[_Batcher, Path | None]] = {}
+        for place, (work, split) in enumerate(zip(works, splits, strict=True)):
+            if number not in split:
+                continue
+            path = work.find_part(number, num_parts=len(split))
+            if path is not None and path.is_file():
+                work.done.append(_read_cached(path))
+                if progress is not None:
+                    progress(work.done[-1].num_samples)
+            else:
+                batcher = _Batcher(
+                    source, work.request, config=config, device=device, progress=progress
+                )
+                batchers[place] = (batcher, path)
+
+        # one pass for the rest
+        plans = [work.request.plan for work in works]
+        shares = [
+            split[number] if place in batchers else range(0) for place, split in enumerate(splits)
+        ]
+        pieces = read_together(source, plans, shares, num_readers=config.num_readers)
+        with contextlib.closing(pieces):
+            for place, piece_idx, frames_u8 in pieces:
+                batchers[place][0].add(piece_idx, frames_u8)
+        for place, (batcher, path) in batchers.items():
+            stats = batcher.finish()
+            assert stats is not None
+            works[place].done.append(stats)
+            if path is not None:
+                _write_cached(stats, path, works[place].request.detector)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -315,6 +407,11 @@ def feature_key(source: VideoSource, request: FeatureRequest, config: Extraction
 def _cache_path(source: VideoSource, request: FeatureRequest, config: ExtractionConfig) -> Path:
     """Return where features are kept."""
     return kept_path("features", f"{feature_key(source, request, config)}.npz")
+
+
+def _write_cached(stats: FeatureStats, path: Path, detector: Detector) -> None:
+    make_folder(path.parent)
+    write_statistics(stats, path, meta={"detector": detector.record.name})
 
 
 def _read_cached(path: Path) -> FeatureStats:

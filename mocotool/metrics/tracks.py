@@ -73,7 +73,8 @@ def track_blocks(video: Tensor) -> Tensor:
     for i in range(t - 1):
         moved = places[-1] + _find_shift(video[:, i], video[:, i + 1], places[-1])
         places.append(torch.minimum(moved.clamp(min=0.0), edge))
-    return torch.stack(places, dim=1).unflatten(2, grid.shape[:2])
+    followed: Tensor = torch.stack(places, dim=1).unflatten(2, grid.shape[:2])
+    return followed
 
 
 def direction_histograms(vectors: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ def _find_shift(before: Tensor, after: Tensor, places: Tensor) -> Tensor:
     ).flatten(3)  # [n, p, 2, c*b*b]
     rest = (block - inner).flatten(2)[..., None]  # [n, p, c*b*b, 1]
     damping = STIFFNESS * rest.shape[2] * torch.eye(2, device=places.device).to(places)
-    step = torch.linalg.solve(slopes @ slopes.mT + damping, slopes @ rest)[..., 0]
+    step: Tensor = torch.linalg.solve(slopes @ slopes.mT + damping, slopes @ rest)[..., 0]
     return shift + step.clamp(-1.0, 1.0)
 
 
@@ -146,4 +147,5 @@ def _cut(frames: Tensor, places: Tensor, size: int) -> Tensor:
     cut = F.grid_sample(
         frames, grid.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=True
     )  # [n, c, p*size, size]
-    return cut.unflatten(2, (p, size)).movedim(1, 2)
+    squares: Tensor = cut.unflatten(2, (p, size)).movedim(1, 2)
+    return squares

@@ -247,3 +247,39 @@ def test_what_is_cached_is_not_read_again_for_those_who_lack_it():
     extract_together(videos, requests[:2])
 
     assert videos.reads.sum() == 5 * 4
+
+
+class StopsAt:
+    """Videos that one can read until a certain one, and that count what was read."""
+
+    def __init__(self, videos, video_idx):
+        self._videos, self._last, self.read = videos, video_idx, []
+
+    def __getattr__(self, name):
+        return getattr(self._videos, name)
+
+    def read_clip(self, video_idx, frame_idx):
+        if video_idx == self._last:
+            raise KeyboardInterrupt
+        self.read.append(video_idx)
+        return self._videos.read_clip(video_idx, frame_idx)
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_part_it_was_in(videos, monkeypatch, tmp_path):
+    monkeypatch.setattr("mocotool.metrics.extraction.LEAST_VIDEOS", 3)
+    requests = [
+        FeatureRequest(plan(videos, choice="all", num_frames=2), ToyDetector()),
+        FeatureRequest(plan(videos), ToyDetector(), frame_size=8),
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        extract_together(StopsAt(videos, 7), requests)
+
+    rest = StopsAt(videos, None)
+    found = extract_together(rest, requests)
+
+    assert set(rest.read) == {6, 7, 8, 9, 10}
+    whole = extract_together(videos, requests, config=ExtractionConfig(**NO_CACHE))
+    for resumed, expected in zip(found, whole, strict=True):
+        np.testing.assert_array_equal(resumed.features, expected.features)
+        np.testing.assert_allclose(resumed.scatter, expected.scatter, rtol=1e-12)
+    assert len(list((tmp_path / "cache" / "features").iterdir())) == 2  # and no parts
