@@ -31,6 +31,8 @@ _PUBLIC = {
     "ImageTrainer": "mocotool.image_training.trainer",
     "train_image": "mocotool.image_training.training",
     "fit_pca_basis": "mocotool.pca",
+    "measure_pca_part": "mocotool.pca",
+    "merge_files": "mocotool.merging",
     "read_basis": "mocotool.basis",
     "write_basis": "mocotool.basis",
     "MotionGenerator": "mocotool.motion.generator",

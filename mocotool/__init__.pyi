@@ -12,6 +12,8 @@ from mocotool.runs.train_image import TrainedGenerator as TrainedGenerator
 from mocotool.image_training.trainer import ImageTrainer as ImageTrainer
 from mocotool.image_training.training import train_image as train_image
 from mocotool.pca import fit_pca_basis as fit_pca_basis
+from mocotool.pca import measure_pca_part as measure_pca_part
+from mocotool.merging import merge_files as merge_files
 from mocotool.basis import read_basis as read_basis
 from mocotool.basis import write_basis as write_basis
 from mocotool.motion.generator import MotionGenerator as MotionGenerator

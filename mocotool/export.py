@@ -10,7 +10,8 @@ import numpy as np
 
 from mocotool.arrays import FramesU8
 from mocotool.configs.render import PictureFormat, RenderConfig
-from mocotool.errors import MocoWarning
+from mocotool.configs.shard import WHOLE, Shard, take_share
+from mocotool.errors import ConfigError, MocoWarning
 from mocotool.files import check_output_path, to_path
 from mocotool.frames import render_video
 from mocotool.generators.base import Generator
@@ -64,6 +65,7 @@ def export_trajectory(
     force: bool = False,
     audio: Path | str | None = None,
     processes: Processes = ALONE,
+    shard: Shard = WHOLE,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Render a trajectory into one video a trajectory, one grid of them, or a contact sheet.
@@ -85,6 +87,7 @@ def export_trajectory(
             long; MP4, MOV, WebM and MKV alone.
         processes: Those that share the work: each writes every n-th file, the first one a single
             file.
+        shard: Which part of the files to write, under the names that they have among all.
         progress: Called with the number of frames done since the last call.
 
     Returns:
@@ -92,7 +95,8 @@ def export_trajectory(
         empty for a stream.
 
     Raises:
-        ConfigError: A file exists already or cannot be written, or the codec does not go with it.
+        ConfigError: A file exists already or cannot be written, the codec does not go with it, or
+            the files of a shard are not videos of their own.
         MismatchError: The latents do not fit the generator.
         UnavailableError: This PyAV was built without the encoder.
 
@@ -112,7 +116,13 @@ def export_trajectory(
         config.check_format(format)
 
     # outputs are refused before anything is rendered
-    own = range(processes.rank, len(targets), processes.world_size)
+    if shard != WHOLE and (single or numbered):
+        raise ConfigError(
+            "--shard divides videos that get a file each, and this is one file or numbered frames",
+            hint="-o NAME.mp4 without --grid",
+        )
+    part = take_share(len(targets), shard)
+    own = part[processes.rank :: processes.world_size]
     if numbered and isinstance(out, Path):
         check_numbered_output(out, num_videos=len(paths), force=force)
     for target_idx in own:
@@ -158,12 +168,13 @@ def export_trajectory(
             codec=config.codec,
         )
 
-    if force and len(paths) > 1 and processes.is_first and isinstance(out, Path):
+    is_whole_set = force and len(paths) > 1 and shard == WHOLE
+    if is_whole_set and processes.is_first and isinstance(out, Path):
         if numbered:
             drop_earlier_sets(out, num_videos=num_videos)
         else:
             _drop_earlier(out, paths)
-    return paths
+    return paths[part.start : part.stop]
 
 
 def _resized(chunks: Iterable[FramesU8], config: RenderConfig) -> Iterator[FramesU8]:

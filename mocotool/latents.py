@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mocotool.bare_latents import place_axes
+from mocotool.configs.shard import HINT, Shard, check_complete, parse_saved_shard
 from mocotool.errors import (
     DivergedError,
     FileFormatError,
@@ -54,6 +55,8 @@ class LatentsMeta:
     liveliness: list[float] | None = None
     """How much each video changes from frame to frame, of what the clip does that it was found
     for."""
+    shard: Shard | None = None
+    """(i, n) where these are part i of n, to be merged."""
     frame_stride: int | None = None
     """Every n-th frame of the clips that it was found for, or that its motion was learnt from."""
     generator: FileRecord | None = None
@@ -68,7 +71,7 @@ class LatentsMeta:
     def as_json(self) -> dict[str, Any]:
         """Return the metadata as the file holds it."""
         values = dataclasses.asdict(self)
-        for name in ("names", "liveliness", "frame_stride"):  # not said of most
+        for name in ("names", "liveliness", "shard", "frame_stride"):  # not said of most
             if values[name] is None:
                 del values[name]
         return {"schema": SCHEMA, **values, "history": list(self.history)}
@@ -257,6 +260,7 @@ def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
         motion_seeds=_parse_seeds(values.get("motion_seeds"), "motion_seeds", name),
         names=_parse_names(values.get("names"), name),
         liveliness=_parse_liveliness(values.get("liveliness"), name),
+        shard=parse_saved_shard(values.get("shard"), name),
         frame_stride=_parse_stride(values.get("frame_stride"), name),
         generator=parse_record(values.get("generator"), name),
         motion=parse_record(values.get("motion"), name),
@@ -293,6 +297,47 @@ def _parse_stride(value: Any, name: str) -> int | None:
     if value is None or (type(value) is int and value > 0):
         return value
     raise FileFormatError(f"{name}: frame_stride {value!r} in meta, expected a positive number")
+
+
+def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
+    """Put the videos of all parts of one set together, in their order.
+
+    Args:
+        parts: Name in messages -> what `sample_trajectory` drew for a shard, perhaps gone through
+            other commands since.
+
+    Raises:
+        MismatchError: A part is missing or there twice, or they are of different kinds.
+    """
+    names = check_complete({name: part.meta.shard for name, part in parts.items()})
+    ordered = [parts[name] for name in names]
+    first = ordered[0]
+    for name, part in zip(names, ordered, strict=True):
+        for what, of in (
+            ("frames, layers and dimensions", lambda x: list(x.latents.shape[1:])),
+            ("space", lambda x: x.meta.space),
+            ("frames a second", lambda x: x.meta.fps),
+            ("generator", lambda x: x.meta.generator and x.meta.generator.sha256),
+            ("motion model", lambda x: x.meta.motion and x.meta.motion.sha256),
+            ("classes", lambda x: x.labels is None),
+        ):
+            if of(part) != of(first):
+                raise MismatchError(
+                    f"{name}: {what} {of(part)}, {names[0]} has {of(first)}", hint=HINT
+                )
+
+    lists: dict[str, Any] = {
+        key: None
+        if any(getattr(part.meta, key) is None for part in ordered)
+        else [value for part in ordered for value in getattr(part.meta, key)]
+        for key in ("seeds", "motion_seeds", "names", "liveliness")
+    }
+    labels = [part.labels for part in ordered if part.labels is not None]
+    return Trajectory(
+        latents=np.concatenate([part.latents for part in ordered]),
+        labels=np.concatenate(labels) if labels else None,
+        meta=dataclasses.replace(first.meta, shard=None, **lists),
+    )
 
 
 def check_room(*shape: int) -> None:

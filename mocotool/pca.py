@@ -4,7 +4,8 @@ The basis is exact: one pass over as many latents as asked for, their mean and s
 float64, then the eigenvectors of the scatter. Memory does not grow with the number of latents.
 """
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from mocotool.basis import BasisMeta, PCABasis
 from mocotool.configs.pca import PCAConfig
+from mocotool.configs.shard import WHOLE, Shard, take_share
 from mocotool.devices import to_device
 from mocotool.errors import FileFormatError
 from mocotool.generators.base import Generator
+from mocotool.pca_parts import Moments, PCAPart, count_pieces, join_parts
 from mocotool.training.randomness import derive_rng
 
 DRAW_ROWS = 4096  # z comes in blocks of this many, each with a random stream of its own
@@ -57,26 +60,33 @@ class LatentMoments:
         else:
             self._products.addmm_(rows.T, rows)
 
-    def mean(self) -> npt.NDArray[np.float64]:
-        """Return the mean, [latent_dim]."""
+    def finish(self) -> Moments:
+        """Return number, mean and scatter of what was counted in."""
         assert self._shift is not None
-        return (self._shift + self._sum / self.count).cpu().numpy()
-
-    def covariance(self) -> npt.NDArray[np.float64]:
-        """Return the unbiased covariance, [latent_dim, latent_dim]."""
         scatter = self._products - torch.outer(self._sum, self._sum) / self.count
-        return (scatter / (self.count - 1)).cpu().numpy()
+        return Moments(
+            count=self.count,
+            mean=(self._shift + self._sum / self.count).cpu().numpy(),
+            scatter=scatter.cpu().numpy(),
+        )
 
 
-def iter_latents(generator: Generator, *, config: PCAConfig) -> Iterator[Tensor]:
+def iter_latents(
+    generator: Generator, *, config: PCAConfig, blocks: range | None = None
+) -> Iterator[Tensor]:
     """Draw latents from their own distribution; classes are drawn evenly where there are any.
+
+    Args:
+        generator: Whose latents.
+        config: How many, and the seed.
+        blocks: Which of their blocks of `DRAW_ROWS`; `None` for all.
 
     Yields:
         Latents [n, latent_dim], n at most `config.batch_size`. The numbers are drawn on the CPU, so
         every device gets the same.
     """
-    for block_idx, start in enumerate(range(0, config.num_samples, DRAW_ROWS)):
-        rows = min(DRAW_ROWS, config.num_samples - start)
+    for block_idx in range(_count_blocks(config)) if blocks is None else blocks:
+        rows = min(DRAW_ROWS, config.num_samples - block_idx * DRAW_ROWS)
         rng = derive_rng(config.seed, "pca", block_idx)
         z = torch.randn(rows, generator.z_dim, generator=rng)
         labels = torch.randint(generator.c_dim, (rows,), generator=rng) if generator.c_dim else None
@@ -113,32 +123,101 @@ def fit_pca_basis(
         Deviation: exact in one pass; the program's incremental PCA approximates this.
     """
     config = PCAConfig() if config is None else config
-    num_components = config.choose_num_components(generator.latent_dim)
-    moments = LatentMoments(generator.latent_dim)
-    with torch.no_grad():
-        for latents in iter_latents(generator, config=config):
-            moments.add(latents)
-            if progress is not None:
-                progress(len(latents))
+    config.choose_num_components(generator.latent_dim)
+    pieces = _iter_pieces(generator, config, WHOLE, progress)
+    moments = functools.reduce(Moments.joined, (moments for _, moments in pieces))
+    return _find_axes(moments, config, _describe(generator, config))
 
-    covariance = moments.covariance()
+
+def measure_pca_part(
+    generator: Generator,
+    *,
+    config: PCAConfig | None = None,
+    shard: Shard = WHOLE,
+    progress: Callable[[int], None] | None = None,
+) -> PCAPart:
+    """Sum up one shard's latents, for `merge_pca_parts`; arguments as in `fit_pca_basis`.
+
+    Args:
+        generator: Whose latents.
+        config: Settings of the whole PCA.
+        shard: Which part of it.
+        progress: Called with the number of latents done since the last call.
+
+    Raises:
+        ConfigError: More components were asked for than latents have dimensions, or there are fewer
+            pieces than shards.
+    """
+    config = PCAConfig() if config is None else config
+    config.choose_num_components(generator.latent_dim)
+    pieces = dict(_iter_pieces(generator, config, shard, progress))
+    return PCAPart(config=config, shard=shard, pieces=pieces, meta=_describe(generator, config))
+
+
+def merge_pca_parts(parts: Sequence[PCAPart]) -> PCABasis:
+    """Compute the basis of what all shards have summed up, the same as that of one machine.
+
+    Args:
+        parts: One of each shard, in any order.
+
+    Raises:
+        MismatchError: One is missing, is there twice, or is of another generator or settings.
+        FileFormatError: The generator's mapping gives NaN or infinity.
+    """
+    config = parts[0].config
+    moments = join_parts(parts, num_pieces=count_pieces(_count_blocks(config)))
+    return _find_axes(moments, config, parts[0].meta)
+
+
+def _iter_pieces(
+    generator: Generator,
+    config: PCAConfig,
+    shard: Shard,
+    progress: Callable[[int], None] | None,
+) -> Iterator[tuple[int, Moments]]:
+    """Yield the number of each of a shard's pieces and what it sums up to."""
+    num_blocks = _count_blocks(config)
+    num_pieces = count_pieces(num_blocks)
+    for piece in take_share(num_pieces, shard):
+        begin, end = (num_blocks * place // num_pieces for place in (piece, piece + 1))
+        moments = LatentMoments(generator.latent_dim)
+        with torch.no_grad():
+            for latents in iter_latents(generator, config=config, blocks=range(begin, end)):
+                moments.add(latents)
+                if progress is not None:
+                    progress(len(latents))
+        yield piece, moments.finish()
+
+
+def _describe(generator: Generator, config: PCAConfig) -> BasisMeta:
     record = generator.origin.file if generator.origin else None
+    return BasisMeta(space=generator.space, seed=config.seed, generator=record)
+
+
+def _find_axes(moments: Moments, config: PCAConfig, meta: BasisMeta) -> PCABasis:
+    """Return the basis of latents of which number, mean and scatter are known."""
+    covariance = moments.covariance()
     if not np.isfinite(covariance).all():
-        name = record.path if record else "the generator"
+        name = meta.generator.path if meta.generator else "the generator"
         raise FileFormatError(
             f"{name}: its mapping gives NaN or infinity", hint="get the file again"
         )
+    num_components = config.choose_num_components(len(moments.mean))
 
     variance, components = principal_axes(covariance)
     total = variance.sum()
     return PCABasis(
         components=components[:num_components].astype(np.float32),
         stdev=np.sqrt(variance[:num_components]).astype(np.float32),
-        mean=moments.mean().astype(np.float32),
+        mean=moments.mean.astype(np.float32),
         explained_variance_ratio=(variance / (total or 1.0))[:num_components].astype(np.float32),
         num_samples=config.num_samples,
-        meta=BasisMeta(space=generator.space, seed=config.seed, generator=record),
+        meta=meta,
     )
+
+
+def _count_blocks(config: PCAConfig) -> int:
+    return -(-config.num_samples // DRAW_ROWS)
 
 
 def principal_axes(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mocotool.basis import PCABasis
 from mocotool.configs.sample import SampleConfig
+from mocotool.configs.shard import WHOLE, Shard, take_share
 from mocotool.configs.traverse import TraverseConfig
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator
@@ -31,6 +32,7 @@ def sample_trajectory(
     *,
     config: SampleConfig | None = None,
     start: Trajectory | None = None,
+    shard: Shard = WHOLE,
     progress: Progress | None = None,
 ) -> Trajectory:
     """Draw trajectories from a motion model.
@@ -44,6 +46,7 @@ def sample_trajectory(
         start: Latents to begin from, one video each, in place of content seeds. Where they hold
             several frames, `config.start_frame` says which; in w+, every layer takes the same
             steps.
+        shard: Which part of the videos to draw, for `merge_latents`.
         progress: Called with the number of videos done since the last call.
 
     Returns:
@@ -77,10 +80,17 @@ def sample_trajectory(
         check_room(plan.num_videos, num_frames, *start.latents.shape[2:])
         first, labels, seeds = _choose_starts(start, config)
 
+    # Those of this shard, which begins with a batch where there are enough videos
+    own = take_share(plan.num_videos, shard, multiple=config.batch_size)
+    part = slice(own.start, own.stop)
+    first, motion_seeds = first[part], plan.motion_seeds[part]
+    labels = None if labels is None else labels[part]
+    seeds = None if seeds is None else seeds[part]
+
     latents = _unroll_videos(
         motion,
         first,
-        plan.motion_seeds,
+        motion_seeds,
         num_frames=num_frames + config.loop,  # of a loop, the last frame is the first one again
         batch_size=config.batch_size,
         progress=progress,
@@ -92,7 +102,8 @@ def sample_trajectory(
         space=start.meta.space if start else generator.space,
         fps=config.fps,
         seeds=seeds,
-        motion_seeds=plan.motion_seeds,
+        motion_seeds=motion_seeds,
+        shard=None if shard == WHOLE else shard,
         frame_stride=motion.frame_stride,
         generator=generator.origin.file if generator.origin else None,
         motion=motion.origin,

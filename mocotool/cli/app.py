@@ -21,6 +21,7 @@ from mocotool.cli.cmd_info import info
 from mocotool.cli.cmd_interpolate import interpolate
 from mocotool.cli.cmd_invert import invert
 from mocotool.cli.cmd_loop import loop
+from mocotool.cli.cmd_merge import merge_command
 from mocotool.cli.cmd_mix import mix
 from mocotool.cli.cmd_path import path
 from mocotool.cli.cmd_pca import pca
@@ -90,6 +91,7 @@ app.command()(spread_options(gallery))
 app.add_typer(compare_app)
 app.command()(spread_options(demo))
 app.command()(spread_options(explore))
+app.command("merge")(spread_options(merge_command))
 app.command("fetch")(spread_options(fetch_command))
 app.command()(spread_options(cache))
 

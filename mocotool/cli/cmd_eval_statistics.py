@@ -10,7 +10,8 @@ from mocotool.cli import eval_options as ev
 from mocotool.cli import options as opt
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Without
-from mocotool.configs.evaluate import ExtractionConfig, SideRole, VideoProtocol, parse_shard
+from mocotool.configs.evaluate import ExtractionConfig, SideRole, VideoProtocol
+from mocotool.configs.shard import parse_shard
 from mocotool.files import check_input_file, check_output_path
 
 Layout = Literal["moco", "mu-sigma"]
@@ -101,6 +102,7 @@ def stats(
                 out,
                 detector=describe_detector(loaded, measured.stats.feature_dim),
                 features=feature_settings(settings, loaded, side),
+                shard=config.shard,
             )
     report.result({"out": str(out), "shard": shard, **measured.report}, quiet_hides=True)
 

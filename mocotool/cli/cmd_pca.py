@@ -1,7 +1,9 @@
 """`moco pca`: the principal directions of a generator's latents."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -10,7 +12,9 @@ from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.report import Report
 from mocotool.cli.streams import binary_stdout, choose_output
 from mocotool.configs.pca import DEFAULT_NUM_COMPONENTS, PCAConfig
-from mocotool.files import atomic_path, check_output_path
+from mocotool.configs.shard import WHOLE, parse_shard
+from mocotool.errors import ConfigError
+from mocotool.files import check_output_path
 from mocotool.provenance import current_command
 
 
@@ -24,12 +28,14 @@ def pca(
     ] = None,
     out: opt.Out = None,
     force: opt.Force = False,
+    shard: opt.ShardOption = opt.WHOLE_SHARD,
     device: opt.Device = "auto",
     report: Report,
 ) -> None:
     """Compute the PCA basis that motion is learnt in.
 
-    Exact, in one pass and constant memory; the same seed gives the same file.
+    Exact, in one pass and constant memory; the same seed gives the same file,
+    also by --shard and moco merge on several machines.
     For a generator whose latents are N(0, I) (BigGAN, DCGAN) the basis is an
     arbitrary rotation, which does as well as any other.
 
@@ -37,19 +43,31 @@ def pca(
     """
     check_optional_file(generator)
     target = choose_output(out, force=force, json=report.json, what="basis files")
+    part = parse_shard(shard)
     if plot is not None:
+        if part != WHOLE:
+            raise ConfigError("--plot draws a whole PCA, and --shard makes a part of one")
         check_output_path(plot, force=force)
 
     from mocotool.basis import write_basis
     from mocotool.devices import resolve_device
     from mocotool.generators.loading import load_generator
-    from mocotool.pca import fit_pca_basis
+    from mocotool.pca import fit_pca_basis, measure_pca_part
+    from mocotool.pca_parts import write_pca_part
     from mocotool.plots import draw_variance_curve
     from mocotool.video.pictures import write_png
 
     place = resolve_device(device)
     report.name_device(place)
     source = load_generator(generator, device=place)
+    if part != WHOLE:
+        with report.progress("latents", config.num_samples // part[1]) as advance:
+            found = measure_pca_part(source, config=config, shard=part, progress=advance)
+        _write(functools.partial(write_pca_part, found), target)
+        if target != "-":
+            values = {"wrote": target, "shard": shard, "pieces": sorted(found.pieces)}
+            report.result(values, quiet_hides=True)
+        return
     with report.progress("latents", config.num_samples) as advance:
         basis = fit_pca_basis(source, config=config, progress=advance)
     if config.num_components is None and basis.num_components < DEFAULT_NUM_COMPONENTS:
@@ -63,12 +81,17 @@ def pca(
     if plot is not None:
         assert basis.explained_variance_ratio is not None
         write_png(plot, draw_variance_curve(basis.explained_variance_ratio))
+    _write(functools.partial(write_basis, basis), target)
     if target == "-":
-        with binary_stdout() as file:
-            write_basis(basis, file)
         return
-    with atomic_path(Path(target)) as part, part.open("wb") as file:
-        write_basis(basis, file)
     wrote = [target] if plot is None else [target, str(plot)]
     values = {"wrote": wrote, **basis.describe()}
     report.result(values, quiet_hides=True)
+
+
+def _write(write: Callable[[Path | BinaryIO], None], target: str) -> None:
+    if target == "-":
+        with binary_stdout() as file:
+            write(file)
+    else:
+        write(Path(target))

@@ -12,6 +12,7 @@ from mocotool.cli.inputs import (
 from mocotool.cli.outputs import OutputOptions, choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
 from mocotool.configs.render import RenderConfig
+from mocotool.configs.shard import parse_shard
 
 if TYPE_CHECKING:
     from mocotool.generators.base import Generator
@@ -23,6 +24,7 @@ def render(
     generator: opt.RecordedGenerator = None,
     config: RenderConfig,
     output: OutputOptions,
+    shard: opt.ShardOption = opt.WHOLE_SHARD,
     computing: opt.Computing,
     report: Report,
 ) -> None:
@@ -37,6 +39,7 @@ def render(
     source = choose_latents(latents, command="render -o clip.mp4")
     check_optional_file(generator)
     target = choose_trajectory_output(output, json=report.json, stdout_format="mp4", config=config)
+    part = parse_shard(shard)
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.generators.loading import load_generator
@@ -68,4 +71,5 @@ def render(
             report=report,
             name=name,
             processes=processes,
+            shard=part,
         )

@@ -16,6 +16,7 @@ from mocotool.cli.report import Report
 from mocotool.cli.spread import Without
 from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import SampleConfig
+from mocotool.configs.shard import parse_shard
 from mocotool.errors import ConfigError
 
 
@@ -35,6 +36,7 @@ def sample(
     ] = None,
     render: Annotated[RenderConfig, Without(("fps",))],
     output: OutputOptions,
+    shard: opt.ShardOption = opt.WHOLE_SHARD,
     computing: opt.Computing,
     report: Report,
 ) -> None:
@@ -44,7 +46,7 @@ def sample(
     videos, lists of equal length pair up: --seeds 0 --motion-seeds 0-3 is one
     person in four motions, --seeds 0-3 --motion-seeds 0 is four people in one
     motion. A seed gives the same video alone or among others. Under torchrun
-    the videos are shared among GPUs.
+    the videos are shared among GPUs, by --shard among jobs.
 
     Example: moco sample --num-videos 4 --num-frames 32 -o people.mp4 --grid
     """
@@ -54,6 +56,8 @@ def sample(
     check_optional_file(motion)
     check_optional_file(generator)
     target = choose_trajectory_output(output, json=report.json, config=render)
+    part = parse_shard(shard)
+    parts = {"shard": part} if target.format == "npz" else {}  # pictures are shared when rendered
 
     from mocotool.devices import resolve_device, resolve_precision
     from mocotool.training.distributed import joined_processes
@@ -80,7 +84,7 @@ def sample(
         model, network = load(start=begin, start_name=start or "")
         with report.progress("videos") as advance:
             trajectory = sample_trajectory(
-                model, network, config=config, start=begin, progress=advance
+                model, network, config=config, start=begin, progress=advance, **parts
             )
         write_trajectory(
             trajectory,
@@ -89,4 +93,5 @@ def sample(
             config=render,
             report=report,
             processes=processes,
+            shard=part,
         )

@@ -75,6 +75,16 @@ class MetricComputing(Computing):
     ] = "fp32"
 
 
+ShardOption = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do part I of N, from 0, for jobs that share nothing; see moco merge.",
+        rich_help_panel="Computing",
+    ),
+]
+WHOLE_SHARD = "0/1"
 Out = Annotated[
     str | None,
     typer.Option(

@@ -17,6 +17,7 @@ from mocotool.cli.report import Report
 from mocotool.cli.streams import choose_output, open_stream
 from mocotool.configs.option import list_choices
 from mocotool.configs.render import SOUND_FORMATS, OutputFormat, RenderConfig
+from mocotool.configs.shard import WHOLE, Shard
 from mocotool.errors import ConfigError
 from mocotool.files import atomic_path, check_input_file, is_stream
 from mocotool.provenance import current_command
@@ -179,6 +180,7 @@ def write_trajectory(
     name: str = "the latents",
     values: dict[str, Any] | None = None,
     processes: "Processes | None" = None,
+    shard: Shard = WHOLE,
 ) -> None:
     """Write a trajectory as the command was asked to, and report it.
 
@@ -191,6 +193,7 @@ def write_trajectory(
         name: What the latents are called in messages.
         values: What else the result says.
         processes: Those that made the same trajectory and share the rendering; `None` is alone.
+        shard: Which part of the videos to render; latents are those of one already.
     """
     is_first = processes is None or processes.is_first
     fps = trajectory.meta.fps
@@ -208,6 +211,7 @@ def write_trajectory(
             report=report,
             name=name,
             processes=processes,
+            shard=shard,
         ) or [Path(output.target)]
     if processes is not None:
         processes.barrier()
@@ -253,6 +257,7 @@ def _write_pictures(
     report: Report,
     name: str,
     processes: "Processes | None",
+    shard: Shard,
 ) -> list[Path]:
     from mocotool.export import ALONE, export_trajectory
     from mocotool.latents import check_latents_fit
@@ -276,6 +281,7 @@ def _write_pictures(
             force=output.force,
             audio=output.audio,
             processes=processes or ALONE,
+            shard=shard,
             progress=advance,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from mocotool.configs.option import Option, Seed, check_options, list_choices
+from mocotool.configs.shard import WHOLE, Shard, check_shard
 from mocotool.errors import ConfigError
 
 ClipChoice = Literal["first", "random", "centre", "all"]
@@ -391,25 +392,9 @@ class ExtractionConfig:
         ),
     ] = True
     num_readers: Annotated[int, Option("Threads that decode ahead.", min=1, typed=False)] = 2
-    shard: tuple[int, int] = (0, 1)
-    """(i, n): only every n-th clip from the i-th on, for statistics to merge later."""
+    shard: Shard = WHOLE
+    """(i, n): only the i-th of n blocks of clips, for statistics to merge later."""
 
     def __post_init__(self) -> None:
         check_options(self)
-        index, count = self.shard
-        if not 0 <= index < count:
-            raise ConfigError(
-                f"shard {index}/{count}: expected a number from 0 to {count - 1} before the slash"
-            )
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Turn "0/4" into (0, 4).
-
-    Raises:
-        ConfigError: It is something else.
-    """
-    index, slash, count = text.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal()):
-        raise ConfigError(f"--shard {text}: expected I/N such as 0/4")
-    return int(index), int(count)
+        check_shard(self.shard)

@@ -11,6 +11,7 @@ from mocotool.boundary import foreign_data
 from mocotool.configs.evaluate import FEW_SAMPLES, VideoProtocol
 from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import BUNDLED_MOTION
+from mocotool.configs.shard import WHOLE, Shard, check_complete, parse_saved_shard
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.files import make_folder
 from mocotool.generators.loading import load_generator
@@ -190,7 +191,12 @@ def save_statistics(
 
 
 def write_side(
-    side: MeasuredSide, path: Path, *, detector: Mapping[str, Any], features: Mapping[str, Any]
+    side: MeasuredSide,
+    path: Path,
+    *,
+    detector: Mapping[str, Any],
+    features: Mapping[str, Any],
+    shard: Shard = WHOLE,
 ) -> None:
     """Write one side's statistics.
 
@@ -199,8 +205,10 @@ def write_side(
         path: Where to; an existing file is replaced.
         detector: What the result says of its detector.
         features: The settings that features depend on.
+        shard: Which part of the side was measured.
     """
     meta = {
+        **({} if shard == WHOLE else {"shard": list(shard)}),
         "detector": dict(detector),
         "features": dict(features),
         "source": side.report,
@@ -217,8 +225,9 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
         The statistics of all parts together, and what they are of.
 
     Raises:
-        ConfigError: Fewer than two parts were given, or one twice.
-        MismatchError: The parts are of different features.
+        ConfigError: Fewer than two parts were given.
+        MismatchError: The parts are of different features, one is there twice, or one of several
+            shards is missing.
         FileFormatError: One of the files is something else.
     """
     files = list(paths)
@@ -242,6 +251,12 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
             raise MismatchError(f"{part.name}: the same statistics as {seen[identity]}")
         seen[identity] = part.name
 
+    # shards in their order, and all of them; sets that say nothing are put together as they come
+    shards = {part.name: parse_saved_shard(part.meta.get("shard"), part.name) for part in parts}
+    if any(shard is not None for shard in shards.values()):
+        named = {part.name: part for part in parts}
+        parts = [named[name] for name in check_complete(shards)]
+
     stats = FeatureStats.merge([part.stats for part in parts])
     source = {
         "kind": "merged",
@@ -250,7 +265,7 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
         "parts": [part.meta.get("source") for part in parts],
     }
     return stats, {
-        **{key: value for key, value in first.meta.items() if key != "schema"},
+        **{key: value for key, value in first.meta.items() if key not in ("schema", "shard")},
         "source": source,
         "history": [current_command()],
         "version": tool_version(),

@@ -1,0 +1,46 @@
+"""`moco merge`: put together what `--shard` divided."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mocotool.cli import options as opt
+from mocotool.cli.report import Report
+from mocotool.files import check_input_file, check_output_path
+
+
+def merge_command(
+    parts: Annotated[
+        list[Path], typer.Argument(metavar="PART...", help="The .npz file of every shard.")
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.npz",
+            help="Where to write the whole.",
+            rich_help_panel="Output",
+        ),
+    ],
+    force: opt.Force = False,
+    report: Report,
+) -> None:
+    """Merge the parts that --shard divides work into.
+
+    Parts of moco pca give the basis that one machine gives, to the last bit;
+    those of moco sample (and of commands after it) the latents, those of moco
+    eval stats the statistics. A part that is missing, there twice or of other
+    settings is refused.
+
+    Example: moco merge part-0.npz part-1.npz -o pca.npz
+    """
+    for part in parts:
+        check_input_file(part)
+    check_output_path(out, force=force)
+
+    from mocotool.merging import merge_files
+
+    report.result({"wrote": str(out)} | merge_files(parts, out), quiet_hides=True)
