@@ -34,6 +34,7 @@ def describe_explorer(explorer: Explorer, config: ExploreConfig) -> dict[str, An
     generator, motion = explorer.generator, explorer.motion
     shares = explorer.basis.explained_variance_ratio
     own_step = explorer.own_step_size
+    height, width = generator.img_size
     start = ExploreView(
         seed=config.seed,
         # Where the second seed is where the way leads, it leads to somebody else.
@@ -44,7 +45,8 @@ def describe_explorer(explorer: Explorer, config: ExploreConfig) -> dict[str, An
     return {
         "generator": _name(generator.origin.file if generator.origin else None),
         "motion": None if motion is None else _name(motion.origin),
-        "resolution": generator.resolution,
+        "width": width,
+        "height": height,
         "num_classes": generator.c_dim,
         "max_seed": MAX_SEED,
         "max_frames": explorer.max_frames,

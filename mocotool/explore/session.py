@@ -1,6 +1,7 @@
 """Where the controls stand -> latents -> frames; what did not change is not computed again."""
 
 import dataclasses
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -93,7 +94,7 @@ class Explorer:
     @property
     def max_frames(self) -> int:
         """Frames that a view of this generator may have."""
-        return min(MAX_FRAMES, MAX_PIXELS // self.generator.resolution**2)
+        return min(MAX_FRAMES, MAX_PIXELS // math.prod(self.generator.img_size))
 
     def check(self, view: ExploreView) -> ExploreView:
         """Return a view in the one form that all of its kind have.
@@ -109,7 +110,7 @@ class Explorer:
         if view.num_frames > self.max_frames:
             raise ConfigError(
                 f"num_frames {view.num_frames}: expected {self.max_frames} at most of a generator "
-                f"of {self.generator.resolution} pixels"
+                f"of {self.generator.img_size[1]}x{self.generator.img_size[0]} pixels"
             )
         strengths = list(view.directions)
         while strengths and strengths[-1] == STILL:
@@ -200,7 +201,7 @@ class Explorer:
         return self._render(trajectory, [(first + i) % num_frames for i in range(num_frames)])
 
     def _render(self, trajectory: Trajectory, order: list[int]) -> Iterator[tuple[int, bytes]]:
-        size = min(CHUNK_FRAMES, max(CHUNK_PIXELS // self.generator.resolution**2, 1))
+        size = min(CHUNK_FRAMES, max(CHUNK_PIXELS // math.prod(self.generator.img_size), 1))
         chunks = [order[:1], *(order[i : i + size] for i in range(1, len(order), size))]
         for chunk in chunks:
             with self.busy:

@@ -148,7 +148,7 @@ def _take_step(trainer: ImageTrainer, config: TrainImageConfig) -> float:
     trainer.config = config
     trainer.rows = trainer.processes.rows(config.batch_size)
     num_rows = trainer.rows.stop - trainer.rows.start
-    shape = (num_rows, 3, config.resolution, config.resolution)
+    shape = (num_rows, 3, *trainer.generator.img_size)
     rng = torch.Generator().manual_seed(config.seed)
     noise_u8 = torch.randint(0, 256, shape, dtype=torch.uint8, generator=rng)
     c_dim = trainer.generator.c_dim

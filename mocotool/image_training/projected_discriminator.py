@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from mocotool.errors import ConfigError
+from mocotool.generators.stylegan2 import scale_size
 from mocotool.image_training.stylegan2_discriminator import ClassMapping, minibatch_deviation
 from mocotool.networks.squeezenet import load_squeezenet
 
@@ -48,6 +49,7 @@ class ProjectedDiscriminator(nn.Module):
         img_resolution: A power of two from 32 up.
         precision: What features and heads compute in.
         c_dim: Number of classes, 0 for none; heads then project on one embedding of them.
+        first_size: Height and width of the generator's first block.
 
     Raises:
         ConfigError: The images are too small for the classifier.
@@ -62,12 +64,19 @@ class ProjectedDiscriminator(nn.Module):
     place_weight: Tensor
 
     def __init__(
-        self, *, img_resolution: int, precision: torch.dtype = torch.float32, c_dim: int = 0
+        self,
+        *,
+        img_resolution: int,
+        precision: torch.dtype = torch.float32,
+        c_dim: int = 0,
+        first_size: tuple[int, int] = (4, 4),
     ) -> None:
         super().__init__()
-        if img_resolution < MIN_RESOLUTION:
+        height, width = scale_size(first_size, img_resolution)
+        side = min(height, width)
+        if side < MIN_RESOLUTION:
             raise ConfigError(
-                f"--resolution {img_resolution}: too small for the projected discriminator, "
+                f"--resolution {side}: too small for the projected discriminator, "
                 f"expected at least {MIN_RESOLUTION}",
                 hint="--discriminator stylegan2 takes any size",
             )
@@ -75,13 +84,13 @@ class ProjectedDiscriminator(nn.Module):
         self.network = load_squeezenet(dtype=precision)
         self.project = RandomProjection()
         out = CMAP_DIM if c_dim else 1
-        self.heads = nn.ModuleList([Head(3, PIXEL_WIDTH, size=img_resolution, out_channels=out)])
+        self.heads = nn.ModuleList([Head(3, PIXEL_WIDTH, size=side, out_channels=out)])
         # A blank picture tells how large the features are.
-        blank = torch.zeros(1, 3, img_resolution, img_resolution)
+        blank = torch.zeros(1, 3, height, width)
         with torch.no_grad():
             features = self.network.activations(blank)
         self.heads.extend(
-            Head(mixed, mixed, size=features[tap].shape[-1], out_channels=out)
+            Head(mixed, mixed, size=min(features[tap].shape[-2:]), out_channels=out)
             for tap, _, _, mixed in TAPS
         )
         self.classes = ClassMapping(c_dim=c_dim, cmap_dim=CMAP_DIM) if c_dim else None

@@ -45,7 +45,6 @@ def load_start(path: Path, *, resolution: int | None = None, c_dim: int = 0) -> 
     generator = load_generator(path)
     if not isinstance(generator, StyleGAN2):
         raise MismatchError(f"{path}: is a {generator.kind}, expected a StyleGAN2")
-    generator.check_square("training")
     if generator.c_dim and not c_dim:
         raise MismatchError(
             f"{path}: has {generator.c_dim} classes, and the images are to have none",

@@ -146,12 +146,19 @@ class StyleGAN2Discriminator(nn.Module):
         img_channels: 3 for RGB.
         channels: Channels at 4, 8, ..., `img_resolution` pixels, as for the generator.
         c_dim: Number of classes, 0 for none.
+        first_size: Height and width at the lowest resolution, as for the generator.
     """
 
     has_penalty = True
 
     def __init__(
-        self, *, img_resolution: int, img_channels: int = 3, channels: list[int], c_dim: int = 0
+        self,
+        *,
+        img_resolution: int,
+        img_channels: int = 3,
+        channels: list[int],
+        c_dim: int = 0,
+        first_size: tuple[int, int] = (4, 4),
     ) -> None:
         super().__init__()
         self.compute_dtype = torch.float32
@@ -163,7 +170,9 @@ class StyleGAN2Discriminator(nn.Module):
             for wide, narrow in zip(widths[:-1], widths[1:], strict=True)
         )
         self.conv = EqualizedConv2d(widths[-1] + 1, widths[-1], 3)
-        self.fc = FullyConnectedLayer(widths[-1] * 16, widths[-1], activation="lrelu")
+        self.fc = FullyConnectedLayer(
+            widths[-1] * math.prod(first_size), widths[-1], activation="lrelu"
+        )
         self.out = FullyConnectedLayer(widths[-1], widths[-1] if c_dim else 1)
         self.classes = ClassMapping(c_dim=c_dim, cmap_dim=widths[-1]) if c_dim else None
 

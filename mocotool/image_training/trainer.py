@@ -379,14 +379,20 @@ class ImageTrainer:
 def _build_discriminator(
     config: TrainImageConfig, generator: StyleGAN2, precision: torch.dtype
 ) -> StyleGAN2Discriminator | ProjectedDiscriminator:
+    height, width = generator.arch.get("first_size", (4, 4))
+    first_size = (height, width)
     if config.discriminator == "projected":
         return ProjectedDiscriminator(
-            img_resolution=config.resolution, precision=precision, c_dim=generator.c_dim
+            img_resolution=config.resolution,
+            precision=precision,
+            c_dim=generator.c_dim,
+            first_size=first_size,
         )
     return StyleGAN2Discriminator(
         img_resolution=config.resolution,
         channels=generator.arch["channels"],
         c_dim=generator.c_dim,
+        first_size=first_size,
     )
 
 

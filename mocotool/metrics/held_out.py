@@ -10,6 +10,7 @@ from mocotool.layouts import to_channels_last, to_frames_u8
 from mocotool.metrics.frame_detectors import load_frame_detector
 from mocotool.metrics.kernel_distance import kernel_distance
 from mocotool.training.randomness import derive_rng
+from mocotool.video.cutting import Size
 from mocotool.video.listing import VideoListing
 from mocotool.video.loading import load_images
 
@@ -22,7 +23,7 @@ class HeldOutDistance:
 
     Args:
         listing: The files that training does not see.
-        resolution: Side of the generator's images in pixels.
+        resolution: Side of the generator's images in pixels, or their height and width.
         seed: Chooses the frames and the latents, the same at every call.
         device: Where features are computed.
         num_images: Of either side, at least 3; fewer real ones where there are no more.
@@ -34,7 +35,7 @@ class HeldOutDistance:
         self,
         listing: VideoListing,
         *,
-        resolution: int,
+        resolution: Size,
         seed: int,
         device: torch.device | None = None,
         num_images: int = NUM_IMAGES,

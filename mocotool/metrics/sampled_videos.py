@@ -110,11 +110,11 @@ class SampledVideos:
 
     def describe(self) -> dict[str, Any]:
         """Return what a result says of its input."""
-        resolution = self.generator.resolution
+        height, width = self.generator.img_size
         return {
             "kind": "motion model",
             "num_videos": len(self.seeds),
-            "sizes": {f"{resolution}x{resolution}": len(self.seeds)},
+            "sizes": {f"{width}x{height}": len(self.seeds)},
             "is_lossy": False,
             "decoding": f"seeds {self.seeds[0]} to {self.seeds[-1]}, rendered to RGB bytes",
             "sampling": self._sampling(),

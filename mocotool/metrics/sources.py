@@ -172,11 +172,11 @@ class RenderedLatents:
 
     def describe(self) -> dict[str, Any]:
         """Return what a result says of its input."""
-        resolution = self.generator.resolution
+        height, width = self.generator.img_size
         return {
             "kind": "latents",
             "num_videos": self.trajectory.num_videos,
-            "sizes": {f"{resolution}x{resolution}": self.trajectory.num_videos},
+            "sizes": {f"{width}x{height}": self.trajectory.num_videos},
             "is_lossy": False,
             "decoding": "rendered to RGB bytes",
             "rendering": self._rendering(),

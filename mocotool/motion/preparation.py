@@ -70,8 +70,9 @@ def fit_config(
     """
     config = config if num_videos is None else config.count_steps(num_videos)
     changes: dict[str, int] = {}
-    if config.frame_size > generator.resolution:
-        changes["frame_size"] = generator.resolution
+    side = min(generator.img_size)
+    if config.frame_size > side:
+        changes["frame_size"] = side
     if config.num_components > basis.num_components:
         changes["num_components"] = basis.num_components
     if config.form == "paper" and config.residual:

@@ -27,7 +27,8 @@ class ClipRenderer:
 
     Args:
         generator: The frozen image generator.
-        frame_size: Height and width of the small frames; it divides the generator's resolution.
+        frame_size: Height and width of the small frames; it divides the side of the generator's
+            pictures, or of their centre squares where they are not square, as of real clips.
         chunk_size: Frames rendered at once.
         graph_chunk_size: Frames rendered at once with a graph, where it is not kept.
         noise_mode: "random" keeps one set of maps for all frames of a video; or "const", "none".
@@ -46,8 +47,7 @@ class ClipRenderer:
     _graph_chunks: ChunkSize = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.generator.check_square("training motion")
-        check_frame_size(self.frame_size, self.generator.resolution)
+        check_frame_size(self.frame_size, min(self.generator.img_size))
         # What memory turns out to have no room for is remembered from step to step.
         object.__setattr__(self, "_chunks", ChunkSize(self.chunk_size))
         graph_chunk_size = self.graph_chunk_size or self.chunk_size
@@ -174,7 +174,7 @@ class ClipRenderer:
         )
         if img.shape[1] == 1:  # grey
             img = img.expand(-1, 3, -1, -1)
-        return shrink(img, self.frame_size)
+        return shrink(cut_square(img), self.frame_size)
 
 
 class _RenderAgain(torch.autograd.Function):
@@ -209,6 +209,14 @@ class _RenderAgain(torch.autograd.Function):
 
         parts = renderer._graph_chunks.run(differentiate_rows, len(latents))
         return torch.cat(list(parts)), None, None, None, None
+
+
+def cut_square(img: Tensor) -> Tensor:
+    """Cut the centre square of [n, c, h, w]; what is square stays as it is."""
+    height, width = img.shape[2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return img[:, :, top : top + side, left : left + side]
 
 
 def shrink(img: Tensor, size: int) -> Tensor:

@@ -85,7 +85,7 @@ class MotionTrainer:
         initial: MotionGenerator | None = None,
     ) -> None:
         check_training_precision(generator.synthesis.compute_dtype)
-        check_frame_size(config.frame_size, generator.resolution)
+        check_frame_size(config.frame_size, min(generator.img_size))
         self.generator = generator
         self.basis = basis
         own = (processes or Processes()).rows(config.batch_size)

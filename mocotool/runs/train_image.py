@@ -28,6 +28,7 @@ from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 from mocotool.video.classes import Classes, find_classes
+from mocotool.video.cutting import Size
 from mocotool.video.listing import VideoListing, list_videos
 from mocotool.video.loading import BatchLoader, LabelledLoader, load_images
 from mocotool.video.pictures import tile_frames, write_png
@@ -204,6 +205,12 @@ class _Prepared:
     """The pictures' classes, for `cond`."""
 
     @property
+    def img_size(self) -> Size:
+        """Side of the images, or height and width of those that are not square."""
+        height, width = self.trainer.generator.img_size
+        return height if height == width else (height, width)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """What classes are called; none without classes."""
         return self.classes.names if self.classes else ()
@@ -291,7 +298,7 @@ def _load(prepared: _Prepared, run: RunFolder, heard: Listeners) -> BatchLoader 
     config = prepared.trainer.config
     load = functools.partial(
         load_images,
-        resolution=config.resolution,
+        resolution=prepared.img_size,
         batch_size=config.batch_size,
         seed=config.seed,
     )
@@ -308,7 +315,7 @@ def _load_distance(prepared: _Prepared) -> HeldOutDistance | None:
         return None
     return HeldOutDistance(
         held_out,
-        resolution=trainer.config.resolution,
+        resolution=prepared.img_size,
         seed=trainer.config.seed,
         device=trainer.device,
         labels=None if classes is None else classes.label(held_out),

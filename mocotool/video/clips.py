@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mocotool.arrays import FramesU8
 from mocotool.errors import FileFormatError, MismatchError
 from mocotool.video.contents import digest_contents
-from mocotool.video.cutting import read_squares
+from mocotool.video.cutting import Size, read_squares
 from mocotool.video.decoded import DecodedFrames
 from mocotool.video.listing import VideoListing
 
@@ -62,7 +62,7 @@ class _VideoSamples:
     """What clips and single frames share: files, size, seed, and frames decoded before."""
 
     def __init__(
-        self, listing: VideoListing, *, size: int, seed: int, decoded: DecodedFrames | None
+        self, listing: VideoListing, *, size: Size, seed: int, decoded: DecodedFrames | None
     ) -> None:
         self.entries = listing.entries
         self.size = size
@@ -79,7 +79,7 @@ class _VideoSamples:
         return self._decoded is not None
 
     def _read(self, video_idx: int, frame_idx: range) -> FramesU8:
-        """Return some frames of a video, uint8 [t, 3, size, size]."""
+        """Return some frames of a video, uint8 [t, 3, h, w]."""
         if self._decoded is not None:
             return self._decoded.read(video_idx, frame_idx)
         return read_squares(self.entries[video_idx], frame_idx, self.size)
@@ -161,7 +161,8 @@ class FrameDataset(_VideoSamples):
 
     Args:
         listing: Videos, folders of frames and images.
-        size: Height and width in pixels, after a centre square crop.
+        size: Side in pixels after a centre square crop; or height and width, after one of that
+            shape.
         seed: Orders the frames.
         decoded: The same videos decoded already, or `None` to decode on demand.
     """
@@ -170,7 +171,7 @@ class FrameDataset(_VideoSamples):
         self,
         listing: VideoListing,
         *,
-        size: int,
+        size: Size,
         seed: int = 0,
         decoded: DecodedFrames | None = None,
     ) -> None:
@@ -197,7 +198,7 @@ class FrameDataset(_VideoSamples):
         return video_idx, index - int(self._ends[video_idx]) + self.entries[video_idx].num_frames
 
     def read(self, position: int) -> FramesU8:
-        """Return the frame at a position, uint8 [3, size, size].
+        """Return the frame at a position, uint8 [3, h, w].
 
         Raises:
             FileFormatError: It cannot be decoded.

@@ -1,4 +1,4 @@
-"""Frames as training sees them: the centre square, resized."""
+"""Frames as training sees them: the centre square, or the centre of another shape, resized."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,35 +14,44 @@ CHUNK_FRAMES = 32
 CHUNK_BYTES = 1 << 26  # ten frames of 1080p
 
 
-def square_frames(frames_u8: FramesU8, size: int) -> FramesU8:
+Size = int | tuple[int, int]
+"""The side of squares in pixels, or a height and a width."""
+
+
+def to_height_and_width(size: Size) -> tuple[int, int]:
+    """Return the height and width of a size."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def square_frames(frames_u8: FramesU8, size: Size) -> FramesU8:
     """Cut the centre square and resize it, smoothing where it shrinks (bicubic).
 
     Args:
         frames_u8: uint8 [t, h, w, 3].
-        size: Height and width wanted.
+        size: Side wanted; or height and width, and then the centre of their shape is cut.
 
     Returns:
-        uint8 [t, 3, size, size].
+        uint8 [t, 3, size, size], or of that height and width.
 
     Source:
         Official code: its data loader (centre square, Lanczos).
         Deviation: bicubic with antialiasing, since torch has no Lanczos.
     """
     _, height, width, _ = frames_u8.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = frames_u8[:, top : top + side, left : left + side]
-    video = to_channels_first(
-        torch.from_numpy(square)
-    )  # [t, 3, side, side], channels last in memory
-    if side != size:
-        video = F.interpolate(video, (size, size), mode="bicubic", antialias=True)
+    wanted = to_height_and_width(size)
+    rows = min(height, max(1, round(width * wanted[0] / wanted[1])))
+    columns = min(width, max(1, round(height * wanted[1] / wanted[0])))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    cut = frames_u8[:, top : top + rows, left : left + columns]
+    video = to_channels_first(torch.from_numpy(cut))  # [t, 3, h, w], channels last in memory
+    if (rows, columns) != wanted:
+        video = F.interpolate(video, wanted, mode="bicubic", antialias=True)
     array: FramesU8 = video.contiguous().numpy()
     return array
 
 
-def read_squares(entry: VideoEntry, indices: Sequence[int], size: int) -> FramesU8:
-    """Read some frames of a video, in rising order, as uint8 [t, 3, size, size].
+def read_squares(entry: VideoEntry, indices: Sequence[int], size: Size) -> FramesU8:
+    """Read some frames of a video, in rising order, cut as by `square_frames`.
 
     Raises:
         FileFormatError: A frame cannot be decoded.
@@ -51,7 +60,7 @@ def read_squares(entry: VideoEntry, indices: Sequence[int], size: int) -> Frames
 
 
 def iter_squares(
-    entry: VideoEntry, size: int, indices: Sequence[int] | None = None
+    entry: VideoEntry, size: Size, indices: Sequence[int] | None = None
 ) -> Iterator[FramesU8]:
     """Yield the frames of a video (all, or `indices` in rising order) as squares, in chunks.
 

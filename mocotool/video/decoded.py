@@ -8,6 +8,7 @@ run and the other processes of this one have it; or in memory; or in a file of t
 import contextlib
 import hashlib
 import json
+import math
 import os
 import zlib
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, atomic_path, make_folder
 from mocotool.memory import free_memory_bytes, num_usable_cores
 from mocotool.video.archives import identify_source
-from mocotool.video.cutting import iter_squares
+from mocotool.video.cutting import Size, iter_squares, to_height_and_width
 from mocotool.video.reading import VideoEntry
 
 LAYOUT_VERSION = 2  # part of the name of memory-mapped files; raise it when their bytes change
@@ -38,7 +39,7 @@ class DecodedFrames:
     """All frames of some videos as one array.
 
     Args:
-        array: uint8 [n, 3, size, size], the videos one after another.
+        array: uint8 [n, 3, h, w], the videos one after another.
         starts: Place of each video's first frame.
         problems: Video -> (its first frame that cannot be decoded, the reason).
         held: Keeps the array's file where it is.
@@ -57,7 +58,7 @@ class DecodedFrames:
         self._held = held
 
     def read(self, video_idx: int, frame_idx: range) -> FramesU8:
-        """Return some frames of a video, a view of uint8 [t, 3, size, size].
+        """Return some frames of a video, a view of uint8 [t, 3, h, w].
 
         Raises:
             FileFormatError: One of them could not be decoded.
@@ -71,7 +72,7 @@ class DecodedFrames:
 def decode_all(
     entries: Sequence[VideoEntry],
     *,
-    size: int,
+    size: Size,
     memory_bytes: int | None = None,
     folder: Path | str | None = None,
     shares: bool = False,
@@ -81,7 +82,7 @@ def decode_all(
 
     Args:
         entries: The videos.
-        size: Height and width to keep them at.
+        size: Side to keep them at, or height and width.
         memory_bytes: Memory they may take; `None` for a quarter of what is free, shared among the
             processes of this machine; 0 for none.
         folder: Where to put them in a file when they do not fit into memory; it is found again by
@@ -94,7 +95,7 @@ def decode_all(
         The frames, or `None` if they do not fit and no folder is given.
     """
     num_frames = sum(entry.num_frames for entry in entries)
-    num_bytes = num_frames * 3 * size * size
+    num_bytes = num_frames * 3 * math.prod(to_height_and_width(size))
 
     # In the cache, where they may be already
     if shares and num_bytes >= MIN_SHARED_BYTES and limit_bytes() > 0:
@@ -106,7 +107,7 @@ def decode_all(
     if memory_bytes is None:
         memory_bytes = free_memory_bytes() // MEMORY_SHARE
     if num_bytes <= memory_bytes:
-        array = np.empty((num_frames, 3, size, size), np.uint8)
+        array = np.empty((num_frames, 3, *to_height_and_width(size)), np.uint8)
         return DecodedFrames(array, _starts(entries), _fill(array, entries, advance))
 
     # Else in a file, which the next run finds again
@@ -118,7 +119,7 @@ def decode_all(
 
 def _find_or_share(
     entries: Sequence[VideoEntry],
-    size: int,
+    size: Size,
     num_bytes: int,
     advance: Callable[[int], None] | None,
 ) -> DecodedFrames | None:
@@ -141,14 +142,16 @@ def _find_or_share(
 def _decode_to_file(
     path: Path,
     entries: Sequence[VideoEntry],
-    size: int,
+    size: Size,
     advance: Callable[[int], None] | None,
 ) -> DecodedFrames | None:
     """Decode all frames to a file, with notes beside it."""
     make_folder(path.parent)
     num_frames = sum(entry.num_frames for entry in entries)
     with atomic_path(path) as part:
-        mapped = np.lib.format.open_memmap(part, "w+", np.uint8, (num_frames, 3, size, size))
+        mapped = np.lib.format.open_memmap(
+            part, "w+", np.uint8, (num_frames, 3, *to_height_and_width(size))
+        )
         if hasattr(os, "posix_fallocate"):  # a full disk would end the process without a word
             with part.open("rb+") as file:
                 os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
@@ -166,7 +169,7 @@ def _decode_to_file(
 
 
 def _open_file(
-    path: Path, entries: Sequence[VideoEntry], size: int, *, is_checked: bool = False
+    path: Path, entries: Sequence[VideoEntry], size: Size, *, is_checked: bool = False
 ) -> DecodedFrames | None:
     """Open frames in a file; `None` if there is none, or they have to be made again."""
     notes = path.with_suffix(".json")
@@ -178,7 +181,11 @@ def _open_file(
         problems = {int(key): (int(at), str(why)) for key, at, why in record["problems"]}
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         num_frames = sum(entry.num_frames for entry in entries)
-        if record["version"] != LAYOUT_VERSION or array.shape != (num_frames, 3, size, size):
+        if record["version"] != LAYOUT_VERSION or array.shape != (
+            num_frames,
+            3,
+            *to_height_and_width(size),
+        ):
             return None
         if not is_checked and record["checksums"] != _checksums(path):
             return None
@@ -219,7 +226,7 @@ def _fill(
         entry = entries[video_idx]
         num_done = 0
         try:
-            for chunk in iter_squares(entry, array.shape[-1]):
+            for chunk in iter_squares(entry, (array.shape[2], array.shape[3])):
                 array[start + num_done : start + num_done + len(chunk)] = chunk
                 num_done += len(chunk)
         except FileFormatError as error:
@@ -239,7 +246,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=min(MAX_THREADS, num_usable_cores()))
 
 
-def _name_file(entries: Sequence[VideoEntry], size: int) -> str:
+def _name_file(entries: Sequence[VideoEntry], size: Size) -> str:
     """Return the name of the file of these frames, which changes when a video does."""
     digest = hashlib.sha256(f"{LAYOUT_VERSION} {size} {av.__version__}".encode())
     for entry in entries:

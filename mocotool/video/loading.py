@@ -20,6 +20,7 @@ from mocotool.errors import ConfigError, MismatchError
 from mocotool.memory import num_usable_cores
 from mocotool.video.classes import fingerprint_labels
 from mocotool.video.clips import ClipDataset, FrameDataset, SampleDataset, read_or_replace
+from mocotool.video.cutting import Size
 from mocotool.video.decoded import decode_all
 from mocotool.video.listing import VideoListing
 
@@ -257,7 +258,7 @@ def load_clips(
 def load_images(
     listing: VideoListing,
     *,
-    resolution: int,
+    resolution: Size,
     batch_size: int,
     seed: int = 0,
     rank: int = 0,
@@ -271,8 +272,10 @@ def load_images(
 ) -> BatchLoader:
     """Load single frames for training an image generator; arguments as in `load_clips`.
 
+    `resolution` is the side of the images, or their height and width.
+
     Returns:
-        An endless iterator of uint8 [n, 3, resolution, resolution], n = batch_size / world_size.
+        An endless iterator of uint8 [n, 3, h, w], n = batch_size / world_size.
     """
     decoded = decode_all(
         listing.entries,

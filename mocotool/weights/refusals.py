@@ -82,7 +82,10 @@ RELATIVES = {
     "synthesis.motion_encoder.": (
         "a StyleGAN-V generator, which makes motion from codes of its own, not by a walk in W"
     ),
-    "blur_filters": ("a LongVideoGAN generator, which makes whole videos of noise blurred in time"),
+    "blur_filters": "a LongVideoGAN generator, which makes whole clips of noise blurred in time",
+    "SG3.synthesis.": (
+        "a LongVideoGAN network of the second stage, which enlarges the clips of the first"
+    ),
     "mapping.embed_proj.": (
         "a StyleGAN-XL generator, whose classes pass an embedding that StyleGAN3 does not have"
     ),

@@ -163,7 +163,7 @@ def test_a_view_that_the_generator_has_not_is_a_sentence(view, said, open_toy):
 def test_large_pictures_have_fewer_frames(open_toy, monkeypatch):
     explorer = open_toy("path")
     assert explorer.max_frames == MAX_FRAMES
-    monkeypatch.setattr(explorer.generator, "resolution", 4096)
+    monkeypatch.setattr(type(explorer.generator), "img_size", (4096, 4096))
 
     with pytest.raises(ConfigError, match="expected 32 at most"):
         explorer.frames(ExploreView(num_frames=33))
@@ -171,7 +171,7 @@ def test_large_pictures_have_fewer_frames(open_toy, monkeypatch):
 
 def test_large_pictures_come_one_by_one(open_toy, monkeypatch):
     explorer, sizes = open_toy("path"), []
-    monkeypatch.setattr(explorer.generator, "resolution", 512)
+    monkeypatch.setattr(type(explorer.generator), "img_size", (512, 512))
     monkeypatch.setattr(
         explorer, "_render_chunk", lambda _, chunk: sizes.append(len(chunk)) or [b""] * len(chunk)
     )

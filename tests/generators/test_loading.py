@@ -21,10 +21,8 @@ from mocotool.generators.loading import load_generator, save_generator, write_ge
 from mocotool.generators.rosinality_names import write_rosinality
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
-from mocotool.image_training.start import load_start
 from mocotool.inversion.encoder import train_encoder
 from mocotool.inversion.search import invert
-from mocotool.motion.rendering import ClipRenderer
 
 IMAGE_TOLERANCE = 1e-3  # of the image's range, as the golden values' own page says
 LATENT_TOLERANCE = 1e-4
@@ -218,20 +216,15 @@ def test_pictures_that_are_not_square_are_read_from_every_form(form, tmp_path):
     assert_close(again.synthesis(w), generator.synthesis(w))
 
 
-def test_what_takes_square_pictures_says_so(tmp_path):
+def test_what_takes_square_pictures_says_so():
     generator = small_stylegan2(first_size=[2, 3])
 
     with pytest.raises(MismatchError, match="pictures are 12x8, and rosinality's program takes"):
         write_rosinality(generator, io.BytesIO())
-    with pytest.raises(MismatchError, match="training motion takes square ones"):
-        ClipRenderer(generator=generator, frame_size=8, chunk_size=2)
     with pytest.raises(MismatchError, match="inversion takes square ones"):
         invert(generator, torch.zeros(1, 3, 8, 12))
     with pytest.raises(MismatchError, match="an encoder takes square ones"):
         train_encoder(generator)
-    save_generator(generator, tmp_path / "g.safetensors")
-    with pytest.raises(MismatchError, match="training takes square ones"):
-        load_start(tmp_path / "g.safetensors")
 
 
 def test_a_first_size_that_its_constant_does_not_have_is_refused(tmp_path):

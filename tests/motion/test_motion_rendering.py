@@ -165,9 +165,8 @@ class Tight:
 def make_tight(toy_generator, *, room, **settings):
     generator = SimpleNamespace(
         synthesis=Tight(toy_generator.synthesis, room),
-        resolution=toy_generator.resolution,
+        img_size=toy_generator.img_size,
         device=toy_generator.device,
-        check_square=toy_generator.check_square,
     )
     return ClipRenderer(generator=generator, frame_size=8, noise_mode="none", **settings)
 

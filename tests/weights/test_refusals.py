@@ -78,6 +78,14 @@ REFUSED = {
         lambda: saved({"G_ema": {"synthesis.motion_encoder.rnn.weight_ih_l0": torch.zeros(2)}}),
         "a StyleGAN-V generator",
     ),
+    "a LongVideoGAN clip generator": (
+        lambda: saved({"temporal_emb.blur_filters": torch.zeros(2, 1, 8)}),
+        "a LongVideoGAN generator, which makes whole clips",
+    ),
+    "a LongVideoGAN second stage": (
+        lambda: saved({"SG3.synthesis.input.features": torch.zeros(1, 2, 4, 4)}),
+        "a LongVideoGAN network of the second stage",
+    ),
     "a StyleGAN-XL state dict": (
         lambda: saved(
             {
