@@ -23,14 +23,14 @@ def diversity(
         Path | None,
         typer.Argument(
             metavar="[VIDEOS]",
-            help="Latents with several motions of each content seed, or a folder of videos of one "
-            "content; sampled if left out.",
+            help="Latents with several motions of each content seed, a folder of videos of one "
+            "content, or a motion model to sample; the bundled one if left out.",
         ),
     ] = None,
     *,
     motion: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Motion model to sample; the bundled one if left out."),
+        typer.Option(metavar="FILE", help="Motion model to sample, in place of VIDEOS."),
     ] = None,
     pca: opt.PCAOption = None,
     protocol: DiversityProtocol,
@@ -54,6 +54,8 @@ def diversity(
 
     Example: moco eval diversity --num-contents 5 --pictures diversity
     """
+    if motion is None and videos is not None and ev.names_motion(videos):
+        motion, videos = videos, None
     if videos is not None:
         ev.check_side(videos)
         if motion is not None:

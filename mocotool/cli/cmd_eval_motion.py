@@ -122,11 +122,11 @@ def _open_subjects(
         describe_model,
         describe_videos,
     )
-    from mocotool.metrics.sides import is_motion_model, open_side, require_videos
+    from mocotool.metrics.sides import open_side, require_videos
     from mocotool.metrics.sources import RenderedLatents
     from mocotool.trajectory import load_motion_and_generator
 
-    if fake is None or fake.suffix.lower() == ".pth" or is_motion_model(fake):
+    if fake is None or ev.names_motion(fake):
         model, network = load_motion_and_generator(
             fake,
             generator,

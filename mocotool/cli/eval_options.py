@@ -139,6 +139,11 @@ def check_side(path: Path) -> Path:
     return path
 
 
+def names_motion(path: Path) -> bool:
+    """Tell whether a path is that of a motion model, ours or the authors', by its ending."""
+    return str(path) == BUNDLED_MOTION or path.suffix.lower() in (".safetensors", ".pth")
+
+
 def choose_statistics(folder: Path | None, *, force: bool) -> dict[str, Path]:
     """Decide where each side's statistics go, and fail now rather than after the work.
 

@@ -223,16 +223,18 @@ def test_everything_at_hand_is_measured_and_the_rest_says_why(run_moco, real, fa
 
 
 def test_diversity_of_sampled_videos(run_moco, toy_folder, tmp_path):
+    model = toy_folder / "motion.safetensors"
+    few = ("--num-contents", "2", "--num-motions", "3", "--num-frames", "4", "--json")
     result = run_moco(
-        *("eval", "diversity", "--motion", toy_folder / "motion.safetensors"),
-        *("--num-contents", "2", "--num-motions", "3", "--num-frames", "4", "--json"),
-        *("--pictures", tmp_path / "pictures"),
+        *("eval", "diversity", "--motion", model, *few), *("--pictures", tmp_path / "pictures")
     )
+    named = run_moco("eval", "diversity", model, *few)
 
     values = json.loads(result.stdout)
     assert values["value"] > 0
     assert len(values["details"]["contents"]) == 2
     assert values["inputs"]["videos"]["rendering"]["noise"] == "none"
+    assert json.loads(named.stdout)["value"] == values["value"]
     assert (tmp_path / "pictures" / "std.png").is_file()
 
 
