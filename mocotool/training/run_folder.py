@@ -69,6 +69,7 @@ class RunFolder:
         """The command that began the run."""
         self.keep = KEPT_STATES
         """How many states stay, the newest one among them."""
+        self._record: dict[str, Any] | None = None
         self._tensorboard: Any = None
         self._lock = RunLock(path)
 
@@ -132,11 +133,19 @@ class RunFolder:
             if self.writes:
                 (self.path / "samples").mkdir(parents=True, exist_ok=True)
                 self._drop_leftovers()
-                with atomic_path(self.path / CONFIG_NAME) as part:
-                    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+                self._record = record
+                if not resume:  # else once `restore` has found that the run can go on
+                    self._write_record()
             self.processes.barrier()
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from None
+
+    def _write_record(self) -> None:
+        """Write config.json, if `open` left it to be written."""
+        if self._record is not None:
+            with atomic_path(self.path / CONFIG_NAME) as part:
+                part.write_text(json.dumps(self._record, indent=2) + "\n", encoding="utf-8")
+        self._record = None
 
     @property
     def is_restarted(self) -> bool:
@@ -267,6 +276,8 @@ class RunFolder:
     ) -> None:
         """Go on from the newest state, or begin anew where none was saved.
 
+        From here on config.json says that the run was resumed.
+
         Args:
             load: Takes the state over.
             warn: Told of a damaged state that was skipped, or that the run begins anew.
@@ -277,10 +288,12 @@ class RunFolder:
         """
         if not self.has_state:
             warn(f"{self.path}: nothing was saved yet, the run begins anew")
+            self._write_record()
             return
         state = self.load_state(warn=warn)
         with self.expected_state():
             load(state)
+        self._write_record()
 
     @contextlib.contextmanager
     def expected_state(self) -> Iterator[None]:

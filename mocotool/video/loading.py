@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Self
@@ -111,18 +111,15 @@ class BatchLoader(Iterator[Tensor]):
         Raises:
             MismatchError: The videos or the settings are not those of the saved run.
         """
+        if "contents" in state and (changed := _compare(state["contents"], self.dataset.contents)):
+            raise MismatchError(
+                f"the run began with other videos: {changed}",
+                hint="put the old ones back, or start a new run",
+            )
         if state["fingerprint"] != self.dataset.fingerprint:
             raise MismatchError(
                 "the videos, the clip settings or the seed are not those the run began with",
                 hint="give the same --videos, or start a new run",
-            )
-        before, now = state.get("contents", {}), self.dataset.contents
-        if changed := [name for name in before if before[name] != now.get(name)]:
-            more = f" and {len(changed) - MAX_LISTED} more" if len(changed) > MAX_LISTED else ""
-            raise MismatchError(
-                f"the run began with other videos: {', '.join(changed[:MAX_LISTED])}{more} "
-                "changed since",
-                hint="put the old ones back, or start a new run",
             )
         self.close()
         self._position = state["position"]
@@ -150,6 +147,22 @@ class BatchLoader(Iterator[Tensor]):
         )
         with _interrupts_held():
             return iter(loader)
+
+
+def _compare(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Say how videos differ from what they were, name -> digest of the content; "" for alike."""
+    changed = [name for name in before if name in now and before[name] != now[name]]
+    kinds = {
+        "changed since": changed,
+        "removed since": [name for name in before if name not in now],
+        "added since": [name for name in now if name not in before],
+    }
+    return "; ".join(f"{_list_some(names)} {kind}" for kind, names in kinds.items() if names)
+
+
+def _list_some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return f"{', '.join(names[:MAX_LISTED])}{more}"
 
 
 class LabelledLoader(Iterator[tuple[Tensor, Tensor]]):

@@ -103,7 +103,9 @@ def test_other_settings_are_named_when_resuming(run):
 def test_length_and_rhythm_may_change_when_resuming(run):
     config = ToyModelConfig(num_images=99, save_every=1)
 
-    RunFolder(run.path).open(config, resume=True, warn=nothing_to_say)
+    resumed = RunFolder(run.path)
+    resumed.open(config, resume=True, warn=nothing_to_say)
+    resumed.restore(nothing_to_say, warn=lambda _: None)
 
     assert read_config(run.path)["config"]["num_images"] == 99
 
@@ -192,11 +194,28 @@ def test_the_first_command_stays_on_record(run, monkeypatch):
     resumed = RunFolder(run.path)
 
     resumed.open(ToyModelConfig(), resume=True)
+    assert "resumed" not in read_config(run.path)
+    resumed.restore(lambda _: None, warn=lambda _: None)
 
     assert resumed.command == run.command
     record = read_config(run.path)
     assert record["command"] == run.command
     assert [entry["command"] for entry in record["resumed"]] == ["moco again --resume"]
+
+
+def test_a_refused_resume_leaves_the_record_as_it_was(run):
+    before = (run.path / "config.json").read_bytes()
+    run.save_state({"step": 1})
+    resumed = RunFolder(run.path)
+    resumed.open(ToyModelConfig(num_images=99), resume=True)
+
+    def refuse(_state):
+        raise MismatchError("the run began with other videos: b.mkv changed since")
+
+    with pytest.raises(MismatchError):
+        resumed.restore(refuse, warn=nothing_to_say)
+
+    assert (run.path / "config.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": 3, "command": ""}'])

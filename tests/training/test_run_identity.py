@@ -43,6 +43,20 @@ def test_a_clip_exchanged_between_start_and_resume_is_named(clips):
         load(clips).load_state_dict(state)
 
 
+def test_clips_that_came_went_or_grew_are_named(clips):
+    state = load(clips).state_dict()
+    (clips / "a.mkv").rename(clips / "d.mkv")
+    write_clip(clips / "c.mkv", codec="ffv1", pix_fmt="bgr0", num_frames=8)
+
+    with pytest.raises(MismatchError) as found:
+        load(clips).load_state_dict(state)
+
+    assert str(found.value) == (
+        "the run began with other videos: c.mkv changed since; a.mkv removed since; "
+        "d.mkv added since"
+    )
+
+
 def test_a_run_goes_on_where_its_clips_were_moved(clips, tmp_path):
     state = load(clips).state_dict()
     clips.rename(tmp_path / "moved")
