@@ -159,6 +159,8 @@ def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[s
             "name": clip.name,
             "psnr_db": round(clip.psnr, 2),
             "ssim": round(clip.ssim, 4),
+            "lpips": round(clip.lpips, 4),
+            "liveliness": round(clip.liveliness, 3),
             "seconds": round(clip.seconds, 2),
         }
         for clip in found
@@ -169,6 +171,8 @@ def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[s
         "num_frames": len(found[0].latents),
         "psnr_db": round(sum(clip.psnr for clip in found) / n, 2),
         "ssim": round(sum(clip.ssim for clip in found) / n, 4),
+        "lpips": round(sum(clip.lpips for clip in found) / n, 4),
+        "liveliness": round(sum(clip.liveliness for clip in found) / n, 3),
         "seconds_per_clip": round(sum(clip.seconds for clip in found) / n, 2),
     }
     if as_json:
@@ -176,7 +180,8 @@ def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[s
 
     # for people: the first few, in words
     listed = {
-        str(clip["name"]): f"PSNR {clip['psnr_db']:.2f} dB  SSIM {clip['ssim']:.4f}"
+        str(clip["name"]): f"PSNR {clip['psnr_db']:.2f} dB  SSIM {clip['ssim']:.4f}  "
+        f"LPIPS {clip['lpips']:.4f}  liveliness {clip['liveliness']:.2f}"
         for clip in clips[:MAX_LISTED]
     }
     if n > MAX_LISTED:

@@ -20,7 +20,7 @@ from mocotool.files import atomic_path, make_folder
 from mocotool.generators.base import Generator
 from mocotool.inversion.clip_search import LatentAxes, search_clip
 from mocotool.inversion.encoder import LatentEncoder, check_encoder_fits
-from mocotool.inversion.quality import compare_liveliness, measure_quality
+from mocotool.inversion.quality import compare_liveliness, measure_lpips, measure_quality
 from mocotool.inversion.search import check_images, in_float32
 from mocotool.inversion.starts import RIDGES, LatentSurvey, survey_latents
 from mocotool.latents import LatentsMeta, Trajectory
@@ -41,6 +41,8 @@ class ClipInversion:
     """Of 8-bit RGB, in dB, the mean over frames."""
     ssim: float
     """Of 8-bit RGB, the mean over frames."""
+    lpips: float
+    """LPIPS (SqueezeNet, Caffe weights), the mean over frames; NaN where they are not RGB."""
     liveliness: float
     """How much its pictures change from frame to frame, of what the clip does."""
     seconds: float
@@ -86,7 +88,7 @@ class ClipParts:
             return None
         fields = read_npz(path, str(path))
         try:
-            psnr, ssim, liveliness, seconds = fields["figures"].tolist()
+            psnr, ssim, lpips, liveliness, seconds = fields["figures"].tolist()
             latents = torch.from_numpy(fields["latents"])
         except (KeyError, ValueError):
             raise FileFormatError(
@@ -97,6 +99,7 @@ class ClipParts:
             latents=latents,
             psnr=psnr,
             ssim=ssim,
+            lpips=lpips,
             liveliness=liveliness,
             seconds=seconds,
         )
@@ -108,7 +111,7 @@ class ClipParts:
         if not settings.exists():
             with atomic_path(settings) as part:
                 part.write_text(json.dumps(self.settings), encoding="utf-8")
-        figures = np.array([clip.psnr, clip.ssim, clip.liveliness, clip.seconds])
+        figures = np.array([clip.psnr, clip.ssim, clip.lpips, clip.liveliness, clip.seconds])
         with atomic_path(self._path(clip.name)) as part, part.open("wb") as file:
             write_npz({"latents": clip.latents.numpy(), "figures": figures}, file)
 
@@ -207,6 +210,7 @@ def _invert_clip(
         latents=clip.latents.cpu(),
         psnr=float(psnr.mean()),
         ssim=float(ssim.mean()),
+        lpips=measure_lpips(clip.img, target),
         liveliness=compare_liveliness(img, wanted),
         seconds=time.monotonic() - started,
     )

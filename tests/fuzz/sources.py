@@ -125,7 +125,13 @@ def make_runs(folder):
     parts = ClipParts(folder / "parts", CLIP_SETTINGS)
     parts.save(
         ClipInversion(
-            name="c", latents=torch.ones(3, 4), psnr=9.0, ssim=0.5, liveliness=1.0, seconds=1.0
+            name="c",
+            latents=torch.ones(3, 4),
+            psnr=9.0,
+            ssim=0.5,
+            lpips=0.1,
+            liveliness=1.0,
+            seconds=1.0,
         )
     )
     (clip,) = (folder / "parts").glob("*.npz")

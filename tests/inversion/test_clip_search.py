@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from mocotool.errors import ConfigError, MismatchError
 from mocotool.inversion.clip_search import LatentAxes, _solve, search_clip
 from mocotool.inversion.clips import ClipParts, invert_clips, to_trajectory
 from mocotool.inversion.objective import PyramidFeatures, inversion_loss
+from mocotool.inversion.quality import measure_lpips
+from mocotool.networks.lpips import load_lpips
 
 CONFIG = InvertClipsConfig(num_steps=20, num_anchors=2, prior=1e-5, smoothness=1e-4, min_gain=0)
 
@@ -201,3 +204,14 @@ def test_names_and_stride_survive_a_file(toy_generator, axes, tmp_path):
     assert again.meta.names == trajectory.meta.names
     assert again.meta.frame_stride == 2
     np.testing.assert_array_equal(again.latents, trajectory.latents)
+
+
+def test_lpips_of_a_clip_is_that_of_its_pictures():
+    rng = torch.Generator().manual_seed(0)
+    img, target = (torch.rand(18, 3, 128, 128, generator=rng) * 2 - 1 for _ in range(2))
+
+    found = measure_lpips(img, target)
+
+    assert found == pytest.approx(float(load_lpips().distance(img, target).mean()), rel=1e-4)
+    assert measure_lpips(img[:2], img[:2]) == 0
+    assert math.isnan(measure_lpips(img[:, :1], target[:, :1]))
