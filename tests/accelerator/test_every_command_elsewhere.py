@@ -217,6 +217,7 @@ def read_value(result):
         ("fid", "--detector", "squeezenet"),
         ("kid", "--detector", "squeezenet"),
         ("fvd", "--detector", "motion", "--num-frames", 5, "--frame-stride", 1),
+        ("fvd", "--detector", "tracks", "--num-frames", 5, "--frame-stride", 1),
         ("psnr",),
         ("ssim",),
         ("lpips",),
@@ -255,5 +256,12 @@ def test_eval_prediction(
 
 def test_eval_of_latents_renders_there(moco, clips, walks_path):
     result = moco("eval", "fid", clips, walks_path, "--detector", "pixels", "--json")
+
+    assert read_value(result) > 0
+
+
+def test_eval_of_a_motion_model_samples_there(moco, clips, toy_motion_path):
+    sampled = (clips, toy_motion_path, "--num-videos", 3, "--num-repeats", 2)
+    result = moco("eval", "fid", *sampled, "--detector", "pixels", "--json")
 
     assert read_value(result) > 0
