@@ -12,7 +12,6 @@ The pipeline, one command and one library call a stage::
 """
 
 import importlib
-from typing import Any
 
 __version__ = "0.1.0"
 
@@ -176,7 +175,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the table above holds the names
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'mocotool' has no attribute {name!r}")

@@ -165,8 +165,11 @@ class RunFolder:
             if self.path.exists() and not self.path.is_dir():
                 raise ConfigError(f"{self.path}: is a file, expected the name of a folder")
             has_run = (self.path / CONFIG_NAME).exists()
+            lowest = next(place for place in (self.path, *self.path.parents) if place.exists())
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from None
+        if self.writes and not os.access(lowest, os.W_OK):
+            raise ConfigError(f"{self.path}: no permission to write into {lowest}")
         if resume and not has_run:
             raise ConfigError(
                 f"{self.path}: no run to resume", hint="leave --resume out to start one"

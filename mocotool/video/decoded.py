@@ -7,6 +7,7 @@ run and the other processes of this one have it; or in memory; or in a file of t
 
 import contextlib
 import hashlib
+import io
 import json
 import math
 import os
@@ -179,19 +180,26 @@ def _open_file(
     try:
         record = json.loads(notes.read_text(encoding="utf-8"))
         problems = {int(key): (int(at), str(why)) for key, at, why in record["problems"]}
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        num_frames = sum(entry.num_frames for entry in entries)
-        if record["version"] != LAYOUT_VERSION or array.shape != (
-            num_frames,
-            3,
-            *to_height_and_width(size),
-        ):
+        shape = (sum(entry.num_frames for entry in entries), 3, *to_height_and_width(size))
+        header = _npy_header(shape)
+        with path.open("rb") as file:  # one that begins otherwise is not parsed
+            begins_so = file.read(len(header)) == header
+        if record["version"] != LAYOUT_VERSION or not begins_so:
             return None
+        array = np.memmap(path, np.uint8, "r", offset=len(header), shape=shape)
         if not is_checked and record["checksums"] != _checksums(path):
             return None
     except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return DecodedFrames(array, _starts(entries), problems, held)
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """Return how a `.npy` file of bytes begins."""
+    header = io.BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    return header.getvalue()
 
 
 def _checksums(path: Path) -> list[int]:

@@ -90,6 +90,13 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
         RunFolder(tmp_path / "run").open(ToyModelConfig(), resume=False)
 
 
+def test_a_place_without_permission_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != tmp_path)  # root may do all
+
+    with pytest.raises(ConfigError, match=f"run: no permission to write into {tmp_path}"):
+        RunFolder(tmp_path / "deep" / "run").check_place(resume=False)
+
+
 def test_a_place_that_cannot_be_written_is_refused():
     with pytest.raises(ConfigError, match="cannot be written"):
         RunFolder(run_folder.Path("/proc/run")).open(ToyModelConfig(), resume=False)

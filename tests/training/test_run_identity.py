@@ -124,7 +124,9 @@ def test_damaged_decoded_frames_are_made_again(clips, tmp_path):
     (path,) = (tmp_path / "frames").glob("*.npy")
     data = path.read_bytes()
 
-    for damaged in (data[:-10], data[:-1] + bytes([data[-1] ^ 1]), b""):
+    # One of them has a header that ends within its brackets, which numpy's reader cannot take.
+    others = [data[:-10], data[:-1] + bytes([data[-1] ^ 1]), b"", data.replace(b"), }", b"(, }")]
+    for damaged in others:
         path.write_bytes(damaged)
         np.testing.assert_array_equal(decode_all(entries, **kept).array, fresh)
     for notes in ("", "[]", '{"version": 0}'):
