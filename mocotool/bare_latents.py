@@ -43,7 +43,7 @@ def place_axes(latents: Array, generator: "Generator | None", *, name: str) -> t
         raise FileFormatError(
             f"{name}: an array of shape {shape}, and only the generator can say whether that is "
             "frames or layers",
-            hint="add --generator FILE",
+            hint="add --generator FILE, or --generator bundled:people.safetensors",
         )
 
     # sizes that this generator cannot take

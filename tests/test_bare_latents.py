@@ -66,6 +66,20 @@ def test_latents_without_layers_are_frames_in_z():
         read_latents(npy(draw(5, NUM_WS, W_DIM)), "bare.npy", generator=generator)
 
 
+def test_the_bundled_generator_can_say_it_by_its_name(run_moco, tmp_path):
+    np.save(tmp_path / "bare.npy", draw(3, 128))
+    words = ("cut", tmp_path / "bare.npy", "--reverse", "-o", tmp_path / "made.npz")
+
+    unsaid = run_moco(*words)
+    unknown = run_moco(*words, "--generator", "bundled:nobody.safetensors")
+    made = run_moco(*words, "--generator", "bundled:people.safetensors")
+
+    assert (unsaid.exit_code, unknown.exit_code, made.exit_code) == (3, 3, 0), made.stderr
+    assert "--generator bundled:people.safetensors" in unsaid.stderr
+    assert "nobody.safetensors: no such file" in unknown.stderr
+    assert read_latents(tmp_path / "made.npz").meta.generator.path == "bundled:people.safetensors"
+
+
 def test_halves_and_doubles_become_float32(toy_generator):
     array = draw(5, NUM_WS, W_DIM).astype(np.float16)
 

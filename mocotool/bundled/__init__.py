@@ -5,6 +5,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 CLIPS_FOLDER = FOLDER / "clips"
+BUNDLED_PREFIX = "bundled:"
+"""Of what a file in here is called by artefacts and on the command line."""
 
 
 def copy_clips(folder: Path) -> None:

@@ -47,6 +47,7 @@ def explore(
     from mocotool.explore.line import Named
     from mocotool.explore.opening import load_explorer
     from mocotool.explore.server import ExploreServer
+    from mocotool.explore.threads import settle_threads
 
     device, precision = computing.resolve(report)
     if pca is None:
@@ -63,6 +64,8 @@ def explore(
             warn=report.warn,
             progress=advance,
         )
+    if device.type == "cpu" and settle_threads(explorer.render_anew):
+        report.note("rendering with one thread, which is quicker here than several")
     with ExploreServer(explorer, config=config) as server:
         report.result({"address": server.address})
         try:

@@ -30,7 +30,7 @@ def react(
     """Let latents follow a sound: as long as it, and with it.
 
     They move fast where it is loud, or arrive at their next frame at each
-    onset; directions are pushed by bass, mid, high or onsets. Videos get the
+    onset; directions are pushed by bass, mid, high or onset. Videos get the
     sound too, unless --audio names another.
 
     Example: moco sample --num-frames 99 | moco react song.mp3 --direction 0:1@bass -o song.mp4

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mocotool.addresses import address_of
+from mocotool.bundled import BUNDLED_PREFIX, FOLDER
 from mocotool.cli.streams import choose_input, open_input
-from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
 
@@ -35,9 +35,10 @@ def choose_latents(source: str | None, *, command: str) -> str:
 def check_optional_file(path: Path | None) -> Path | None:
     """Return `path` if it was left out or can be read; an address if its file has been fetched.
 
-    The motion model inside the package may be named as well.
+    Files inside the package may be named as well, "bundled:NAME".
     """
-    if str(path) == BUNDLED_MOTION:
+    if path is not None and str(path).startswith(BUNDLED_PREFIX):
+        check_input_file(FOLDER / str(path).removeprefix(BUNDLED_PREFIX))
         return path
     if (address := address_of(path)) is not None:
         from mocotool.downloads import find_weights

@@ -232,6 +232,16 @@ class Explorer:
             raise UnavailableError("out of memory while frames were rendered") from None
         return [encode_png(frame_u8, level=1) for frame_u8 in frames_u8]
 
+    def render_anew(self) -> None:
+        """Render a few frames that are neither looked up nor kept, to see how long it takes."""
+        trajectory = self.trajectory(ExploreView(num_frames=CHUNK_FRAMES, label=self.any_label))
+        self._render_frames(trajectory, list(range(CHUNK_FRAMES)))
+
+    @property
+    def any_label(self) -> int | None:
+        """A class that there is; `None` of a generator without any."""
+        return 0 if self.generator.c_dim else None
+
     def commands(self, view: ExploreView, *, out: str) -> list[str]:
         """Return the commands that make the same video, to be joined by pipes."""
         return make_commands(

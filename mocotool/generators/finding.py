@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mocotool.addresses import address_of, parse_address
-from mocotool.bundled import FOLDER
+from mocotool.bundled import BUNDLED_PREFIX, FOLDER
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError, FileFormatError, MismatchError, UnavailableError
 from mocotool.files import is_plain_file, sha256_file
@@ -12,17 +12,21 @@ from mocotool.provenance import FileRecord, portable_path
 from mocotool.weights.folders import choose_in_folder
 
 BUNDLED_NAME = "people.safetensors"
-BUNDLED_PREFIX = "bundled:"
 WEIGHT_SUFFIXES = frozenset({".pkl", ".pt", ".pth", ".safetensors"})
 MAX_OTHERS = 32
+
+
+def is_bundled(path: str | Path) -> bool:
+    """Tell whether a name is that of a file inside the package, as artefacts record it."""
+    return str(path).startswith(BUNDLED_PREFIX)
 
 
 def resolve_path(path: str | Path | None) -> tuple[Path, str]:
     """Return the file to open and the path to record for it."""
     if path is None:
         path = f"{BUNDLED_PREFIX}{BUNDLED_NAME}"
-    if isinstance(path, str) and path.startswith(BUNDLED_PREFIX):
-        return FOLDER / Path(path.removeprefix(BUNDLED_PREFIX)).name, path
+    if is_bundled(path):
+        return FOLDER / Path(str(path).removeprefix(BUNDLED_PREFIX)).name, str(path)
     if (address := address_of(path)) is not None:
         return find_weights(address), parse_address(address).name
     file = Path(path)
@@ -50,7 +54,7 @@ def find_recorded(record: FileRecord, *, name: str, beside: Sequence[Path] = ())
         FileFormatError: The file is nowhere to be found.
         MismatchError: Only files with another content are there.
     """
-    if record.path.startswith(BUNDLED_PREFIX):
+    if is_bundled(record.path):
         return record.path
     is_address = address_of(record.path) is not None
     if is_address and _is_fetched(record):

@@ -36,7 +36,8 @@ def find_generator(
         return load_generator(path, device=device, precision=precision)
     if record is None:
         raise ConfigError(
-            f"{name}: does not say which generator it belongs to", hint="add --generator FILE"
+            f"{name}: does not say which generator it belongs to",
+            hint="add --generator FILE, or --generator bundled:people.safetensors",
         )
     return load_recorded_generator(
         record, name=name, beside=[Path(name).parent, Path()], device=device, precision=precision

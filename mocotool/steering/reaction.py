@@ -115,7 +115,7 @@ def draw_reaction(hearing: Hearing, num_given: int, config: ReactConfig) -> Fram
         "bass": hearing.bass,
         "mid": hearing.mid,
         "high": hearing.high,
-        "onsets": onsets,
+        "onset": onsets,
         "way through the latents": np.minimum(way, 1.0),
     }
     return draw_line_chart(

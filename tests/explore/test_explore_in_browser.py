@@ -11,6 +11,8 @@ from reference.browser import find_browser, opened_browser, wait_for_file
 from mocotool.configs.explore import ExploreConfig
 from mocotool.explore.opening import load_explorer
 from mocotool.explore.server import ExploreServer
+from mocotool.generators.loading import save_generator
+from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.latents import read_latents
 from mocotool.video.pictures import decode_image
 
@@ -195,3 +197,26 @@ def test_frames_are_shown_as_the_server_sends_them(server, tmp_path):
     png = tmp_path / "frame.png"
     png.write_bytes(bytes(sent))
     np.testing.assert_array_equal(shown[..., :3], decode_image(png))
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_pictures_that_are_not_square_are_shown_whole(width, tmp_path):
+    wide = StyleGAN2(z_dim=4, w_dim=4, img_resolution=16, channels=[4] * 3, first_size=[4, 7])
+    save_generator(wide.freeze(), tmp_path / "wide.safetensors")
+    explorer = load_explorer(
+        tmp_path / "wide.safetensors", config=ExploreConfig(num_samples=100, num_directions=2)
+    )
+    with ExploreServer(explorer, config=ExploreConfig(num_frames=12)) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        with opened_browser(tmp_path, width=width) as browser:
+            browser.visit(running.address)
+            pause(browser)
+            shown = browser.run(
+                """const canvas = document.getElementById("canvas");
+                const box = canvas.getBoundingClientRect();
+                return [canvas.width, canvas.height, box.width / box.height]"""
+            )
+        running.shutdown()
+
+    assert shown[:2] == [28, 16]
+    assert shown[2] == pytest.approx(28 / 16, rel=0.02)
