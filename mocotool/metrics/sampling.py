@@ -108,13 +108,13 @@ class FramePlan:
             for first, last in zip(edges, edges[1:], strict=False)
             for start in range(first, last, FRAMES_AT_ONCE)
         ]
+        self._ends = [*self._starts[1:], len(frames)]
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def __getitem__(self, piece_idx: int) -> tuple[int, list[int]]:
-        ends = (*self._starts[1:], len(self.frames))
-        rows = self.frames[self._starts[piece_idx] : ends[piece_idx]]
+        rows = self.frames[self._starts[piece_idx] : self._ends[piece_idx]]
         return int(rows[0, 0]), rows[:, 1].tolist()
 
     @property
