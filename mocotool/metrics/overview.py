@@ -134,6 +134,7 @@ def _list_comparisons(protocol: VideoProtocol) -> dict[str, _Comparison]:
         "FVD": _Comparison(compute_fvd, "i3d", protocol),
         "KVD": _Comparison(compute_kvd, "i3d", protocol),
         "frechet distance (motion features)": _Comparison(compute_fvd, "motion", protocol),
+        "frechet distance (tracked motion)": _Comparison(compute_fvd, "tracks", protocol),
         "FID": _Comparison(compute_fid, "inception", FrameProtocol(seed=seed)),
         "frechet distance (pixel features)": _Comparison(
             compute_fid, "pixels", FrameProtocol(seed=seed)
@@ -175,9 +176,9 @@ def compute_all(
         warn: Told of detectors that are not the published ones.
 
     Returns:
-        FVD, KVD, motion distance, FID, pixel distance, KID, nearest neighbours and precision by
-        SqueezeNet, IS and ACD, as far as they could be computed, real against real beside each;
-        means over repeats, with their deviations, where there are several.
+        FVD, KVD, distances of motion and of tracked motion, FID, pixel distance, KID, nearest
+        neighbours and precision by SqueezeNet, IS and ACD, as far as they could be computed, real
+        against real beside each; means over repeats, with deviations, where there are several.
 
     Raises:
         ConfigError: The real side is a motion model.
