@@ -42,12 +42,14 @@ class Keyframe:
 def parse_keyframe(text: str) -> Keyframe:
     """Turn "seed:5@12", "walk.npz#2" (frame 2) or "walk.npz#1:2" (of video 1) into a keyframe.
 
+    A number alone is a seed; a file of such a name is "./5".
+
     Raises:
         ConfigError: The text is none of them.
     """
     timed = re.fullmatch(r"(.+)@(\d{1,9})", text)
     body, time = (timed[1], int(timed[2])) if timed else (text, None)
-    if body.startswith("seed:"):
+    if body.startswith("seed:") or body.isdecimal():
         seed = body.removeprefix("seed:")
         if not seed.isdecimal() or int(seed) > MAX_SEED:
             raise ConfigError(f"{text}: no keyframe: {EXPECTED}")

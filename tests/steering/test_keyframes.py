@@ -34,6 +34,9 @@ def path(keyframes, times=None, **config):
     [
         ("seed:5", Keyframe(seed=5)),
         ("seed:5@12", Keyframe(seed=5, time=12)),
+        ("5", Keyframe(seed=5)),
+        ("5@0", Keyframe(seed=5, time=0)),
+        ("./5@0", Keyframe(file="./5", time=0)),
         ("a.npz", Keyframe(file="a.npz")),
         ("a.npz@0", Keyframe(file="a.npz", time=0)),
         ("a.npz#2", Keyframe(file="a.npz", frame_idx=2)),
@@ -47,7 +50,7 @@ def test_keyframes_are_typed_in_short(text, expected):
     assert parse_keyframe(text) == expected
 
 
-@pytest.mark.parametrize("text", ["seed:", "seed:x", "seed:-1", "seed:99999999999"])
+@pytest.mark.parametrize("text", ["seed:", "seed:x", "seed:-1", "seed:99999999999", "99999999999"])
 def test_what_is_no_seed_is_refused(text):
     with pytest.raises(ConfigError, match="no keyframe"):
         parse_keyframe(text)
