@@ -201,7 +201,9 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "bf16" and device.type == "cuda" and not has_fast_bf16(device):
         model = torch.cuda.get_device_name(device)
         warnings.warn(
-            f"--precision bf16: {model} has no bf16, so fp32 is taken", MocoWarning, stacklevel=2
+            f"--precision bf16: {model} has no bf16, so fp32 is taken; fp16 is quicker on it",
+            MocoWarning,
+            stacklevel=2,
         )
         return torch.float32
     if name == "fp16" and device.type == "cpu":
@@ -238,30 +240,6 @@ def full_precision() -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def resolve_training_precision(name: str, device: torch.device) -> torch.dtype:
-    """Turn a precision's name into the dtype to train in; see `resolve_precision`.
-
-    Raises:
-        ConfigError: The name is unknown, or fp16, which training does not know.
-    """
-    if name == "fp16":
-        check_training_precision(torch.float16)
-    return resolve_precision(name, device)
-
-
-def check_training_precision(dtype: torch.dtype) -> None:
-    """Check that gradients survive a dtype.
-
-    Raises:
-        ConfigError: It is float16, in which small gradients vanish unless losses are scaled.
-    """
-    if dtype is torch.float16:
-        raise ConfigError(
-            "--precision fp16: training would lose small gradients",
-            hint="use --precision bf16 or fp32",
-        )
 
 
 def free_device_bytes(device: torch.device) -> int:

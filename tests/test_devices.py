@@ -1,18 +1,16 @@
-"""What a device can do, and what training may compute in."""
+"""What a device can do, and what is computed in there."""
 
 import pytest
 import torch
 
 from mocotool import devices
 from mocotool.devices import (
-    check_training_precision,
     describe_device,
     describe_gpu,
     find_idle_gpus,
     read_driver_version,
     resolve_device,
     resolve_precision,
-    resolve_training_precision,
 )
 from mocotool.errors import ConfigError, MocoWarning
 from mocotool.generators.loading import load_generator
@@ -21,26 +19,14 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_training_takes_these_as_everything_else_does(name, dtype):
-    assert resolve_training_precision(name, CPU) is resolve_precision(name, CPU) is dtype
+def test_a_processor_computes_in_these(name, dtype):
+    assert resolve_precision(name, CPU) is dtype
 
 
-@pytest.mark.parametrize("device", [CPU, CUDA], ids=str)
-def test_training_in_float16_is_refused_on_every_device(device):
-    with pytest.raises(ConfigError, match="lose small gradients") as error:
-        resolve_training_precision("fp16", device)
-
-    assert "--precision bf16 or fp32" in error.value.hint
-
-
-def test_rendering_in_float16_is_not_refused_on_a_gpu():
+def test_float16_is_for_other_devices_than_the_processor():
     assert resolve_precision("fp16", CUDA) is torch.float16
-
-
-def test_a_trainer_refuses_float16_too():
-    with pytest.raises(ConfigError):
-        check_training_precision(torch.float16)
-    check_training_precision(torch.bfloat16)
+    with pytest.raises(ConfigError, match="--precision fp16: not supported on the CPU"):
+        resolve_precision("fp16", CPU)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def train_encoder_command(
     config: TrainEncoderConfig,
     force: opt.Force = False,
     report: Report,
-    computing: opt.TrainingComputing,
+    computing: opt.Computing,
 ) -> None:
     """Train an encoder, which guesses the latent of a picture.
 
@@ -34,13 +34,10 @@ def train_encoder_command(
     check_optional_file(generator)
     check_output_path(out, force=force)
 
-    from mocotool.devices import resolve_device, resolve_training_precision
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.encoder import save_encoder, train_encoder
 
-    device = resolve_device(computing.device)
-    precision = resolve_training_precision(computing.precision, device)
-    report.name_device(device, precision)
+    device, precision = computing.resolve(report)
     source = load_generator(generator, device=device, precision=precision)
     began = time.perf_counter()
     with report.progress("steps", config.num_steps) as advance:

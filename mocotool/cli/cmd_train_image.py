@@ -37,7 +37,7 @@ def train_image_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     report: Report,
-    computing: opt.TrainingComputing,
+    computing: opt.Computing,
 ) -> None:
     """Train a StyleGAN2 on images or on the frames of videos.
 

@@ -83,7 +83,7 @@ def train_motion_command(
             rich_help_panel="Computing",
         ),
     ] = False,
-    computing: opt.TrainingComputing,
+    computing: opt.Computing,
 ) -> None:
     """Learn motion from videos for a frozen image generator.
 

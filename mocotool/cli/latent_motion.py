@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mocotool.cli.options import TrainingComputing
+from mocotool.cli.options import Computing
 from mocotool.cli.report import Report
 from mocotool.configs.option import list_fields
 from mocotool.configs.train_latent_motion import TrainLatentMotionConfig
@@ -49,7 +49,7 @@ def train_on_latents(
     pca: Path | None,
     config: TrainLatentMotionConfig,
     resume: bool,
-    computing: TrainingComputing,
+    computing: Computing,
     report: Report,
 ) -> None:
     """Learn motion from latents of real clips.

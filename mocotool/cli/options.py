@@ -48,20 +48,6 @@ class Computing:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingComputing:
-    """Where and in what a training run computes."""
-
-    device: Device = "auto"
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="auto, fp32, tf32 or bf16; auto is bf16 where the hardware has it.",
-            rich_help_panel="Computing",
-        ),
-    ] = "auto"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class MetricComputing(Computing):
     """Where a metric is computed, and in what precision latents are rendered for it."""
 

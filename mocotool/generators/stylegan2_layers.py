@@ -52,9 +52,7 @@ def normalize_2nd_moment(x: Tensor) -> Tensor:
     return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
 
 
-def modulated_conv2d(
-    x: Tensor, weight: Tensor, styles: Tensor, *, demodulate: bool = True, up: bool = False
-) -> tuple[Tensor, Tensor | None]:
+def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, *, up: bool = False) -> Tensor:
     """Convolve with weights scaled by each sample's styles, all samples in one convolution.
 
     Scaling the input channels and then the output channels gives what scaling the weights gives,
@@ -64,19 +62,17 @@ def modulated_conv2d(
         x: [n, c_in, h, w].
         weight: [c_out, c_in, k, k], shared by all samples.
         styles: [n, c_in].
-        demodulate: Whether the caller is to scale each output channel to unit weight norm.
         up: Stride-2 transposed convolution; the caller filters its [n, c_out, 2h+1, 2w+1] result.
 
     Returns:
-        The convolution [n, c_out, h', w'], and the demodulation factors [n, c_out] that are still
-        to be multiplied in (so that the caller can fuse them with bias and gain).
+        The convolution [n, c_out, h', w'], not demodulated (so that the caller can fuse that with
+        bias and gain).
     """
-    factors = demodulation_factors(weight, styles) if demodulate else None
     x = x * styles.to(x.dtype)[:, :, None, None]
     weight = weight.to(x.dtype)
     if up:
-        return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), factors
-    return F.conv2d(x, weight, padding=weight.shape[-1] // 2), factors
+        return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
 
 
 def normalize_before(
@@ -101,9 +97,9 @@ def normalize_before(
             weight and the largest style in float16).
     """
     fan_in = weight[0].numel()
-    largest = weight.abs().amax(dim=(1, 2, 3)) * math.sqrt(fan_in)  # [c_out]
-    largest = largest.clamp(min=torch.finfo(torch.float32).tiny)
     # No gradient flows into what is divided out again.
+    largest = weight.detach().abs().amax(dim=(1, 2, 3)) * math.sqrt(fan_in)  # [c_out]
+    largest = largest.clamp(min=torch.finfo(torch.float32).tiny)
     peak = styles.detach().abs().amax(dim=1, keepdim=True)  # [n, 1]
     peak = peak.clamp(min=torch.finfo(torch.float32).tiny)
     return weight / largest[:, None, None, None], styles / peak, factors * peak * largest
@@ -158,13 +154,13 @@ class SynthesisLayer(nn.Module):
         if noise is not None:
             noise = noise * (self.noise_strength * gain)
         limit = None if self.conv_clamp is None else self.conv_clamp * gain / SQRT2
+        weight: Tensor = self.weight
+        factors = demodulation_factors(weight, styles)
+        if x.dtype is torch.float16:
+            weight, styles, factors = normalize_before(weight, styles, factors)
+            limit = HALF_CLAMP * gain / SQRT2 if limit is None else limit
         # A compiler fuses by itself, and cannot trace what is written into memory used before.
         if not self.weight.requires_grad and not torch.compiler.is_compiling():
-            weight: Tensor = self.weight
-            factors = demodulation_factors(self.weight, styles)
-            if x.dtype is torch.float16:
-                weight, styles, factors = normalize_before(weight, styles, factors)
-                limit = HALF_CLAMP * gain / SQRT2 if limit is None else limit
             return run_frozen_layer(
                 x,
                 styles,
@@ -176,12 +172,11 @@ class SynthesisLayer(nn.Module):
                 slope=LRELU_SLOPE,
                 limit=limit,
             )
-        x, scales = modulated_conv2d(x, self.weight, styles, up=self.up)
+        x = modulated_conv2d(x, weight, styles, up=self.up)
         if self.up:
             x = filter_2d(x, self.resample_filter * 4.0, padding=1)
-        assert scales is not None
         bias = bias.to(x.dtype)[None, :, None, None]
-        x = torch.addcmul(bias, x, (scales * gain).to(x.dtype)[:, :, None, None])
+        x = torch.addcmul(bias, x, (factors * gain).to(x.dtype)[:, :, None, None])
         if noise is not None:
             x = x + noise.to(x.dtype)
         x = F.leaky_relu(x, LRELU_SLOPE, inplace=True)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mocotool.generators.resampling import downsample_2d, filter_2d, fir_kernel
 from mocotool.generators.stylegan2_layers import (
+    HALF_CLAMP,
     LRELU_SLOPE,
     SQRT2,
     FullyConnectedLayer,
@@ -44,7 +45,11 @@ class EqualizedConv2d(nn.Module):
         self.register_buffer("resample_filter", fir_kernel())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [n, c_in, h, w] to [n, c_out, h', w']; with a bias it ends in a leaky ReLU."""
+        """Map [n, c_in, h, w] to [n, c_out, h', w']; with a bias it ends in a leaky ReLU.
+
+        Source:
+            Official code: stylegan2-ada-pytorch, `Conv2dLayer` (clamps at 256 in float16).
+        """
         k = self.weight.shape[-1]
         # A leaky ReLU commutes with positive factors, so its gain goes into weight and bias.
         gain = self.gain * (SQRT2 if self.bias is not None else 1.0)
@@ -56,7 +61,10 @@ class EqualizedConv2d(nn.Module):
             x = _convolve(downsample_2d(x, self.resample_filter), weight, bias)
         else:
             x = _convolve(filter_2d(x, self.resample_filter, padding=2), weight, bias, stride=2)
-        return x if bias is None else F.leaky_relu(x, LRELU_SLOPE)
+        x = x if bias is None else F.leaky_relu(x, LRELU_SLOPE)
+        if x.dtype is torch.float16:
+            x = x.clamp(-HALF_CLAMP * self.gain, HALF_CLAMP * self.gain)
+        return x
 
 
 def _convolve(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.devices import check_training_precision, to_device
+from mocotool.devices import to_device
 from mocotool.errors import ConfigError, DivergedError
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.image_training.augment import (
@@ -29,6 +29,7 @@ from mocotool.image_training.stylegan2_discriminator import StyleGAN2Discriminat
 from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.training.distributed import Processes
 from mocotool.training.networks import has_finite_weights, input_gradients_only
+from mocotool.training.optimizers import build_scaler, move_weights, restore_scaler
 from mocotool.training.randomness import derive_rng
 from mocotool.training.run_folder import RunFolder
 
@@ -71,7 +72,7 @@ class ImageTrainer:
 
     Raises:
         MismatchError: `initial` is not the network that the settings describe.
-        ConfigError: The precision is float16, or classes are missing or too many.
+        ConfigError: Classes are missing or too many.
     """
 
     def __init__(
@@ -83,7 +84,6 @@ class ImageTrainer:
         initial: StyleGAN2 | None = None,
         class_counts: Sequence[int] = (),
     ) -> None:
-        check_training_precision(precision)
         c_dim = len(class_counts)
         if config.cond != (c_dim > 1):
             raise ConfigError(f"cond is {config.cond}, and there are {c_dim} classes")
@@ -134,6 +134,8 @@ class ImageTrainer:
         interval = config.r1_interval
         ratio = interval / (interval + 1) if self.discriminator.has_penalty else 1.0
         self.d_optimizer = _adam(self._d_parameters, config.learning_rate * ratio, ratio)
+        self.g_scaler = build_scaler(precision, device)
+        self.d_scaler = build_scaler(precision, device)
 
     def step(self, real_u8: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """Train the discriminator and the generator once.
@@ -248,7 +250,7 @@ class ImageTrainer:
         fake_score = self._score(fake, fake_c, "fake")
         judge = self.discriminator
         loss = judge.fake_loss(fake_score) + judge.real_loss(real_score)
-        self._update(self._d_parameters, self.d_optimizer, loss)
+        self._update_discriminator(loss)
         return {
             "d_loss": loss.detach(),
             "real_score": real_score.detach().mean(),
@@ -265,7 +267,7 @@ class ImageTrainer:
             (slope,) = torch.autograd.grad(score, real, create_graph=True)
         penalty = slope.square().sum(dim=(1, 2, 3)).mean()
         weight = self.config.effective_r1_gamma / 2 * self.config.r1_interval
-        self._update(self._d_parameters, self.d_optimizer, penalty * weight)
+        self._update_discriminator(penalty * weight)
         self.discriminator.compute_dtype = self.precision
         return penalty.detach()
 
@@ -280,17 +282,14 @@ class ImageTrainer:
                 before = self._start.synthesis(ws, noise=maps)
             values["structure"] = structure_loss(img, before, size=self._structure_size)
             loss = loss + self.config.structure_weight * values["structure"]
-        self._update(self._g_parameters, self.g_optimizer, loss)
+        self.g_scaler.scale(loss).backward()
+        move_weights(self._g_parameters, self.g_optimizer, self.g_scaler, self.processes)
         _require_gradients(self._d_parameters, True)
         return {name: value.detach() for name, value in values.items()}
 
-    def _update(
-        self, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, loss: Tensor
-    ) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.processes.average_gradients(parameters)
-        optimizer.step()
+    def _update_discriminator(self, loss: Tensor) -> None:
+        self.d_scaler.scale(loss).backward()
+        move_weights(self._d_parameters, self.d_optimizer, self.d_scaler, self.processes)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -365,6 +364,8 @@ class ImageTrainer:
             "discriminator": self.discriminator.state_dict(),
             "g_optimizer": self.g_optimizer.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
+            "g_scaler": self.g_scaler.state_dict(),
+            "d_scaler": self.d_scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -374,6 +375,8 @@ class ImageTrainer:
         self.best_kid = state.get("best_kid", self.best_kid)  # older runs measured nothing
         for name in ("generator", "averaged", "discriminator", "g_optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
+        for name in ("g_scaler", "d_scaler"):
+            restore_scaler(getattr(self, name), state.get(name))
 
 
 def _build_discriminator(

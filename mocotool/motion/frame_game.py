@@ -24,7 +24,7 @@ from mocotool.motion.losses import (
     feature_matching_loss,
 )
 from mocotool.motion.memory_bank import MemoryBank
-from mocotool.training.optimizers import build_adam, take_step
+from mocotool.training.optimizers import build_adam, build_scaler, restore_scaler, take_step
 
 # Which embeddings are kept for each source of positive pairs.
 BANKS = {"generated": ("first", "later"), "frames": ("later",), "videos": ("real",)}
@@ -53,6 +53,7 @@ class FrameGame:
             beta1=config.image_beta1,
             eps=config.image_eps,
         )
+        self.scaler = build_scaler(context.precision, context.device)
 
         # What L_contr compares with: the averaged network's features of earlier frames
         self.average = copy_frozen(self.network) if config.has_contrastive else None
@@ -167,7 +168,7 @@ class FrameGame:
             contrast = torch.stack(contrasts).sum()
             values["contrastive"] = contrast.detach()
             loss = loss + self.config.contrastive_weight * contrast
-        loss.backward()
+        self.scaler.scale(loss).backward()
 
         values |= measure_accuracy(
             real_scores,
@@ -176,7 +177,9 @@ class FrameGame:
             processes=self.context.processes,
             name="d_image",
         )
-        values["d_image_grad"] = take_step(self.network, self.optimizer, self.context.processes)
+        values["d_image_grad"] = take_step(
+            self.network, self.optimizer, self.scaler, self.context.processes
+        )
         if self.average is not None:
             update_average(self.average, self.network, decay=self.config.momentum)
             if not self.config.bank_on_g_steps:
@@ -245,6 +248,7 @@ class FrameGame:
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
             "banks": self.banks.state_dict(),
         }
@@ -253,6 +257,7 @@ class FrameGame:
         """Go on from what `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        restore_scaler(self.scaler, state.get("scaler"))
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.banks.load_state_dict(state["banks"])

@@ -25,7 +25,7 @@ from mocotool.motion.patch_discriminator import (
     to_video_input,
 )
 from mocotool.training.distributed import Processes
-from mocotool.training.optimizers import build_adam, take_step
+from mocotool.training.optimizers import build_adam, build_scaler, restore_scaler, take_step
 
 Metrics = dict[str, Tensor]
 
@@ -99,6 +99,7 @@ class PatchGame:
         self.layout = layout
         self.network = network.to(context.device).to(memory_format=layout)  # type: ignore[call-overload]
         self.optimizer = build_adam(network, lr=context.config.learning_rate)
+        self.scaler = build_scaler(context.precision, context.device)
         self.real = torch.empty(0)
         self.real_scores: dict[int | bool, list[Tensor]] = {}
 
@@ -118,9 +119,20 @@ class PatchGame:
         return scores
 
     def score_twice_differentiable(self, x: Tensor) -> list[Tensor]:
-        """Return what `score` does, past whatever is compiled: that can be differentiated once."""
-        scores: list[Tensor] = self.network.forward(x.contiguous(memory_format=self.layout))
+        """Return what `score` does, past whatever is compiled: that can be differentiated once.
+
+        Not in float16: the slope at a single pixel is too small for it.
+        """
+        network = self.network
+        if self.context.precision is torch.float16:
+            network.compute_dtype = torch.float32
+        scores: list[Tensor] = network.forward(x.contiguous(memory_format=self.layout))
+        network.compute_dtype = self.context.precision
         return scores
+
+    def _take_step(self) -> Tensor:
+        """Move the weights; return the norm of their gradients."""
+        return take_step(self.network, self.optimizer, self.scaler, self.context.processes)
 
     def _play(
         self, real: list[Tensor], fake: list[Tensor], *, form: AdversarialLoss, name: str
@@ -130,19 +142,24 @@ class PatchGame:
         loss = adversarial_loss(
             real=real, fake=fake, form=form, for_generator=False, processes=processes
         )
-        loss.backward()
+        self.scaler.scale(loss).backward()
         return {name: loss.detach()} | measure_accuracy(
             real, fake, form=form, processes=processes, name=name
         )
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs."""
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        restore_scaler(self.scaler, state.get("scaler"))
 
 
 class VideoGame(PatchGame):
@@ -179,7 +196,7 @@ class VideoGame(PatchGame):
         values = self._play(real_scores, fake_scores, form=self.config.video_loss, name="d_video")
         if self.config.penalty_weight > 0:
             values["penalty"] = self._penalise(fake, *path)
-        values["d_video_grad"] = take_step(self.network, self.optimizer, self.context.processes)
+        values["d_video_grad"] = self._take_step()
         return values
 
     def _penalise(self, fake: Tensor, *path: int | str) -> Tensor:
@@ -189,7 +206,8 @@ class VideoGame(PatchGame):
         video = video.contiguous(memory_format=self.layout).requires_grad_()
         scores = self.score_twice_differentiable(video)
         penalty = gradient_penalty(scores, video, norm=self.config.penalty_norm)
-        (self.config.penalty_weight * penalty).backward(inputs=list(self.network.parameters()))
+        loss = self.scaler.scale(self.config.penalty_weight * penalty)
+        loss.backward(inputs=list(self.network.parameters()))
         return penalty.detach()
 
     def _input(self, video: Tensor, is_reversed: bool) -> Tensor:
@@ -239,7 +257,7 @@ class PairGame(PatchGame):
         real_scores = self.score(to_pair_input(self.real, frame_idx))
         fake_scores = self.score(to_pair_input(fake, frame_idx))
         values = self._play(real_scores, fake_scores, form=self.config.image_loss, name="d_image")
-        values["d_image_grad"] = take_step(self.network, self.optimizer, self.context.processes)
+        values["d_image_grad"] = self._take_step()
         return values
 
     @torch.no_grad()

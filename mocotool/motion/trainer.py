@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.devices import check_training_precision, to_device
+from mocotool.devices import to_device
 from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8, to_unit_range
@@ -31,7 +31,7 @@ from mocotool.motion.rendering import check_frame_size
 from mocotool.motion.walk_figures import NUM_CONTENTS, measure_walks
 from mocotool.training.distributed import Processes
 from mocotool.training.networks import has_finite_weights
-from mocotool.training.optimizers import build_adam, take_step
+from mocotool.training.optimizers import build_adam, build_scaler, restore_scaler, take_step
 from mocotool.training.randomness import derive_seed
 from mocotool.training.run_folder import RunFolder
 
@@ -71,7 +71,7 @@ class MotionTrainer:
         initial: A motion model to start from, or `None` for random weights.
 
     Raises:
-        ConfigError: A size does not fit the generator, or it computes in float16.
+        ConfigError: A size does not fit the generator.
         MismatchError: `initial` is of another size.
     """
 
@@ -84,7 +84,6 @@ class MotionTrainer:
         processes: Processes | None = None,
         initial: MotionGenerator | None = None,
     ) -> None:
-        check_training_precision(generator.synthesis.compute_dtype)
         check_frame_size(config.frame_size, min(generator.img_size))
         self.generator = generator
         self.basis = basis
@@ -111,6 +110,7 @@ class MotionTrainer:
         self.motion = motion.to(self.device).train()
         self.averaged = copy.deepcopy(self.motion).requires_grad_(False).eval()
         self.optimizer = build_adam(self.motion, lr=config.learning_rate)
+        self.scaler = build_scaler(self.context.precision, self.device)
         self.weights = LossWeights(
             video=config.video_weight,
             image=config.image_weight,
@@ -215,8 +215,8 @@ class MotionTrainer:
             mutual_info=mutual_info,
             weights=self.weights,
         )
-        loss.backward()
-        norm = take_step(self.motion, self.optimizer, self.context.processes)
+        self.scaler.scale(loss).backward()
+        norm = take_step(self.motion, self.optimizer, self.scaler, self.context.processes)
         terms["mutual_info"] = mutual_info
         values = {f"g_{name}": x.detach() for name, x in terms.items() if x is not None}
         values |= {"g_loss": loss.detach(), "g_grad": norm}
@@ -338,6 +338,7 @@ class MotionTrainer:
             "motion": self.motion.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "games": {name: game.state_dict() for name, game in self.games.items()},
         }
 
@@ -347,6 +348,7 @@ class MotionTrainer:
         self.motion.load_state_dict(state["motion"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
+        restore_scaler(self.scaler, state.get("scaler"))
         for name, game in self.games.items():
             game.load_state_dict(state["games"][name])
 

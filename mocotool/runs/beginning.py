@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from mocotool.devices import describe_device, find_idle_gpus, resolve_training_precision
+from mocotool.devices import describe_device, find_idle_gpus, resolve_precision
 from mocotool.provenance import FileRecord, portable_path
 from mocotool.training.distributed import Processes
 from mocotool.training.listeners import Listeners
@@ -21,11 +21,11 @@ def choose_precision(
     """Return what a run computes in; name the device, and GPUs that stay idle beside it.
 
     Args:
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto", "fp32", "tf32", "bf16" or "fp16".
         processes: Those that train together.
         note: Told of both.
     """
-    dtype = resolve_training_precision(precision, processes.device)
+    dtype = resolve_precision(precision, processes.device)
     note(f"computing on {describe_device(processes.device, dtype)}")
     if (idle := find_idle_gpus(processes.device)) is not None:
         note(idle)

@@ -80,7 +80,7 @@ def train_image_run(
             for those that differ from their defaults.
         resume: Go on with the run in `out`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: What convolutions compute in: "auto", "fp32" or "bf16".
+        precision: What convolutions compute in: "auto", "fp32", "tf32", "bf16" or "fp16".
         progress: Told how far each stage is, and every step's values.
         note: Told what was chosen where nothing was said.
         warn: Told of what may surprise, such as videos that cannot be read.

@@ -14,7 +14,7 @@ from torch import Tensor
 from mocotool.basis import PCABasis
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_latent_motion import LEAST_PICTURES, TrainLatentMotionConfig
-from mocotool.devices import describe_device, resolve_device, resolve_training_precision
+from mocotool.devices import describe_device, resolve_device, resolve_precision
 from mocotool.files import sha256_file
 from mocotool.generators.base import Generator
 from mocotool.generators.recorded import find_generator
@@ -97,7 +97,7 @@ def train_latent_motion_run(
         asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
             from their defaults.
         device: Where to render: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: What to render in: "auto", "fp32" or "bf16".
+        precision: What to render in: "auto", "fp32", "tf32", "bf16" or "fp16".
         progress: Told how far each stage is, and every step's values.
         note: Told what was chosen where nothing was said.
         warn: Told of what may surprise, and of what is wrong with the motion.
@@ -332,7 +332,7 @@ def _find_generator(
     heard: Listeners,
 ) -> Generator:
     place = resolve_device(device)
-    dtype = resolve_training_precision(precision, place)
+    dtype = resolve_precision(precision, place)
     heard.note(f"computing on {describe_device(place, dtype)}")
     return find_generator(
         None if generator is None else Path(generator),

@@ -99,7 +99,7 @@ def train_motion_run(
             from their defaults.
         compile: Compile networks with `torch.compile`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: What convolutions compute in: "auto", "fp32" or "bf16".
+        precision: What convolutions compute in: "auto", "fp32", "tf32", "bf16" or "fp16".
         progress: Told how far each stage is, and every step's values.
         note: Told what was chosen where nothing was said.
         warn: Told of what may surprise: videos that cannot be read, motion that dies away.

@@ -183,7 +183,7 @@ class OtherTermTrainer(MotionTrainer):
         self.head_optimizer.zero_grad()
         loss.backward()
         self.head_optimizer.step()
-        take_step(self.motion, self.optimizer, self.processes)
+        take_step(self.motion, self.optimizer, self.scaler, self.processes)
         return {"g_loss": loss.detach()} | measure_motion(clips.frames.detach(), "generated")
 
 
