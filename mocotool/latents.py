@@ -63,6 +63,8 @@ class LatentsMeta:
     """The image generator the latents belong to."""
     motion: FileRecord | None = None
     """The motion model that made them."""
+    gpu: dict[str, str] | None = None
+    """GPU, driver, CUDA and cuDNN that computed them, where a GPU did."""
     history: tuple[str, ...] = ()
     """The commands so far."""
     version: str = dataclasses.field(default_factory=tool_version)
@@ -71,7 +73,7 @@ class LatentsMeta:
     def as_json(self) -> dict[str, Any]:
         """Return the metadata as the file holds it."""
         values = dataclasses.asdict(self)
-        for name in ("names", "liveliness", "shard", "frame_stride"):  # not said of most
+        for name in ("names", "liveliness", "shard", "frame_stride", "gpu"):  # not said of most
             if values[name] is None:
                 del values[name]
         return {"schema": SCHEMA, **values, "history": list(self.history)}
@@ -264,6 +266,7 @@ def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
         frame_stride=_parse_stride(values.get("frame_stride"), name),
         generator=parse_record(values.get("generator"), name),
         motion=parse_record(values.get("motion"), name),
+        gpu=_parse_gpu(values.get("gpu"), name),
         history=tuple(history),
         version=str(values.get("version", "unknown")),
     )
@@ -297,6 +300,14 @@ def _parse_stride(value: Any, name: str) -> int | None:
     if value is None or (type(value) is int and value > 0):
         return value
     raise FileFormatError(f"{name}: frame_stride {value!r} in meta, expected a positive number")
+
+
+def _parse_gpu(value: Any, name: str) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if isinstance(value, dict) and all(isinstance(x, str) for x in value.values()):
+        return dict(value)
+    raise FileFormatError(f"{name}: gpu in meta is not a table of names")
 
 
 def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
@@ -336,7 +347,12 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
     return Trajectory(
         latents=np.concatenate([part.latents for part in ordered]),
         labels=np.concatenate(labels) if labels else None,
-        meta=dataclasses.replace(first.meta, shard=None, **lists),
+        meta=dataclasses.replace(
+            first.meta,
+            shard=None,
+            gpu=first.meta.gpu if all(x.meta.gpu == first.meta.gpu for x in ordered) else None,
+            **lists,
+        ),
     )
 
 

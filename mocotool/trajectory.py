@@ -12,6 +12,7 @@ from mocotool.basis import PCABasis
 from mocotool.configs.sample import SampleConfig
 from mocotool.configs.shard import WHOLE, Shard, take_share
 from mocotool.configs.traverse import TraverseConfig
+from mocotool.devices import describe_gpu
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.generators.recorded import find_generator
@@ -107,6 +108,7 @@ def sample_trajectory(
         frame_stride=motion.frame_stride,
         generator=generator.origin.file if generator.origin else None,
         motion=motion.origin,
+        gpu=describe_gpu(generator.device) or None,
         history=start.meta.history if start else (),
     )
     return Trajectory(latents=latents, labels=labels, meta=meta)
@@ -171,7 +173,12 @@ def draw_contents(
     labels = None if label is None else np.full(len(seeds), label, np.int64)
     latents = draw_latents(generator, seeds, labels, truncation_psi=truncation_psi)
     record = generator.origin.file if generator.origin else None
-    meta = LatentsMeta(space=generator.space, seeds=seeds, generator=record)
+    meta = LatentsMeta(
+        space=generator.space,
+        seeds=seeds,
+        generator=record,
+        gpu=describe_gpu(generator.device) or None,
+    )
     return Trajectory(latents=latents.cpu().numpy()[:, None], labels=labels, meta=meta)
 
 
@@ -334,7 +341,11 @@ def traverse_basis(
     walks = far.astype(np.float32)[None, :, None] * basis.directions[:k, None]  # [k, t, d]
     record: FileRecord | None = generator.origin.file if generator.origin else None
     meta = LatentsMeta(
-        space=generator.space, fps=config.fps, seeds=[config.seed] * k, generator=record
+        space=generator.space,
+        fps=config.fps,
+        seeds=[config.seed] * k,
+        generator=record,
+        gpu=describe_gpu(generator.device) or None,
     )
     labels = None if one_label is None else one_label.repeat(k)
     return Trajectory(latents=middle.cpu().numpy() + walks, labels=labels, meta=meta)

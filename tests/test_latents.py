@@ -47,6 +47,7 @@ def test_a_trajectory_comes_back_as_it_was():
         motion_seeds=[3, 4],
         generator=RECORD,
         motion=dataclasses.replace(RECORD, kind="motion"),
+        gpu={"gpu": "Tesla T4", "driver": "535.161.08"},
         history=("moco sample",),
     )
 
@@ -117,6 +118,7 @@ LATENTS = np.ones((2, 3, 4), np.float32)
         ({"latents": LATENTS, "meta": meta_array(fps=-1)}, "fps -1"),
         ({"latents": LATENTS, "meta": meta_array(seeds=["a"])}, "seeds in meta"),
         ({"latents": LATENTS, "meta": meta_array(history="a")}, "history"),
+        ({"latents": LATENTS, "meta": meta_array(gpu=[1])}, "gpu in meta"),
         ({"latents": LATENTS, "meta": meta_array(generator=3)}, "record of a file"),
         ({"latents": LATENTS, "meta": np.array("{")}, "meta is not a JSON"),
         ({"latents": LATENTS, "meta": meta_array(), "labels": np.ones(2)}, "labels"),

@@ -12,6 +12,7 @@ from mocotool.motion.checkpoint import load_motion
 from mocotool.provenance import FileRecord
 from mocotool.trajectory import (
     check_motion_fits,
+    draw_contents,
     draw_latents,
     sample_trajectory,
     traverse_basis,
@@ -323,3 +324,12 @@ def test_a_basis_of_another_generator_is_refused(toy_pca_path):
 def test_impossible_traversals_are_refused(changes):
     with pytest.raises(ConfigError):
         TraverseConfig(**changes)
+
+
+def test_latents_say_on_which_gpu_they_were_made(sampled, toy_generator, monkeypatch):
+    assert sampled().meta.gpu is None
+
+    monkeypatch.setattr("mocotool.trajectory.describe_gpu", lambda _: {"gpu": "Tesla T4"})
+
+    assert sampled().meta.gpu == {"gpu": "Tesla T4"}
+    assert draw_contents(toy_generator, [1]).meta.gpu == {"gpu": "Tesla T4"}

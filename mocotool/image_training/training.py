@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from mocotool.devices import describe_gpu
 from mocotool.generators.loading import save_generator
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.trainer import GENERATOR_NAME, ImageBatches, ImageTrainer
@@ -138,6 +139,7 @@ class ImageTraining(Training):
             "trained_by": self.run.command,
             "images_seen": str(trainer.images_seen),
             "seed": str(trainer.config.seed),
+            **describe_gpu(trainer.device),
         } | notes
         if any(name != str(i) for i, name in enumerate(self._class_names)):
             notes["classes"] = ", ".join(self._class_names)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig
 from mocotool.configs.invert_clips import InvertClipsConfig
+from mocotool.devices import describe_gpu
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import atomic_path, make_folder
 from mocotool.generators.base import Generator
@@ -232,5 +233,6 @@ def to_trajectory(
         liveliness=[clip.liveliness for clip in clips],
         frame_stride=frame_stride,
         generator=generator.origin.file if generator.origin else None,
+        gpu=describe_gpu(generator.device) or None,
     )
     return Trajectory(latents=latents, meta=meta)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig, SearchSpace
-from mocotool.devices import full_precision, to_device
+from mocotool.devices import describe_gpu, full_precision, to_device
 from mocotool.errors import DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.inversion.descent import (
@@ -82,7 +82,8 @@ class Inversion:
         """
         latents = self.latents.unsqueeze(0 if as_video else 1).numpy()
         record = generator.origin.file if generator.origin else None
-        meta = LatentsMeta(space=self.space, fps=fps, generator=record)
+        gpu = describe_gpu(generator.device) or None
+        meta = LatentsMeta(space=self.space, fps=fps, generator=record, gpu=gpu)
         labels = None if self.label is None else np.full(len(latents), self.label, np.int64)
         return Trajectory(latents=latents, labels=labels, meta=meta)
 

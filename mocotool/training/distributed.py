@@ -88,12 +88,17 @@ class Processes:
         return rows
 
     def any(self, flag: bool) -> bool:
-        """Tell whether `flag` is set in any process, so that all stop at the same step."""
+        """Tell whether `flag` is set in any process, so that all do the same."""
+        return bool(self.find_largest([float(flag)])[0])
+
+    def find_largest(self, values: list[float]) -> list[float]:
+        """Return the largest of each value among all processes."""
         if self.world_size == 1:
-            return flag
-        value = torch.tensor([float(flag)], device=self.device)
-        dist.all_reduce(value, op=dist.ReduceOp.MAX)
-        return bool(value.item())
+            return values
+        found = torch.tensor(values, device=self.device)
+        dist.all_reduce(found, op=dist.ReduceOp.MAX)
+        largest: list[float] = found.tolist()
+        return largest
 
     def describe(self) -> dict[str, Any]:
         """Return what the last bits of a run depend on besides its settings, as JSON values."""

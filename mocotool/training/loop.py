@@ -6,7 +6,7 @@ from typing import Protocol
 from mocotool.errors import StoppedError
 from mocotool.training.budget import Deadline
 from mocotool.training.run_folder import RunFolder
-from mocotool.training.stopping import StopRequest
+from mocotool.training.stopping import Agreement, StopRequest
 
 Say = Callable[[str], None]
 
@@ -100,7 +100,7 @@ def run_training(
         run: Where results, state and metrics go; opened.
         on_step: Told the number of steps done and their values, beside the newest figures.
         warn: Told of what goes wrong.
-        stop: Asked after each step.
+        stop: Asked after each step; where several processes train, about once a second.
         deadline: When the run has to end; it is saved then, and told that it was cut short.
 
     Raises:
@@ -110,7 +110,7 @@ def run_training(
     trainer, config = training.trainer, training.trainer.config
     figures: dict[str, float] = {}
     deadline = deadline or Deadline(None)
-    has_end = deadline.left < float("inf")  # in all processes alike
+    agreement = Agreement(run.processes)
     while trainer.step_idx < config.num_steps and not training.is_over:
         values = training.step()
         step = trainer.step_idx
@@ -119,8 +119,7 @@ def run_training(
 
         is_last = step >= config.num_steps
         is_due = is_last or step % config.save_every == 0
-        is_asked = run.processes.any(bool(stop))
-        is_late = has_end and run.processes.any(deadline.is_near())
+        is_asked, is_late = agreement.find_any(bool(stop), deadline.is_near())
         is_saved = is_due or is_asked or is_late
         if is_saved:
             trainer.check_weights()

@@ -1,11 +1,19 @@
-"""Stopping a run from outside: Ctrl-C and SIGTERM ask, the run saves first."""
+"""Stopping a run from outside: Ctrl-C and SIGTERM ask, the run saves first.
+
+Processes that train together stop at the same step, which they have to agree on.
+"""
 
 import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+from mocotool.training.distributed import Processes
+
+AGREE_SECONDS = 1.0  # about how far apart processes ask each other
 
 
 class StopRequest:
@@ -21,6 +29,43 @@ class StopRequest:
 
     def __bool__(self) -> bool:
         return self.signal is not None or (self._also is not None and self._also())
+
+
+class Agreement:
+    """Lets processes agree on the step at which they stop, without asking each other at each.
+
+    Args:
+        processes: Those that train together.
+        clock: Tells seconds.
+    """
+
+    def __init__(
+        self, processes: Processes, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._processes = processes
+        self._clock = clock
+        self._asked_at = clock()
+        self._wait, self._waited = 1, 0  # steps
+
+    def find_any(self, *flags: bool) -> list[bool]:
+        """Return which flags are set in any process; to be called after each step.
+
+        Between two times that processes ask each other, about a second apart, none is. A process
+        alone is told at once.
+        """
+        if self._processes.world_size == 1:
+            return list(flags)
+        self._waited += 1
+        if self._waited < self._wait:
+            return [False] * len(flags)
+
+        # The slowest says when to ask again, so that all do at the same step
+        now = self._clock()
+        seconds = (now - self._asked_at) / self._wait
+        *found, slowest = self._processes.find_largest([*map(float, flags), seconds])
+        self._asked_at = now
+        self._wait, self._waited = max(1, int(AGREE_SECONDS / max(slowest, 1e-3))), 0
+        return [bool(flag) for flag in found]
 
 
 @contextlib.contextmanager

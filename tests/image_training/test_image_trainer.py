@@ -436,6 +436,17 @@ def measure_by(kids):
     return lambda _generator: next(kids)
 
 
+def test_a_generator_says_on_which_gpu_it_was_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "mocotool.image_training.training.describe_gpu", lambda _: {"gpu": "Tesla T4"}
+    )
+    run = open_run(tmp_path / "run")
+
+    train_image(ImageTrainer(CONFIG), ToyImages(), run)
+
+    assert load_generator(run.path / "generator.safetensors").origin.notes["gpu"] == "Tesla T4"
+
+
 def test_the_nearest_generator_is_kept_beside_the_newest(tmp_path):
     run = open_run(tmp_path / "run")
     trainer = ImageTrainer(CONFIG)

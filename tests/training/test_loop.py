@@ -172,7 +172,7 @@ def test_an_alarm_is_told_once_and_again_after_it_was_right():
 def test_a_run_out_of_time_is_saved_and_measures_nothing(start):
     ticks = iter(range(100))
     training = start()
-    deadline = Deadline(7, clock=lambda: next(ticks))  # a second a step
+    deadline = Deadline(6, clock=lambda: next(ticks))  # a second a step
 
     run_training(
         training, training.run, on_step=lambda *_: None, warn=lambda _: None, deadline=deadline

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from mocotool.training.stopping import catch_stop_signals
+from mocotool.training.distributed import Processes
+from mocotool.training.stopping import Agreement, catch_stop_signals
 
 
 @pytest.fixture
@@ -71,3 +72,51 @@ def test_another_thread_may_train_too():
     thread.join()
 
     assert seen == [False]
+
+
+class TogetherWith:
+    """A process of two; what the other says is given."""
+
+    world_size = 2
+
+    def __init__(self, other):
+        self.other = other
+        self.num_asked = 0
+
+    def find_largest(self, values):
+        self.num_asked += 1
+        return [max(pair) for pair in zip(values, self.other, strict=True)]
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("step_seconds", "of_the_other", "num_asked"),
+    [(0.1, 0.0, 10), (0.1, 0.25, 25), (0.1, 30.0, 100), (5.0, 0.0, 100)],
+)
+def test_processes_ask_each_other_about_once_a_second(step_seconds, of_the_other, num_asked):
+    clock, processes = Clock(), TogetherWith([False, of_the_other])
+    agreement = Agreement(processes, clock=clock)
+
+    for _ in range(100):
+        clock.now += step_seconds
+        assert agreement.find_any(False) == [False]
+
+    assert processes.num_asked == pytest.approx(num_asked, abs=2)
+
+
+def test_what_any_process_wants_is_what_all_are_told():
+    processes = TogetherWith([True, False, 0.0])
+    assert Agreement(processes).find_any(False, True) == [True, True]
+    assert Agreement(processes).find_any(False, False) == [True, False]
+
+
+def test_a_process_alone_is_told_at_once():
+    agreement = Agreement(Processes(), clock=lambda: 0.0)
+    assert [agreement.find_any(flag)[0] for flag in (False, True, False)] == [False, True, False]
