@@ -40,7 +40,7 @@ def limit_bytes() -> int:
     """Return how many bytes the cache may take beside weights.
 
     Raises:
-        ConfigError: The environment variable holds something else than a number.
+        ConfigError: The environment variable holds something other than a number.
     """
     text = os.environ.get(VARIABLE) or str(DEFAULT_GB)
     try:

@@ -218,7 +218,7 @@ def fetch(
 ) -> Path:
     """Download weights into the cache, unless they are there already.
 
-    An interrupted download goes on where it stopped. The file gets its name only after its hash
+    An interrupted download resumes where it stopped. The file gets its name only after its hash
     has been checked.
 
     Args:
@@ -308,7 +308,7 @@ def _download(
         if response.length:  # what was promised and did not come
             raise UnavailableError(
                 f"{weights.name}: {weights.url} was cut short by {response.length:,} bytes",
-                hint=f"`moco fetch {weights.name}` again goes on where it stopped",
+                hint=f"`moco fetch {weights.name}` resumes the download",
             )
 
 

@@ -54,8 +54,8 @@ def render_frames(
 
     Source:
         Official code: evaluate.py.
-        Deviation: the generator's own noise unless told otherwise, and 12 frames a second; the
-            program draws noise for each video or takes none, and writes 10 a second.
+        Deviation: the generator's own noise unless told otherwise, and 12 frames per second; the
+            program draws noise for each video or takes none, and writes 10 per second.
     """
     for video_idx in range(len(trajectory.latents)):
         for frames_u8 in render_video(generator, trajectory, video_idx, config=config):

@@ -21,7 +21,7 @@ def interpolate_trajectory(
 
     With natural ends the new frames are spread evenly from the first frame to the last, both of
     which stay. With periodic ends the video is a loop: every given frame stays, and the last new
-    frames lead from the last given one back to the first. The duration stays: frames a second are
+    frames lead from the last given one back to the first. The duration stays: frames per second are
     multiplied by the factor.
 
     Args:

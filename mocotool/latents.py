@@ -43,9 +43,9 @@ class LatentsMeta:
     """Where a trajectory came from; what is not known is `None`."""
 
     space: LatentSpace
-    """"w" and "z" are one latent a frame, "w+" one a layer of each frame."""
+    """"w" and "z" are one latent per frame, "w+" one per layer of each frame."""
     fps: float | None = None
-    """Frames a second to play it at."""
+    """Frames per second to play it at."""
     seeds: list[int] | None = None
     """Content seed of each video."""
     motion_seeds: list[int] | None = None
@@ -327,7 +327,7 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
         for what, of in (
             ("frames, layers and dimensions", lambda x: list(x.latents.shape[1:])),
             ("space", lambda x: x.meta.space),
-            ("frames a second", lambda x: x.meta.fps),
+            ("frames per second", lambda x: x.meta.fps),
             ("generator", lambda x: x.meta.generator and x.meta.generator.sha256),
             ("motion model", lambda x: x.meta.motion and x.meta.motion.sha256),
             ("classes", lambda x: x.labels is None),

@@ -62,7 +62,7 @@ def _check_members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Zip
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
         raise FileFormatError(
-            f"{name}: holds {len(members)} arrays, expected {MAX_MEMBERS} at most"
+            f"{name}: holds {len(members)} arrays, expected at most {MAX_MEMBERS}"
         )
     unpacked = sum(info.file_size for info in members)
     packed = sum(info.compress_size for info in members)

@@ -125,7 +125,7 @@ def draw_latents(
 
     Args:
         generator: Whose latents.
-        seeds: One a video, from 0 to 2**32 - 1.
+        seeds: One per video, from 0 to 2**32 - 1.
         labels: Class of each video [n], for a generator that has them.
         truncation_psi: See `Mapping`.
 
@@ -159,7 +159,7 @@ def draw_contents(
 
     Args:
         generator: Whose latents.
-        seeds: One a video, from 0 to 2**32 - 1.
+        seeds: One per video, from 0 to 2**32 - 1.
         label: Class of all videos, for a generator that has them.
         truncation_psi: See `Mapping`.
 

@@ -135,7 +135,7 @@ def test_384_components_are_kept_where_there_are_more():
     [
         ({"num_samples": 1}, "num_samples 1: expected at least 2"),
         ({"num_components": 0}, "num_components 0: expected at least 1"),
-        ({"num_components": 10, "num_samples": 10}, "9 directions at most"),
+        ({"num_components": 10, "num_samples": 10}, "at most 9 directions"),
         ({"batch_size": 0}, "batch_size 0: expected at least 1"),
     ],
 )

@@ -45,7 +45,7 @@ def compare() -> None:
 def page(
     sides: Annotated[
         list[Path],
-        typer.Argument(metavar="SIDES", help="Folders of videos or pictures, one a side."),
+        typer.Argument(metavar="SIDES", help="Folders of videos or pictures, one per side."),
     ],
     *,
     out: Annotated[

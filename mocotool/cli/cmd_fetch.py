@@ -23,7 +23,7 @@ def fetch_command(
 ) -> None:
     """Download weights into the cache, and check them.
 
-    An interrupted download goes on where it stopped. A file that is not the
+    An interrupted download resumes where it stopped. A file that is not the
     published one is refused before anything opens it. The cache is
     $MOCO_CACHE, else the user's cache folder.
 

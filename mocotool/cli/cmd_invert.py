@@ -66,7 +66,7 @@ class PerceptualOptions:
         """Return what pictures are compared by, and the file of its weights, if it has one.
 
         Raises:
-            ConfigError: Weights were named for something else than VGG16.
+            ConfigError: Weights were named for something other than VGG16.
             FileFormatError: The named file is missing.
             UnavailableError: VGG16 was asked for, and its weights are not here.
         """

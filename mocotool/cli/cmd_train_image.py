@@ -42,7 +42,7 @@ def train_image_command(
     """Train a StyleGAN2 on images or on the frames of videos.
 
     RUN/generator.safetensors is ready for every other command while training goes on. Ctrl-C saves;
-    the same command with --resume goes on. Under torchrun it uses many GPUs.
+    run the same command with --resume to continue. Under torchrun it uses many GPUs.
 
     Example: moco train-image --videos clips/ -o run/ --resolution 64 --num-images 500000
     """

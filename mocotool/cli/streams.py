@@ -58,7 +58,7 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
     """Return a seekable stream and its name for messages.
 
     Raises:
-        FileFormatError: Nothing comes through the pipe, or something else than an `.npz` or `.npy`.
+        FileFormatError: Nothing comes through the pipe, or neither an `.npz` nor an `.npy`.
     """
     if source == "-":
         return _read_whole(sys.stdin.buffer, STDIN_NAME), STDIN_NAME

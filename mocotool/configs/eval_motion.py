@@ -21,9 +21,9 @@ class MotionProtocol:
     num_frames: Annotated[int, _Option("Frames in a clip.", min=LEAST_FRAMES)] = 16
     real_stride: Annotated[int, _Option("Take every n-th frame of a real video.", min=1)] = 2
     fake_stride: Annotated[int, _Option("The same of generated ones.", min=1)] = 1
-    num_clips: Annotated[int | None, _Option("Clips of a side at most, one per video.", min=2)] = (
-        256
-    )
+    num_clips: Annotated[
+        int | None, _Option("Most clips to use of each side, one per video.", min=2)
+    ] = 256
     num_seeds: Annotated[int, _Option("How often everything is drawn anew.", min=1)] = 5
     max_frames: Annotated[
         int,

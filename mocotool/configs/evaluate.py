@@ -83,11 +83,11 @@ class VideoProtocol:
         ),
     ] = "random"
     fake_clips: Annotated[ClipChoice, _ByPreset("Which clips of a generated video.")] = "first"
-    num_real: Annotated[int | None, _ByPreset("Real samples at most, drawn at random.", min=1)] = (
-        2048
-    )
+    num_real: Annotated[
+        int | None, _ByPreset("Most real samples to use, drawn at random.", min=1)
+    ] = 2048
     num_fake: Annotated[
-        int | None, _ByPreset("Generated samples at most, drawn at random.", min=1)
+        int | None, _ByPreset("Most generated samples to use, drawn at random.", min=1)
     ] = 2048
     frame_size: Annotated[
         int | None, _ByPreset("Make frames squares of this size first, antialiased.", min=1)
@@ -218,7 +218,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 class SampleProtocol:
     """What a comparison of single frames depends on besides the frames and the detector.
 
-    One frame a video as a rule: KID and nearest neighbours take samples to be independent, which
+    One frame per video as a rule: KID and nearest neighbours take samples to be independent, which
     the frames of one video are not.
     """
 
@@ -226,11 +226,11 @@ class SampleProtocol:
         FrameChoice, Option("One frame of a video at random, or all, which depend.")
     ] = "one"
     num_real: Annotated[
-        int | None, Option("Real frames at most, drawn at random.", min=1, shown="all")
+        int | None, Option("Most real frames to use, drawn at random.", min=1, shown="all")
     ] = None
-    num_fake: Annotated[int | None, Option("Generated frames at most, drawn at random.", min=1)] = (
-        50_000
-    )
+    num_fake: Annotated[
+        int | None, Option("Most generated frames to use, drawn at random.", min=1)
+    ] = 50_000
     frame_size: Annotated[
         int | None,
         Option("Make frames squares of this size first, antialiased.", min=1, shown="as they are"),
@@ -276,7 +276,7 @@ class ScoreProtocol:
     preset: Annotated[
         ScoreProtocolName, Option("Preset that the options start from.", name="protocol")
     ] = "tganv2"
-    num_clips: Annotated[int | None, Option("Clips at most, drawn at random.", min=1)] = 10_000
+    num_clips: Annotated[int | None, Option("Most clips to use, drawn at random.", min=1)] = 10_000
     clips: Annotated[ClipChoice, Option("Which clips of a video.")] = "first"
     frame_stride: FrameStride = 1
     frame_size: Annotated[
@@ -322,7 +322,7 @@ class FaceProtocol:
     crop: Annotated[CropChoice, Option("Look for faces (with dlib), or take frames whole.")] = (
         "detect"
     )
-    num_videos: Annotated[int | None, Option("Videos at most, drawn at random.", min=1)] = 256
+    num_videos: Annotated[int | None, Option("Most videos to use, drawn at random.", min=1)] = 256
     num_frames: Annotated[int | None, Option("Frames of a video, from its first.", min=1)] = 16
     frame_stride: FrameStride = 1
     num_repeats: Repeats = 1

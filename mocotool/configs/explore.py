@@ -78,7 +78,7 @@ class ExploreView:
         check_options(self)
         if len(self.directions) > MAX_DIRECTIONS:
             raise ConfigError(
-                f"directions: got {len(self.directions)} numbers, expected {MAX_DIRECTIONS} at most"
+                f"directions: got {len(self.directions)} numbers, expected at most {MAX_DIRECTIONS}"
             )
         for strength in self.directions:
             if not (math.isfinite(strength) and abs(strength) <= MAX_STRENGTH):

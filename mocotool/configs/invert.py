@@ -33,7 +33,7 @@ class InvertConfig:
     num_steps: Annotated[
         int,
         Option(
-            "Steps of an inversion at most; an image whose loss stands still takes fewer.",
+            "Most steps of an inversion; an image whose loss no longer falls takes fewer.",
             min=MIN_STEPS,
         ),
     ] = 500  # the paper takes 20,000

@@ -25,7 +25,7 @@ class InvertClipsConfig:
         ),
     ] = None
     frame_stride: Annotated[int, _Clips("Take every n-th frame of a clip.", min=1)] = 2
-    num_steps: Annotated[int, _Inner("Steps of the joint search at most.", min=1)] = 12
+    num_steps: Annotated[int, _Inner("Most steps of the joint search.", min=1)] = 12
     num_anchors: Annotated[
         int,
         _Clips(

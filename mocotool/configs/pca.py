@@ -33,7 +33,7 @@ class PCAConfig:
         if self.num_components is not None and self.num_components >= self.num_samples:
             raise ConfigError(
                 f"{self.num_components} components of {self.num_samples} latents: "
-                f"that many span {self.num_samples - 1} directions at most",
+                f"that many span at most {self.num_samples - 1} directions",
                 hint="raise --num-samples or lower --num-components",
             )
 

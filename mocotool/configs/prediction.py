@@ -18,7 +18,7 @@ class PredictionConfig:
     factor: Factor = 2
     mode: Mode = "linear"
     num_videos: Annotated[
-        int | None, Option("Videos at most, spread evenly; all if left out.", min=1)
+        int | None, Option("Most videos to use, spread evenly; all if left out.", min=1)
     ] = None
     num_repeats: Annotated[
         int, Option("Sample motion this often, from other seeds; the mean counts.", min=1)

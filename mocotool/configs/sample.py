@@ -104,7 +104,7 @@ class SampleConfig:
         given = {name: length for name, length in lengths.items() if length is not None}
         n = self.num_videos or max(given.values(), default=1)
         if n > MAX_VIDEOS:
-            raise ConfigError(f"{n} videos, expected {MAX_VIDEOS:,} at most in one call")
+            raise ConfigError(f"{n} videos, expected at most {MAX_VIDEOS:,} in one call")
         check_lengths(given, n)
         counted = tuple(range(self.seed, self.seed + n))
         return VideoPlan(

@@ -55,7 +55,7 @@ def take_share(number: int, shard: Shard, *, multiple: int = 1) -> range:
     if begin == end:
         raise ConfigError(
             f"shard {index}/{count} has nothing to do, there are {number} in all",
-            hint=f"use {number} shards at most",
+            hint=f"use at most {number} shards",
         )
     return range(begin, end)
 

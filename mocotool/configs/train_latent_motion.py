@@ -28,7 +28,7 @@ class TrainLatentMotionConfig:
         int, _Setting("Size of the noise each frame brings, and of the code of a motion.", min=1)
     ] = 32
     num_components: Annotated[
-        int, _Setting("PCA directions that motion is made of, at most.", min=1)
+        int, _Setting("Most PCA directions that motion is made of.", min=1)
     ] = 96
     step_reach: Annotated[
         float,

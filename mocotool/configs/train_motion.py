@@ -30,7 +30,7 @@ class TrainMotionConfig:
     """How `train_motion` learns motion. Make one with `from_recipe`."""
 
     cross_domain: Annotated[
-        bool, Option("The videos show something else than the generator does.")
+        bool, Option("The videos show something other than the generator does.")
     ] = False
     recipe: Annotated[
         RecipeName, Option("What the authors' program does, or their paper as printed.")
@@ -58,7 +58,7 @@ class TrainMotionConfig:
 
     hidden_dim: Annotated[int, _Size("Size of the LSTM state.")] = 384
     noise_dim: Annotated[int, _Size("Size of the noise each frame brings.")] = 512
-    num_components: Annotated[int, _Size("PCA directions that motion is made of, at most.")] = 384
+    num_components: Annotated[int, _Size("Most PCA directions that motion is made of.")] = 384
     video_width: Annotated[int, _Size("Channels of D_V's first layer.")] = 64
     image_width: Annotated[int, _Size("Channels of D_I's first layer.")] = 96
     pair_width: Annotated[

@@ -109,7 +109,7 @@ class Explorer:
             )
         if view.num_frames > self.max_frames:
             raise ConfigError(
-                f"num_frames {view.num_frames}: expected {self.max_frames} at most of a generator "
+                f"num_frames {view.num_frames}: expected at most {self.max_frames} for a generator "
                 f"of {self.generator.img_size[1]}x{self.generator.img_size[0]} pixels"
             )
         strengths = list(view.directions)

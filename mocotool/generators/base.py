@@ -96,7 +96,7 @@ class Generator(nn.Module):
     z_dim: int
     latent_dim: int
     num_ws: int
-    """How many latents one image takes, one a layer; 1 where there is no per-layer input."""
+    """How many latents one image takes, one per layer; 1 where there is no per-layer input."""
     c_dim: int
     """Number of classes; 0 for an unconditional generator."""
     origin: GeneratorOrigin | None = None

@@ -73,8 +73,8 @@ def find_recorded(record: FileRecord, *, name: str, beside: Sequence[Path] = ())
     if changed is not None:
         raise MismatchError(
             f"{name}: was made with {record.path} of sha256 {record.sha256[:12]}, "
-            f"{changed} has another content by now",
-            hint=f"if it will do all the same, add --generator {changed}",
+            f"{changed} has changed since",
+            hint=f"to use it anyway, add --generator {changed}",
         )
     raise FileFormatError(
         f"{name}: was made with {record.path}, which is not there (sha256 {record.sha256[:12]})",

@@ -119,5 +119,5 @@ def _pair(tensors: Mapping[str, Tensor]) -> Factors:
             raise FileFormatError(f"the change {name!r:.60} is not whole")
         factors[name.removesuffix(UP)] = (up, down.float())
     if 2 * len(factors) != len(tensors):
-        raise FileFormatError("holds something else than changes of weights")
+        raise FileFormatError("holds something other than changes of weights")
     return factors

@@ -181,8 +181,8 @@ def _solve(
 ) -> Tensor:
     """Return the step [t, k] to the least squares that the slopes promise.
 
-    The system has blocks on its diagonal, one a frame, and the smoothness beside them; so it falls
-    to elimination frame by frame and back (Thomas' algorithm).
+    The system has blocks on its diagonal, one per frame, and the smoothness beside them; so it
+    falls to elimination frame by frame and back (Thomas' algorithm).
     """
     t, k = coords.shape
     eye = torch.eye(k, device=coords.device)

@@ -42,7 +42,7 @@ def latent_noise_levels(step: int, lengths: Tensor, *, peak: float) -> Tensor:
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class SearchRows:
-    """The state of searches under way, one row an image; every field has n rows."""
+    """The state of searches under way, one row per image; every field has n rows."""
 
     image_idx: Tensor
     """Which image of the batch."""

@@ -29,7 +29,7 @@ Residuals = Callable[[Tensor], Tensor]
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class GaussNewtonRows:
-    """Searches near their end, one row an image."""
+    """Searches near their end, one row per image."""
 
     coords: Tensor
     """Where they are, [n, d]."""

@@ -47,7 +47,7 @@ ROUNDING_MSE = (2.0 / 255.0) ** 2 / 12.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Inversion:
-    """Latents found for some images; everything is on the CPU, one row an image."""
+    """Latents found for some images; everything is on the CPU, one row per image."""
 
     latents: Tensor
     """[n, latent_dim], or [n, num_ws, latent_dim] for w+."""
@@ -78,7 +78,7 @@ class Inversion:
         Args:
             generator: The generator they were found for.
             as_video: The images are the frames of one video; else each begins a video of its own.
-            fps: Frames a second of the video.
+            fps: Frames per second of the video.
         """
         latents = self.latents.unsqueeze(0 if as_video else 1).numpy()
         record = generator.origin.file if generator.origin else None

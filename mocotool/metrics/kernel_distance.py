@@ -57,7 +57,7 @@ def kernel_distance(
         )
     if min(len(x), len(y)) < 3:
         raise MismatchError(
-            f"{len(x)} and {len(y)} samples, a kernel distance needs at least 3 of either"
+            f"{len(x)} and {len(y)} samples, a kernel distance needs at least 3 of each"
         )
     kernel = _Polynomial(degree, 1.0 / x.shape[1] if gamma is None else gamma, coef0)
     x, y = x.astype(np.float64), y.astype(np.float64)

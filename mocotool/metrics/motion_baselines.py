@@ -154,7 +154,7 @@ def borrow_steps(
 
 def _check_plain(trajectory: Trajectory) -> Float32:
     if trajectory.latents.ndim != 3:
-        raise MismatchError("latents in w+ have no baselines here, expected one latent a frame")
+        raise MismatchError("latents in w+ have no baselines here, expected one latent per frame")
     return trajectory.latents
 
 

@@ -23,7 +23,7 @@ FEWEST_CLIPS = 2
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MotionSample:
-    """What some clips of one kind are like; one row a clip."""
+    """What some clips of one kind are like; one row per clip."""
 
     video_idxs: list[int]
     """Which video each is of."""

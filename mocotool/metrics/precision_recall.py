@@ -57,7 +57,7 @@ def manifold_scores(
     if min(len(real), len(fake)) <= num_neighbours:
         raise MismatchError(
             f"{len(real)} and {len(fake)} samples, {num_neighbours} neighbours need "
-            f"at least {num_neighbours + 1} of either",
+            f"at least {num_neighbours + 1} of each",
             hint="lower --num-neighbours, or measure more videos",
         )
     centre = real.mean(axis=0, dtype=np.float64)  # small numbers lose less to rounding
@@ -108,7 +108,7 @@ def compute_precision_recall(
     Args:
         real: Real videos or images, or their statistics; see `open_side`.
         fake: Generated ones.
-        protocol: Which samples, how many, and k; `None` is one frame a video.
+        protocol: Which samples, how many, and k; `None` is one frame per video.
         detector: What turns frames or clips into features.
         extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real samples against the other.

@@ -138,8 +138,8 @@ def compute_two_sample(
     Args:
         real: Real videos or images, or their statistics; see `open_side`.
         fake: Generated ones.
-        protocol: Which samples, how many, and who tells them apart; `None` is one frame a video and
-            nearest neighbours.
+        protocol: Which samples, how many, and who tells them apart; `None` is one frame per video
+            and nearest neighbours.
         detector: What turns frames or clips into features.
         extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real samples against the other.

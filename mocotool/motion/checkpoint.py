@@ -193,7 +193,7 @@ def check_arch_fits(arch: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> N
             raise ValueError(f"{name} {arch[name]!r:.40}, the tensors have {size}")
     largest = tensors["decoder.weight_ih"].shape[-1]  # the noise, and in one form more
     if type(arch["noise_dim"]) is not int or not 0 < arch["noise_dim"] <= largest:
-        raise ValueError(f"noise_dim {arch['noise_dim']!r:.40}, the tensors have {largest} at most")
+        raise ValueError(f"noise_dim {arch['noise_dim']!r:.40}, the tensors have at most {largest}")
 
 
 def _read_official(path: Path, pca: Path | str | None) -> MotionGenerator:

@@ -158,8 +158,8 @@ class MotionGenerator(nn.Module):
 
         Args:
             n: Number of videos.
-            num_frames: Frames a video; the first one takes no noise.
-            rng: One random generator for all, or one a video; `None` is torch's own.
+            num_frames: Frames per video; the first one takes no noise.
+            rng: One random generator for all, or one per video; `None` is torch's own.
 
         Returns:
             N(0, 1) numbers [n, num_frames-1, noise_dim].

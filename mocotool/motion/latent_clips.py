@@ -113,7 +113,7 @@ class LatentClips:
         """
         latents = trajectory.latents
         if latents.ndim != 3:
-            raise MismatchError("motion is learnt from one latent a frame, got latents in w+")
+            raise MismatchError("motion is learnt from one latent per frame, got latents in w+")
         if latents.shape[-1] != basis.latent_dim:
             raise MismatchError(
                 f"latents of {latents.shape[-1]} dimensions, the basis has {basis.latent_dim}"

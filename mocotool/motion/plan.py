@@ -119,7 +119,7 @@ def _list_below(frame_size: int) -> tuple[int, ...]:
 
 
 def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
-    """Return seconds a clip and step, megabytes a further clip, and the peak so far."""
+    """Return seconds per clip and step, megabytes a further clip, and the peak so far."""
     config = dataclasses.replace(trainer.config, batch_size=1, num_g_steps=1)
     small = MotionTrainer(trainer.generator, trainer.basis, config)
     small.renderer = trainer.renderer

@@ -1,4 +1,4 @@
-"""What would the generator show? A small network that answers for it, thousands of times a step.
+"""What would the generator show? A small network that answers for it, thousands of times per step.
 
 Learning motion from latents needs to know how pictures change along a walk, and a generator takes a
 thousand times too long to say. It is asked once for pairs of pictures, reduced to a few numbers

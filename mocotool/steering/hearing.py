@@ -60,7 +60,7 @@ def hear(samples: npt.NDArray[np.float32], *, fps: float) -> Hearing:
 
     Args:
         samples: Mono, [num_samples] at `RATE`.
-        fps: Frames a second of the video.
+        fps: Frames per second of the video.
 
     Returns:
         round(seconds * fps) frames, at least one.

@@ -137,7 +137,7 @@ def run_training(
         if is_asked and not is_last:
             raise StoppedError(
                 f"{run.path}: stopped and saved after {training.progress}",
-                hint="the same command with --resume goes on",
+                hint="run the same command with --resume to continue",
             )
         if is_late and not is_last:
             deadline.has_cut = True

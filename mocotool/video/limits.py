@@ -11,14 +11,14 @@ MAX_MEGAPIXELS = 64.0
 MAX_CLIP_PICTURES = 16
 """A clip that is held in memory may have as many pixels as this many of the largest pictures."""
 MAX_FRAMES = 4_000_000
-"""Of a video: 18 hours at 60 frames a second."""
+"""Of a video: 18 hours at 60 frames per second."""
 
 
 def max_pixels() -> int:
     """Return how many pixels one picture may have.
 
     Raises:
-        ConfigError: The environment variable holds something else than a positive number.
+        ConfigError: The environment variable holds something other than a positive number.
     """
     text = os.environ.get(VARIABLE) or str(MAX_MEGAPIXELS)
     try:
@@ -38,9 +38,9 @@ def check_frame_size(width: int, height: int, *, name: object) -> None:
     """
     if width * height > max_pixels():
         raise FileFormatError(
-            f"{name}: pictures of {width}x{height} pixels, expected {max_pixels() / 1e6:g} "
-            "million pixels at most",
-            hint=f"if that is meant, set {VARIABLE}={width * height / 1e6:.0f}",
+            f"{name}: pictures of {width}x{height} pixels, expected at most "
+            f"{max_pixels() / 1e6:g} million pixels",
+            hint=f"if this is intended, set {VARIABLE}={width * height / 1e6:.0f}",
         )
 
 
@@ -54,6 +54,6 @@ def check_clip_size(num_frames: int, width: int, height: int, *, name: object) -
     if pixels > MAX_CLIP_PICTURES * max_pixels():
         raise FileFormatError(
             f"{name}: {num_frames} frames of {width}x{height} are {pixels / 1e6:.0f} million "
-            f"pixels at once, expected {MAX_CLIP_PICTURES * max_pixels() / 1e6:g} million at most",
-            hint=f"if that is meant, set {VARIABLE}={pixels / 1e6 / MAX_CLIP_PICTURES:.0f}",
+            f"pixels at once, expected at most {MAX_CLIP_PICTURES * max_pixels() / 1e6:g} million",
+            hint=f"if this is intended, set {VARIABLE}={pixels / 1e6 / MAX_CLIP_PICTURES:.0f}",
         )

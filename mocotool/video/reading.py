@@ -59,7 +59,7 @@ class VideoEntry:
     num_frames: int
     """How many frames it has."""
     fps: float | None
-    """Frames a second, on average; `None` for folders and images, which do not say."""
+    """Frames per second, on average; `None` for folders and images, which do not say."""
     width: int
     """Width of an upright frame in pixels."""
     height: int
@@ -254,7 +254,7 @@ def _index_file(source: Source) -> VideoEntry:
     with _open_container(source) as container:
         first = next(_decode(container, _video_stream(container, path), meter), None)
     if first is None:
-        raise FileFormatError(f"{path}: not one frame can be decoded")
+        raise FileFormatError(f"{path}: no frame can be decoded")
     height, width, _ = to_rgb(first).shape
 
     frames = sorted(packets, key=lambda packet: packet.time or 0)

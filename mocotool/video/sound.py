@@ -83,7 +83,7 @@ def _resample(decoded: Iterable[AudioFrame], *, layout: str, rate: int) -> Itera
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
             raise FileFormatError(
-                f"{frame.sample_rate:,} samples a second, expected {MIN_RATE:,} to {MAX_RATE:,}"
+                f"{frame.sample_rate:,} samples per second, expected {MIN_RATE:,} to {MAX_RATE:,}"
             )
         if kind != before:
             if resampler is not None:

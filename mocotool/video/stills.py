@@ -33,7 +33,7 @@ class Stills:
     """Pictures found, not yet read at full size."""
 
     entries: tuple[VideoEntry, ...]
-    """One an image; or a single video."""
+    """One per image, or a single video."""
     frame_idxs: tuple[int, ...]
     """Which frames of a single video; of an image the only one."""
     is_video: bool
@@ -48,7 +48,7 @@ class Stills:
 
     @property
     def fps(self) -> float | None:
-        """Frames a second of a video whose chosen frames are evenly spaced, if it says so."""
+        """Frames per second of a video whose chosen frames are evenly spaced, if it says so."""
         rate = self.entries[0].fps
         steps = set(np.diff(self.frame_idxs).tolist())
         if not self.is_video or rate is None or len(steps) > 1:

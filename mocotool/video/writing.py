@@ -42,10 +42,10 @@ def video_format(path: Path | str) -> str | None:
 def check_fps(fps: float, format: str) -> None:
     """Check that a format can hold a frame rate, so that nothing is rendered in vain.
 
-    GIF takes more than it plays, which is 50 frames a second.
+    GIF takes more than it plays, which is 50 frames per second.
 
     Args:
-        fps: Frames a second.
+        fps: Frames per second.
         format: One of `VIDEO_FORMATS`.
 
     Raises:
@@ -75,7 +75,7 @@ class VideoWriter:
     Args:
         target: A path, or a stream open for writing bytes; it need not seek (MP4 is then written
             in fragments, which players read from a pipe).
-        fps: Frames a second; may be a fraction. GIF cannot go beyond 50.
+        fps: Frames per second; may be a fraction. GIF cannot go beyond 50.
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
         crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
         sound: float32 [2, num_samples] at 48 kHz to go with it, cut or followed by silence so that
@@ -273,7 +273,7 @@ def write_video(
         target: A path (a temporary file beside it is renamed at the end) or a stream of bytes.
         frames: Chunks uint8 [t, h, w, 3] RGB or [t, h, w, 4] RGBA, all of one size; taken one at a
             time.
-        fps: Frames a second; may be a fraction.
+        fps: Frames per second; may be a fraction.
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
         crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
         sound: float32 [2, num_samples] at 48 kHz to go with it (`read_sound`), cut or followed by

@@ -87,7 +87,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         else:
             state = as_state_dict(read_tree(file, container))
             if state is None:
-                raise FileFormatError("holds something else than a table of named tensors")
+                raise FileFormatError("holds something other than a table of named tensors")
             tensors = TensorReader(limit_bytes=2 * len(file.data)).read_all(state)
         check_finite(tensors)
         return tensors

@@ -1,4 +1,4 @@
-"""Frames a second of rendering and encoding: one after the other, and one beside the other.
+"""Frames per second of rendering and encoding: one after the other, and one beside the other.
 
     python tests/bench/bench_encode.py [--size 1024] [--render-ms 20 60]
 
@@ -58,7 +58,7 @@ def main():
         plain, beside = (statistics.median(rates[name]) for name in ("plain", "beside"))
         print(
             f"{args.size} px, {milliseconds:g} ms to render a frame: one after the other "
-            f"{plain:.1f} frames a second, beside each other {beside:.1f}, "
+            f"{plain:.1f} frames per second, beside each other {beside:.1f}, "
             f"ratio {beside / plain:.2f}"
         )
 

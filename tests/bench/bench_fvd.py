@@ -1,4 +1,4 @@
-"""Clips a second through I3D, beside the obvious loop, and peak memory for 2,048 clips.
+"""Clips per second through I3D, beside the obvious loop, and peak memory for 2,048 clips.
 
     python tests/bench/bench_fvd.py [--videos DIR] [--num-clips 12] [--num-threads 2]
     python tests/bench/bench_fvd.py --memory-only

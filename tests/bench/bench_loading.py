@@ -1,4 +1,4 @@
-"""Clips a second: seeking, decoding once, and worker processes, beside the plain loop.
+"""Clips per second: seeking, decoding once, and worker processes, beside the plain loop.
 
     python tests/bench/bench_loading.py ../shared/data/people/train ../shared/data/clips
 

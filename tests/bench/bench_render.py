@@ -1,9 +1,9 @@
-"""How many frames a second sampling and rendering give, beside a plain program.
+"""How many frames per second sampling and rendering give, beside a plain program.
 
     PYTHONPATH=tests python tests/bench/bench_render.py [--resolution 128] [--num-frames 32]
 
-Prints frames a second of each stage, from latents in memory to a finished MP4, and how much of the
-machine's own convolution speed the generator's multiply-adds reach. Ours renders in what
+Prints frames per second of each stage, from latents in memory to a finished MP4, and how much of
+the machine's own convolution speed the generator's multiply-adds reach. Ours renders in what
 `--precision auto` gives, and in float32. The plain program samples one video after the other and
 renders 16 frames at once with grouped convolutions, in float32 (tests/reference).
 """

@@ -1,4 +1,4 @@
-"""Images a second in training: `ImageTrainer`, and a plain loop on the same networks.
+"""Images per second in training: `ImageTrainer`, and a plain loop on the same networks.
 
     PYTHONPATH=tests python tests/bench/bench_train_image.py
 

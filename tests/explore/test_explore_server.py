@@ -142,7 +142,7 @@ def test_things_are_asked_for_with_get(server):
         ("directions=1,x", "expected numbers"),
         ("directions=nan", "expected from -10 to 10"),
         ("directions=1,-11", "expected from -10 to 10"),
-        ("directions=" + ",".join("1" * 65), "expected 64 at most"),
+        ("directions=" + ",".join("1" * 65), "expected at most 64"),
         ("directions=" + ",".join("1" * 13), "the basis has 12 components"),
         ("label=1", "no classes"),
         ("first=16&num_frames=16", "frames 0 to 15"),

@@ -165,7 +165,7 @@ def test_large_pictures_have_fewer_frames(open_toy, monkeypatch):
     assert explorer.max_frames == MAX_FRAMES
     monkeypatch.setattr(type(explorer.generator), "img_size", (4096, 4096))
 
-    with pytest.raises(ConfigError, match="expected 32 at most"):
+    with pytest.raises(ConfigError, match="expected at most 32"):
         explorer.frames(ExploreView(num_frames=33))
 
 

@@ -87,7 +87,7 @@ def test_frames_of_one_video_are_warned_of(compute, real, other):
 def test_too_few_frames_are_refused(real):
     pair = ClipArray(draw_videos(2, seed=3, num_frames=6), name="pair")
 
-    with pytest.raises(MismatchError, match="needs at least 3 of either"):
+    with pytest.raises(MismatchError, match="needs at least 3 of each"):
         compare(compute_kid, real, pair)
 
 

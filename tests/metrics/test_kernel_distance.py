@@ -72,7 +72,7 @@ def test_swapping_the_sides_changes_nothing():
 
 
 def test_two_samples_are_too_few():
-    with pytest.raises(MismatchError, match="3 of either"):
+    with pytest.raises(MismatchError, match="3 of each"):
         kernel_distance(draw(2, 12), draw(5, 13))
 
 

@@ -92,7 +92,7 @@ def test_equal_distributions_have_a_density_of_one():
 
 
 def test_what_cannot_be_compared_is_a_sentence():
-    with pytest.raises(MismatchError, match="5 neighbours need at least 6 of either"):
+    with pytest.raises(MismatchError, match="5 neighbours need at least 6 of each"):
         manifold_scores(draw(5), draw(9))
     with pytest.raises(MismatchError, match="cannot be compared"):
         manifold_scores(draw(9), draw(9)[:, :2])

@@ -128,7 +128,7 @@ def test_a_basis_with_too_few_components_is_refused(pca_folder):
     [
         (b"not a model at all", "not a file of weights"),
         (b"PK\x03\x04 torn", "a damaged zip file"),
-        (b"\x80\x02}q\x00.", "something else than a table of named tensors"),
+        (b"\x80\x02}q\x00.", "something other than a table of named tensors"),
     ],
 )
 def test_other_files_are_named_and_refused(tmp_path, content, said):

@@ -115,7 +115,7 @@ def test_a_rate_that_no_sound_has_is_refused_before_it_is_resampled(rate, said, 
     path = write_tone(tmp_path / "tone.wav", 1.0)
     rewrite(path, 24, "<I", rate)  # at one a second it would last for twelve hours
 
-    with pytest.raises(FileFormatError, match=rf"tone\.wav: {said} samples a second"):
+    with pytest.raises(FileFormatError, match=rf"tone\.wav: {said} samples per second"):
         read_sound(path, rate=16_000, num_channels=1)
 
 

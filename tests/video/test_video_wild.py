@@ -109,7 +109,7 @@ def test_a_tiny_file_of_enormous_pictures_is_refused_at_once(tmp_path):
 
     assert time.process_time() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
-    assert found.value.hint == f"if that is meant, set {VARIABLE}=256"
+    assert found.value.hint == f"if this is intended, set {VARIABLE}=256"
 
 
 def test_whatever_takes_videos_names_the_limit_and_what_raises_it(tmp_path):
@@ -118,7 +118,7 @@ def test_whatever_takes_videos_names_the_limit_and_what_raises_it(tmp_path):
     for take in (find_stills, list_videos):
         with pytest.raises(FileFormatError, match="16000x16000 pixels, .* 64 million") as found:
             take([tmp_path / "bomb.gif"] if take is find_stills else tmp_path)
-        assert found.value.hint == f"if that is meant, set {VARIABLE}=256"
+        assert found.value.hint == f"if this is intended, set {VARIABLE}=256"
 
 
 def test_an_image_of_enormous_size_is_refused(tmp_path):
