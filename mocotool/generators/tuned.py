@@ -71,7 +71,7 @@ def flat_shape(weight: Tensor) -> tuple[int, int]:
 
 
 def write_tuning(
-    tuning: GeneratorTuning, target: Path | BinaryIO, *, notes: dict[str, Any] | None = None
+    tuning: GeneratorTuning, target: Path | str | BinaryIO, *, notes: dict[str, Any] | None = None
 ) -> None:
     """Write changes as float16, whole or not at all; the same ones give the same bytes."""
     tensors: dict[str, Tensor] = {}

@@ -191,7 +191,8 @@ def test_the_seam_of_learnt_loops_is_no_larger_a_change_of_pixels_than_others(le
 
     changes = np.abs(np.roll(pixels, -1, axis=1) - pixels).mean(axis=(2, 3, 4))  # [n, t]
 
-    seam, others = changes[:, -1], changes[:, :-1].max(axis=1)
-    # One of 24 steps is the largest; among 16 loops the seam is so once, by a sixth.
-    assert (seam <= others).sum() >= 15
-    assert (seam <= 1.2 * others).all()
+    # Of 24 changes that are alike, the seam is the largest in more than three of 16 loops once in
+    # 300 times, and in the middle on average.
+    place = (changes[:, :-1] < changes[:, -1:]).sum(axis=1)  # 0 to 23
+    assert (place == 23).sum() <= 3
+    assert abs(place.mean() - 11.5) < 3 * np.sqrt((24**2 - 1) / 12 / 16)
