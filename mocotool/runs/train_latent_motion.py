@@ -15,6 +15,7 @@ from mocotool.basis import PCABasis
 from mocotool.configs.option import list_changed
 from mocotool.configs.train_latent_motion import LEAST_PICTURES, TrainLatentMotionConfig
 from mocotool.devices import describe_device, resolve_device, resolve_precision
+from mocotool.errors import ConfigError
 from mocotool.files import sha256_file
 from mocotool.generators.base import Generator
 from mocotool.generators.recorded import find_generator
@@ -289,6 +290,11 @@ def _prepare(
     misfit = check_latents_fit(trajectory, source, name=str(latents))
     if misfit is not None:
         heard.warn(misfit)
+    if source.space == "w" and source.c_dim:
+        raise ConfigError(
+            "motion cannot be learnt from latents of a generator that has classes",
+            hint="learn it from videos: moco train-motion --videos DIR --generator FILE",
+        )
 
     # The widest directions of a basis
     config = config or TrainLatentMotionConfig()

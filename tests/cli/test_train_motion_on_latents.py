@@ -7,6 +7,7 @@ import torch
 from same_runs import assert_same_run
 
 import mocotool as moco
+from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latents
 from mocotool.trajectory import draw_latents
 from mocotool.weights.safetensors_file import read_safetensors
@@ -70,6 +71,24 @@ def test_videos_and_latents_are_one_or_the_other(run_moco, latents_path, tmp_pat
     assert neither.exit_code == 2
     assert both.exit_code == 2
     assert "--latents" in neither.stderr
+
+
+def test_a_generator_with_classes_is_refused_with_what_takes_it(run_moco, tmp_path):
+    generator = StyleGAN2(z_dim=4, w_dim=4, c_dim=2, img_resolution=16, channels=[4] * 3)
+    moco.save_generator(generator.freeze(), tmp_path / "g.safetensors")
+    latents = np.zeros((3, 8, 4), np.float32)
+    with (tmp_path / "walks.npz").open("wb") as file:
+        write_latents(Trajectory(latents=latents, meta=LatentsMeta(space="w")), file)
+
+    result = run_moco(
+        *("train-motion", "--latents", tmp_path / "walks.npz", "-o", tmp_path / "run", *QUICK),
+        *("--generator", tmp_path / "g.safetensors"),
+    )
+
+    assert result.exit_code == 2
+    assert "latents of a generator that has classes" in result.stderr
+    assert "--videos" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_options_of_the_games_are_refused(run_moco, latents_path, tmp_path):
