@@ -112,6 +112,6 @@ def load_share(
         world_size=run.processes.world_size,
         folder=run.path / "frames",
         shares=True,
-        warn=heard.warn,
+        warn=heard.warn_each or heard.warn,
         advance=heard.count("frames decoded", listing.num_frames),
     )

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import os
+import secrets
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +15,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from mocotool.devices import describe_gpu
 from mocotool.errors import ConfigError, UnavailableError
+
+MEETING_SECONDS = 600.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -156,6 +160,42 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def _agree_on_meeting(store: Any, rank: int, world_size: int) -> str:
+    """Return a name that all processes of this start have in common, and those of none before.
+
+    Torch keeps one store over restarts, where a new process can read the address of one that died
+    (seen with torch 2.13: "Gloo connectFullMesh failed ... Connection refused"). How often torchrun
+    has started a process anew tells them apart on one machine only: one that comes back begins to
+    count at 0. So the first process answers each of the others by a name that nobody had before,
+    until all have heard. Remove when torch tells them apart itself.
+
+    Raises:
+        UnavailableError: Not all processes came in time.
+    """
+    own = secrets.token_hex(8)
+    if rank:
+        store.set(f"moco hello {rank}", own)
+        meeting: str = store.get(f"moco answer {own}").decode()  # waits for it
+        store.set(f"moco heard {meeting} {rank}", "")
+        return meeting
+    missing = set(range(1, world_size))
+    deadline = time.monotonic() + MEETING_SECONDS
+    while missing:
+        for other in sorted(missing):
+            if store.check([f"moco hello {other}"]):
+                name = store.get(f"moco hello {other}").decode()
+                store.set(f"moco answer {name}", own)
+            if store.check([f"moco heard {own} {other}"]):
+                missing.remove(other)
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"processes {sorted(missing)} of {world_size} did not come within "
+                f"{MEETING_SECONDS / 60:.0f} minutes"
+            )
+        time.sleep(0.01)
+    return own
+
+
 @contextlib.contextmanager
 def joined_processes(device: torch.device) -> Iterator[Processes]:
     """Join the processes that `torchrun` started, or stand alone without it.
@@ -190,13 +230,10 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
             hint="use --device cpu, or one process",
         )
     store, rank, world_size = next(rendezvous("env://"))
-    # Torch keeps one store over restarts, where a new process can read the address of one that
-    # died (seen with torch 2.13: "Gloo connectFullMesh failed ... Connection refused"). Remove when
-    # torch tells them apart itself.
-    restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    meeting = _agree_on_meeting(store, rank, world_size)
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=dist.PrefixStore(f"restart {restart}", store),  # type: ignore[attr-defined]
+        store=dist.PrefixStore(meeting, store),  # type: ignore[attr-defined]
         rank=rank,
         world_size=world_size,
         device_id=device if device.type == "cuda" else None,

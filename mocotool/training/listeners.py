@@ -27,15 +27,20 @@ class RunProgress:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Listeners:
-    """The functions that a run tells things to; only the first process tells any."""
+    """The functions that a run tells things to; but for `warn_each`, the first process alone."""
 
     progress: Callable[[RunProgress], None]
     note: Callable[[str], None]
     warn: Callable[[str], None]
+    warn_each: Callable[[str], None] | None = None
+    """Told what may surprise in one process alone, such as a clip that only it reads; `None` for
+    `warn`."""
 
     def only_of(self, processes: Processes) -> "Listeners":
         """Return these in the first process, and in the others some that ignore everything."""
-        return self if processes.is_first else Listeners(progress=ignore, note=ignore, warn=ignore)
+        if processes.is_first:
+            return self
+        return Listeners(progress=ignore, note=ignore, warn=ignore, warn_each=self.warn)
 
     def count(self, stage: str, total: int | None = None) -> Callable[[int], None]:
         """Return a function to call with the number of things done since the last call."""

@@ -129,6 +129,8 @@ class RunFolder:
             if resume:
                 record = self._continue_record(record, type(config), warn)
                 self.command = record["command"]
+            if (launch := _name_launch()) is not None:
+                record["launch"] = launch
             self.processes.barrier()  # all have looked before the first one writes
             if self.writes:
                 (self.path / "samples").mkdir(parents=True, exist_ok=True)
@@ -149,9 +151,21 @@ class RunFolder:
 
     @property
     def is_restarted(self) -> bool:
-        """Whether `torchrun` has started this run again after one of its processes died."""
+        """Whether `torchrun` has started this run again after one of its processes died.
+
+        All processes have to ask: on a machine that came back none has been started again.
+        """
         restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        return restarts != "0" and (self.path / CONFIG_NAME).exists()
+        is_here = (self.path / CONFIG_NAME).exists()
+        return self.processes.any(is_here and (restarts != "0" or self._is_of_this_launch()))
+
+    def _is_of_this_launch(self) -> bool:
+        """Whether the run was begun under the same --rdzv-id, if that says anything."""
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            record = json.loads((self.path / CONFIG_NAME).read_text(encoding="utf-8"))
+            launch = _name_launch()
+            return launch is not None and record.get("launch") == launch
+        return False
 
     def check_place(self, *, resume: bool) -> None:
         """Check early that a run can begin here, or go on.
@@ -428,6 +442,12 @@ def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
         if (before or {}).get("sha256") != (now or {}).get("sha256"):
             changed.append(f"{name} was {tell(before)}, now {tell(now)}")
     return sorted(changed)
+
+
+def _name_launch() -> str | None:
+    """Return what `torchrun` calls the job; by itself it calls those of several machines "none"."""
+    launch = os.environ.get("TORCHELASTIC_RUN_ID")
+    return None if launch in (None, "", "none") else launch
 
 
 def _read_state(path: Path) -> tuple[dict[str, Any] | None, str]:

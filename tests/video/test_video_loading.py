@@ -169,3 +169,33 @@ def test_ctrl_c_reaches_the_trainer_and_not_the_workers(listing, tmp_path):
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "caught 1\n", "")
+
+
+class SpoiltDataset:
+    """Samples that are their positions; every fifth cannot be decoded."""
+
+    seed, is_decoded, contents, fingerprint = 0, True, {}, "spoilt"
+
+    def read(self, position):
+        if position % 5 == 2:
+            raise FileFormatError(f"clip {position}: cannot be decoded")
+        return np.full((1, 1), position % 251, np.uint8)
+
+
+def test_a_spoilt_clip_is_replaced_alike_and_named_where_it_is_read():
+    warnings = [[], [], []]
+    whole = BatchLoader(SpoiltDataset(), batch_size=4, warn=warnings[2].append)
+    ranks = [
+        BatchLoader(
+            SpoiltDataset(), batch_size=4, rank=rank, world_size=2, warn=warnings[rank].append
+        )
+        for rank in range(2)
+    ]
+
+    for _ in range(5):
+        expected = next(whole)
+        assert torch.equal(torch.cat([next(loader) for loader in ranks]), expected)
+
+    assert all(warnings)
+    assert sorted(warnings[0] + warnings[1]) == sorted(warnings[2])
+    assert all("another sample takes its place" in line for line in warnings[0])
