@@ -89,7 +89,7 @@ def train_motion_command(
 
     With --latents nothing is rendered: motion is learnt from trajectories.
     RUN/motion.safetensors is ready for `moco sample` while training goes on. Ctrl-C saves; the same
-    command with --resume goes on. Under torchrun it uses many GPUs.
+    command with --resume continues. Under torchrun it uses many GPUs.
 
     Example: moco train-motion --videos clips/ --generator g.pkl --pca pca.npz -o run/
     """

@@ -11,7 +11,7 @@
     RUN/tensorboard/        the same numbers, if the tensorboard package is there
     RUN/*.safetensors       the newest result, ready for the other commands
 
-A kill at any moment leaves a folder that --resume goes on from.
+A kill at any moment leaves a folder that --resume continues from.
 """
 
 import contextlib
@@ -285,7 +285,7 @@ class RunFolder:
 
     def _tell_state_before(self, newest: Path) -> str:
         if newest.exists():
-            return "the state before is whole, and --resume goes on from it"
+            return "the state before is whole, and --resume continues from it"
         return "no state had been saved yet, and --resume begins anew"
 
     def restore(
