@@ -100,7 +100,7 @@ def run_training(
         run: Where results, state and metrics go; opened.
         on_step: Told the number of steps done and their values, beside the newest figures.
         warn: Told of what goes wrong.
-        stop: Asked after each step; where several processes train, about once a second.
+        stop: Asked after each step, or where several processes train every second or fifth step.
         deadline: When the run has to end; it is saved then, and told that it was cut short.
 
     Raises:

@@ -13,7 +13,8 @@ from types import FrameType
 
 from mocotool.training.distributed import Processes
 
-AGREE_SECONDS = 1.0  # about how far apart processes ask each other
+# How far apart processes ask each other; a run of few short steps would end before it is asked.
+AGREE_SECONDS, AGREE_STEPS = 1.0, 5
 
 
 class StopRequest:
@@ -50,8 +51,8 @@ class Agreement:
     def find_any(self, *flags: bool) -> list[bool]:
         """Return which flags are set in any process; to be called after each step.
 
-        Between two times that processes ask each other, about a second apart, none is. A process
-        alone is told at once.
+        Between two times that processes ask each other, a second or five steps apart, none is. A
+        process alone is told at once.
         """
         if self._processes.world_size == 1:
             return list(flags)
@@ -64,7 +65,8 @@ class Agreement:
         seconds = (now - self._asked_at) / self._wait
         *found, slowest = self._processes.find_largest([*map(float, flags), seconds])
         self._asked_at = now
-        self._wait, self._waited = max(1, int(AGREE_SECONDS / max(slowest, 1e-3))), 0
+        fitting = int(AGREE_SECONDS / max(slowest, 1e-3))
+        self._wait, self._waited = min(max(1, fitting), AGREE_STEPS), 0
         return [bool(flag) for flag in found]
 
 

@@ -98,9 +98,11 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("step_seconds", "of_the_other", "num_asked"),
-    [(0.1, 0.0, 10), (0.1, 0.25, 25), (0.1, 30.0, 100), (5.0, 0.0, 100)],
+    [(0.1, 0.0, 20), (0.1, 0.25, 25), (0.1, 0.5, 50), (0.1, 30.0, 100), (5.0, 0.0, 100)],
 )
-def test_processes_ask_each_other_about_once_a_second(step_seconds, of_the_other, num_asked):
+def test_processes_ask_each_other_once_a_second_or_in_five_steps(
+    step_seconds, of_the_other, num_asked
+):
     clock, processes = Clock(), TogetherWith([False, of_the_other])
     agreement = Agreement(processes, clock=clock)
 
