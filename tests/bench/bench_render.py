@@ -1,25 +1,32 @@
 """How many frames per second sampling and rendering give, beside a plain program.
 
-    PYTHONPATH=tests python tests/bench/bench_render.py [--resolution 128] [--num-frames 32]
+    PYTHONPATH=tests python tests/bench/bench_render.py --plain kind --precision fp32
 
-Prints frames per second of each stage, from latents in memory to a finished MP4, and how much of
-the machine's own convolution speed the generator's multiply-adds reach. Ours renders in what
-`--precision auto` gives, and in float32. The plain program samples one video after the other and
-renders 16 frames at once with grouped convolutions, in float32 (tests/reference).
+Prints first what both programs render at equal precision and how much of the machine's own
+convolution speed ours reaches, then the rest: ours against a plain program in float32, up to a
+finished MP4, and sampling. The plain program renders 16 frames at once with grouped convolutions
+and zero-stuffed resampling, and samples one video after the other (tests/reference).
 """
 
 import argparse
 import io
-import time
 
 import torch
+from bench.measuring import (
+    add_options,
+    choose_precision,
+    count_macs,
+    describe_share,
+    measure_peak,
+    timed,
+)
 from reference.motion_plain import walk
-from reference.stylegan2_plain import map_latents, synthesize
+from reference.stylegan2_plain import map_latents, resampling, synthesize
 
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import SampleConfig
-from mocotool.devices import resolve_device, resolve_precision
+from mocotool.devices import DTYPES, resolve_device
 from mocotool.export import export_trajectory
 from mocotool.frames import render_frames
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels
@@ -33,7 +40,6 @@ def main() -> None:
     args = parse_arguments()
     torch.manual_seed(0)
     device = resolve_device(args.device)
-    auto = resolve_precision("auto", device)
     channels = default_channels(args.resolution, channel_base=args.channel_base)
     generator = StyleGAN2(z_dim=512, w_dim=512, img_resolution=args.resolution, channels=channels)
     generator = generator.to(device).freeze()
@@ -48,64 +54,77 @@ def main() -> None:
     trajectory = sample_trajectory(
         motion, generator, config=SampleConfig(num_frames=args.num_frames)
     )
-    macs = count_macs(generator, trajectory.latents[0, :1])
-    print(f"device      {device}, {torch.get_num_threads()} threads")
-    print(f"generator   {args.resolution} px, {channels} channels, {macs / 1e9:.2f} GMAC a frame")
-    measure_sampling(motion, generator, num_videos=args.num_videos)
-    plain = None
-    if not args.no_plain:
-        seconds = timed(lambda: render_plainly(generator, trajectory), repeats=1)
-        plain = args.num_frames / seconds
-        print(f"rendering   {plain:7.2f} frames/s  plain, float32")
-    for precision in dict.fromkeys([torch.float32, auto]):
-        generator.set_precision(precision)
-        measure_rendering(generator, trajectory, args, macs=macs, plain=plain)
+    measure_rendering(generator, trajectory, args)
+    if not args.no_sampling:
+        measure_sampling(motion, generator, num_videos=args.num_videos)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_options(parser)
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--channel-base", type=int, default=32768)
     parser.add_argument("--num-frames", type=int, default=32)
     parser.add_argument("--num-videos", type=int, default=64, help="sampled, of 16 frames each")
+    parser.add_argument("--no-sampling", action="store_true", help="render only")
     parser.add_argument("--chunk-size", type=int, default=RenderConfig().chunk_size)
+    parser.add_argument("--repeats", type=int, default=3, help="the best of which counts")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--no-plain", action="store_true")
     return parser.parse_args()
+
+
+def measure_rendering(generator: StyleGAN2, trajectory: Trajectory, args) -> None:
+    device, config = generator.device, RenderConfig(chunk_size=args.chunk_size)
+    precision = choose_precision(args.precision, device)
+    dtype = DTYPES[precision]
+    latent = torch.from_numpy(trajectory.latents[0, :1]).to(device)
+    with torch.no_grad():
+        macs = count_macs(lambda: generator.synthesis(latent))
+    print(f"device      {device}, {torch.get_num_threads()} threads")
+    channels = generator.arch["channels"]
+    print(f"generator   {args.resolution} px, {channels} channels, {macs / 1e9:.2f} GMAC a frame")
+
+    # Both programs in one precision
+    def rate_plain(plain_dtype: torch.dtype) -> float:
+        with resampling(args.plain):
+            work = lambda: render_plainly(generator, trajectory, plain_dtype)  # noqa: E731
+            return args.num_frames / timed(work, device, repeats=args.repeats)
+
+    generator.set_precision(dtype)
+    plain = None if args.no_plain else rate_plain(dtype)
+    work = lambda: [*render_frames(generator, trajectory, config=config)]  # noqa: E731
+    ours = args.num_frames / timed(work, device, repeats=args.repeats)
+    print("at equal precision")
+    if plain is not None:
+        print(f"rendering   {plain:8.2f} frames/s  plain ({args.plain}), {precision}")
+    ratio = "" if plain is None else f", x{ours / plain:.2f}"
+    print(f"            {ours:8.2f} frames/s  ours, {precision}{ratio}")
+    print(f"            {describe_share(ours * macs, measure_peak(device, dtype))}")
+
+    # And what else there is
+    print("the rest")
+    if plain is not None and precision != "fp32":
+        full = rate_plain(torch.float32)
+        print(
+            f"rendering   {full:8.2f} frames/s  plain ({args.plain}), fp32; ours x{ours / full:.2f}"
+        )
+    work = lambda: export_trajectory(  # noqa: E731
+        generator, trajectory, io.BytesIO(), format="mp4", config=config
+    )
+    rate = args.num_frames / timed(work, device, repeats=1)
+    print(f"            {rate:8.2f} frames/s  ours, {precision}, into a finished MP4")
 
 
 def measure_sampling(motion: MotionGenerator, generator: StyleGAN2, *, num_videos: int) -> None:
     config = SampleConfig(num_videos=num_videos, num_frames=16)
-    plain = timed(lambda: sample_plainly(motion, generator, num_videos=num_videos, num_frames=16))
-    ours = timed(lambda: sample_trajectory(motion, generator, config=config))
-    frames = 16 * num_videos
-    print(f"sampling    {frames / plain:7.0f} frames/s  plain, one video after the other")
-    print(f"            {frames / ours:7.0f} frames/s  ours, x{plain / ours:.1f}")
-
-
-def measure_rendering(
-    generator: StyleGAN2,
-    trajectory: Trajectory,
-    args: argparse.Namespace,
-    *,
-    macs: int,
-    plain: float | None,
-) -> None:
-    config = RenderConfig(chunk_size=args.chunk_size)
-    precision = generator.synthesis.compute_dtype
-    rendering = timed(lambda: [*render_frames(generator, trajectory, config=config)])
-    peak = measure_peak(generator.device, precision)
-    encoding = timed(
-        lambda: export_trajectory(generator, trajectory, io.BytesIO(), format="mp4", config=config),
-        repeats=1,
+    device = generator.device
+    plain = timed(
+        lambda: sample_plainly(motion, generator, num_videos=num_videos, num_frames=16), device
     )
-    rate = args.num_frames / rendering
-    ratio = "" if plain is None else f", x{rate / plain:.2f}"
-    name = str(precision).removeprefix("torch.")
-    print(f"rendering   {rate:7.2f} frames/s  ours, {name}{ratio}")
-    print(f"            {args.num_frames / encoding:7.2f} frames/s  into a finished MP4")
-    share = macs * rate / peak
-    print(f"            {share:7.0%} of the convolution peak, {2 * peak / 1e9:.0f} GFLOP/s")
+    ours = timed(lambda: sample_trajectory(motion, generator, config=config), device)
+    frames = 16 * num_videos
+    print(f"sampling    {frames / plain:8.0f} frames/s  plain, one video after the other")
+    print(f"            {frames / ours:8.0f} frames/s  ours, x{plain / ours:.1f}")
 
 
 @torch.no_grad()
@@ -121,45 +140,14 @@ def sample_plainly(
 
 
 @torch.no_grad()
-def render_plainly(generator: StyleGAN2, trajectory: Trajectory) -> None:
+def render_plainly(generator: StyleGAN2, trajectory: Trajectory, dtype: torch.dtype) -> None:
     for latents in torch.from_numpy(trajectory.latents[0]).to(generator.device).split(16):
         ws = latents[:, None].repeat(1, generator.num_ws, 1)
         maps = [
             layer.noise_const.expand(len(ws), 1, -1, -1) for layer in generator.synthesis.layers()
         ]
-        img = synthesize(generator.synthesis, ws, maps)
+        img = synthesize(generator.synthesis, ws, maps, dtype=dtype)
         img.clamp(-1, 1).add(1).mul(127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu()
-
-
-def count_macs(generator: StyleGAN2, latent) -> int:
-    """Count the multiply-adds of convolutions and matrix products in one frame."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        generator.synthesis(torch.from_numpy(latent).to(generator.device))
-    return counter.get_total_flops() // 2
-
-
-def measure_peak(device: torch.device, precision: torch.dtype) -> float:
-    """Return multiply-adds a second of a plain 3x3 convolution of a middling layer."""
-    x = torch.randn(16, 512, 32, 32, device=device, dtype=precision)
-    x = x.contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(512, 512, 3, 3, device=device, dtype=precision)
-    weight = weight.contiguous(memory_format=torch.channels_last)
-    with torch.no_grad():
-        seconds = timed(lambda: torch.nn.functional.conv2d(x, weight, padding=1))
-    return 16 * 32 * 32 * 512 * 512 * 9 / seconds
-
-
-def timed(work, *, repeats: int = 3) -> float:
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    return best
 
 
 if __name__ == "__main__":

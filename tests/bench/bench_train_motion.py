@@ -1,13 +1,14 @@
 """Seconds and memory of an iteration of motion training: `MotionTrainer`, and a plain program.
 
-    PYTHONPATH=tests python tests/bench/bench_train_motion.py
-    PYTHONPATH=tests python tests/bench/bench_train_motion.py --programs bf16 --batch-sizes 2 4 8
-    PYTHONPATH=tests python tests/bench/bench_train_motion.py --programs bf16 --resolution 1024
+    PYTHONPATH=tests python tests/bench/bench_train_motion.py --plain kind --precision fp32
+    PYTHONPATH=tests python tests/bench/bench_train_motion.py --no-plain --batch-sizes 2 4 8
+    PYTHONPATH=tests python tests/bench/bench_train_motion.py --no-plain --resolution 1024
 
-The plain program (tests/reference/motion_plain.py) does what the authors' does, in float32. Each
-row is a process of its own, on random weights: StyleGAN2 config F, discriminators of the authors'
-sizes. An iteration is five steps of the motion generator (G) and one of the discriminators (D);
-the plain program's G step is measured once and counted five times, ours `--num-g-steps` times.
+The plain program (tests/reference/motion_plain.py) does what the authors' does. Each row is a
+process of its own, on random weights: StyleGAN2 config F, discriminators of the authors' sizes
+unless told otherwise. An iteration is five steps of the motion generator (G) and one of the
+discriminators (D); the plain program's G step is measured once and counted five times, ours
+`--num-g-steps` times. Neither is warmed up, and multiply-adds are counted while steps are timed.
 Peak memory is the whole process's, with torch itself in it, and the optimisers' averages, which are
 there before the first step as they are from the second on.
 """
@@ -16,25 +17,34 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 
 import torch
+from bench.measuring import (
+    add_options,
+    choose_precision,
+    count_macs,
+    describe_share,
+    measure_peak,
+    timed,
+)
+from reference.motion_plain import PlainMotionTrainer
+from reference.stylegan2_plain import resampling
 
 from mocotool.basis import PCABasis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.devices import peak_memory_mb
+from mocotool.devices import DTYPES, peak_memory_mb
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.pca import fit_pca_basis
 
-PRECISIONS = {"plain": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16}
+CPU = torch.device("cpu")
 DOMAINS = ("in", "cross")
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--programs", nargs="+", choices=PRECISIONS, default=[*PRECISIONS])
+    add_options(parser)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=[*DOMAINS])
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[1])
     parser.add_argument("--resolution", type=int, default=128)
@@ -44,17 +54,16 @@ def parse_arguments():
     parser.add_argument("--chunk-size", type=int, default=TrainMotionConfig().chunk_size)
     parser.add_argument("--graph-mb", type=int, default=TrainMotionConfig().graph_mb)
     parser.add_argument("--num-g-steps", type=int, default=5, help="of ours to measure")
-    parser.add_argument("--warm-up", action="store_true", help="G and D once before, uncounted")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def make_trainer(args, *, program, domain, batch_size):
+def make_trainer(args, *, precision, domain, batch_size):
     """Return a trainer of random weights and a batch of noise for real clips."""
     torch.manual_seed(0)
     channels = default_channels(args.resolution, channel_base=args.channel_base)
     generator = StyleGAN2(z_dim=512, w_dim=512, img_resolution=args.resolution, channels=channels)
-    generator = generator.freeze().set_precision(PRECISIONS[program])
+    generator = generator.freeze().set_precision(DTYPES[precision])
     basis: PCABasis = fit_pca_basis(generator, config=PCAConfig(num_samples=2000))
     config = TrainMotionConfig.from_recipe(
         cross_domain=domain == "cross",
@@ -69,13 +78,11 @@ def make_trainer(args, *, program, domain, batch_size):
     return MotionTrainer(generator, basis, config), real
 
 
-def measure_row(args, *, program, domain, batch_size):
-    """Return seconds of an iteration's steps and the process's peak memory."""
-    trainer, real = make_trainer(args, program=program, domain=domain, batch_size=batch_size)
+def measure_row(args, *, program, precision, domain, batch_size):
+    """Return seconds of an iteration's steps, its multiply-adds and the process's peak memory."""
+    trainer, real = make_trainer(args, precision=precision, domain=domain, batch_size=batch_size)
     num_g_steps = trainer.config.num_g_steps
     if program == "plain":
-        from reference.motion_plain import PlainMotionTrainer
-
         plain = PlainMotionTrainer(trainer)
         fill_averages(plain.optimizer, plain.video_optimizer, plain.image_optimizer)
         g_steps = [lambda: plain.generator_step(real, 0)]
@@ -86,20 +93,18 @@ def measure_row(args, *, program, domain, batch_size):
             game.begin(real)
         g_steps = [lambda i=i: trainer.generator_step(i) for i in range(args.num_g_steps)]
         d_step = trainer.discriminator_step
-    if args.warm_up:
-        g_steps[0]()
-        d_step()
-        for game in trainer.games.values():
-            game.begin(real)
-    g_times = [timed(step) for step in g_steps]
-    d_wall, d_cpu = timed(d_step)
-    g_wall, g_cpu = (sum(times) / len(g_times) for times in zip(*g_times, strict=True))
+
+    macs = []
+    with resampling(args.plain):
+        steps = [lambda step=step: macs.append(count_macs(step)) for step in (*g_steps, d_step)]
+        *g_times, d = [timed(step, CPU, repeats=1) for step in steps]
+    g = sum(g_times) / len(g_times)
     return {
-        "g": g_wall,
-        "d": d_wall,
-        "iteration": num_g_steps * g_wall + d_wall,
-        "cpu": num_g_steps * g_cpu + d_cpu,
-        "peak_mb": peak_memory_mb(torch.device("cpu")),
+        "g": g,
+        "d": d,
+        "iteration": num_g_steps * g + d,
+        "macs": num_g_steps * sum(macs[:-1]) / len(g_times) + macs[-1],
+        "peak_mb": peak_memory_mb(CPU),
         "graph_kept": trainer.renderer.keep_graph,
     }
 
@@ -114,20 +119,33 @@ def fill_averages(*optimizers):
         optimizer.zero_grad(set_to_none=True)
 
 
-def timed(work):
-    """Return seconds on the wall and of processor time."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
-
-
-def run_row(row):
-    """Measure one row in a process of its own."""
+def run_row(args, domain, program, precision, batch_size):
+    """Measure one row in a process of its own, and print it."""
+    row = {
+        "program": program,
+        "precision": precision,
+        "domain": domain,
+        "batch_size": batch_size,
+    }
     command = [sys.executable, *sys.argv, "--row", json.dumps(row)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
-    return json.loads(done.stdout)
+    result = json.loads(done.stdout)
+    name = f"{program} ({args.plain})" if program == "plain" else program
+    graph = "" if program == "plain" else "kept" if result["graph_kept"] else "again"
+    print(
+        f"{domain:6} {name:14} {precision:9} {batch_size:5} {result['g']:7.2f} {result['d']:7.2f} "
+        f"{result['iteration']:11.1f} {result['peak_mb']:8.0f}  {graph}",
+        flush=True,
+    )
+    return result
+
+
+def compare(ours, plain, *, batch_size, what):
+    """Print how much faster and smaller ours is."""
+    speed = batch_size * plain["iteration"] / ours["iteration"]
+    print(f"       x{speed:.2f} clips, 1/{plain['peak_mb'] / ours['peak_mb']:.2f} memory, {what}")
 
 
 def main():
@@ -135,29 +153,31 @@ def main():
     if args.row:
         print(json.dumps(measure_row(args, **json.loads(args.row))))
         return
+    precision = choose_precision(args.precision, CPU)
+    peak = measure_peak(CPU, DTYPES[precision])
     print(
         f"{args.resolution} px, frames of {min(args.frame_size, args.resolution)} px for the "
-        f"discriminators, {args.num_frames} frames, {torch.get_num_threads()} threads"
+        f"discriminators, {args.num_frames} frames, {torch.get_num_threads()} threads; seconds of "
+        "the processor"
     )
-    print("domain program batch    G s    D s  iteration s   cpu s  peak MB  graph  against plain")
+    print("domain program        precision batch     G s     D s iteration s  peak MB  graph")
+    measured = {}
     for domain in args.domains:
-        plain = None
-        for program in args.programs:
-            for batch_size in [1] if program == "plain" else args.batch_sizes:
-                row = {"program": program, "domain": domain, "batch_size": batch_size}
-                result = run_row(row)
-                plain = result if program == "plain" else plain
-                line = (
-                    f"{domain:6} {program:7} {batch_size:5} {result['g']:6.2f} {result['d']:6.2f} "
-                    f"{result['iteration']:12.1f} {result['cpu']:7.1f} {result['peak_mb']:8.0f}  "
-                    f"{'kept ' if result['graph_kept'] else 'again'}"
-                )
-                if plain is not None:
-                    speed = batch_size * plain["iteration"] / result["iteration"]
-                    line += (
-                        f"  x{speed:.2f} clips, 1/{plain['peak_mb'] / result['peak_mb']:.2f} memory"
-                    )
-                print(line, flush=True)
+        plain = None if args.no_plain else run_row(args, domain, "plain", precision, 1)
+        for batch_size in args.batch_sizes:
+            ours = run_row(args, domain, "ours", precision, batch_size)
+            measured[domain, batch_size] = ours
+            print(f"       {describe_share(ours['macs'] / ours['iteration'], peak)}")
+            if plain is not None:
+                compare(ours, plain, batch_size=batch_size, what="at equal precision")
+    if args.no_plain or precision == "fp32":
+        return
+    print("the rest")
+    for domain in args.domains:
+        plain = run_row(args, domain, "plain", "fp32", 1)
+        for batch_size in args.batch_sizes:
+            what = f"ours in {precision} against the plain program in fp32, batch {batch_size}"
+            compare(measured[domain, batch_size], plain, batch_size=batch_size, what=what)
 
 
 if __name__ == "__main__":

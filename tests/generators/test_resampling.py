@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from reference.stylegan2_plain import upfirdn
+from reference.stylegan2_plain import resampling, upfirdn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.testing import assert_close
 
@@ -35,6 +35,14 @@ def test_it_is_what_zero_stuffing_and_filtering_give(operation):
     ours, plain = operation
     x = draw(2, 3, 6, 8)
     assert_close(ours(x, fir_kernel()), plain(x))
+
+
+def test_the_plain_programs_of_the_benches_give_the_same(operation):
+    _, plain = operation
+    x = draw(2, 3, 6, 8)
+    with resampling("kind"):
+        kind = plain(x)
+    assert_close(kind, plain(x))
 
 
 def test_it_can_be_differentiated_twice(operation):

@@ -4,8 +4,8 @@ Written from the paper and from facts about their program, not from its lines. A
 clips are rendered at full resolution in one graph, with grouped convolutions; the discriminators'
 step builds that graph too; their weights gather gradients that nobody uses while the motion
 generator learns; every pass over single frames refines the spectral norm; pictures are changed one
-by one. All in float32. It takes the steps that golden files of their program hold
-(`tests/motion/test_official_steps.py`).
+by one. Convolutions compute in the trainer's precision. In float32 it takes the steps that golden
+files of their program hold (`tests/motion/test_official_steps.py`).
 
 Takes the networks, settings and random draws of a `MotionTrainer` (its reference recipe); shares
 none of its arithmetic.
@@ -32,7 +32,7 @@ def walk(motion, latent, noise):
     return torch.stack(trajectory, dim=1), torch.stack(guesses, dim=1)
 
 
-def score_patches(network, x):
+def score_patches(network, x, dtype=torch.float32):
     """Score [n, c, (t,) h, w] at every scale."""
     scores = []
     for i, scale in enumerate(network.scales):
@@ -41,16 +41,17 @@ def score_patches(network, x):
             x = F.avg_pool3d(x, 3, stride=stride, padding=1, count_include_pad=False)
         elif i:
             x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-        y = x
+        y = x.to(dtype)
         for layer in scale.layers:
             if isinstance(layer, (nn.Conv2d, nn.Conv3d)):
                 convolve = F.conv3d if y.ndim == 5 else F.conv2d
-                y = convolve(y, layer.weight, layer.bias, stride=layer.stride, padding=2)
+                weight, bias = layer.weight.to(dtype), layer.bias.to(dtype)
+                y = convolve(y, weight, bias, stride=layer.stride, padding=2)
             elif isinstance(layer, nn.LeakyReLU):
                 y = F.leaky_relu(y, 0.2)
             else:
                 y = F.instance_norm(y)
-        scores.append(y)
+        scores.append(y.float())
     return scores
 
 
@@ -74,12 +75,13 @@ def spectral(layer):
 
 
 def convolve_spectral(layer, x):
-    return F.conv2d(x, spectral(layer), layer.bias, padding=layer.kernel_size[0] // 2)
+    weight, bias = spectral(layer).to(x.dtype), layer.bias.to(x.dtype)
+    return F.conv2d(x, weight, bias, padding=layer.kernel_size[0] // 2)
 
 
-def judge_frames(network, img):
+def judge_frames(network, img, dtype=torch.float32):
     """Return the scores [n] and embeddings [n, d] of single frames."""
-    x = img
+    x = img.to(dtype)
     for block in network.blocks:
         y = convolve_spectral(block.conv1, x if block.is_first else F.relu(x))
         y = convolve_spectral(block.conv2, F.relu(y))
@@ -92,7 +94,7 @@ def judge_frames(network, img):
             x = convolve_spectral(block.shortcut, x)
             x = F.avg_pool2d(x, 2) if block.downsample else x
         x = x + y
-    x = F.relu(x).sum(dim=(2, 3))
+    x = F.relu(x).float().sum(dim=(2, 3))
     x = F.relu(F.linear(x, spectral(network.proj0), network.proj0.bias))
     scores = F.linear(x, spectral(network.linear), network.linear.bias)[:, 0]
     x = F.relu(F.linear(x, spectral(network.proj1), network.proj1.bias))
@@ -132,6 +134,7 @@ class PlainMotionTrainer:
 
     def __init__(self, trainer):
         self.config, self.context, self.renderer = trainer.config, trainer.context, trainer.renderer
+        self.dtype = trainer.context.precision
         self.generator, self.motion = trainer.generator, trainer.motion
         video, image = trainer.games["video"], trainer.games["image"]
         for network in (video.network, image.network):
@@ -176,9 +179,15 @@ class PlainMotionTrainer:
         trajectory, guess = walk(self.motion, latent, noise)
         ws = trajectory.flatten(0, 1)[:, None].repeat(1, self.generator.num_ws, 1)
         maps = [one.repeat_interleave(t, dim=0) for one in maps]
-        img = synthesize(self.generator.synthesis, ws, maps)
+        img = synthesize(self.generator.synthesis, ws, maps, dtype=self.dtype)
         img = F.avg_pool2d(img, img.shape[-1] // config.frame_size)
         return img.unflatten(0, (n, t)), guess, noise
+
+    def score(self, network, x):
+        return score_patches(network, x, self.dtype)
+
+    def judge(self, network, img):
+        return judge_frames(network, img, self.dtype)
 
     def video_input(self, video, *path):
         """Lay clips out for D_V, backwards on one side of a coin."""
@@ -196,8 +205,8 @@ class PlainMotionTrainer:
         """Move the motion generator once."""
         path = ("g", self.step_idx, g_step)
         fake, guess, noise = self.generate(path)
-        real_scores = score_patches(self.video_disc, self.video_input(real, "real", *path))
-        fake_scores = score_patches(self.video_disc, self.video_input(fake, "fake", *path))
+        real_scores = self.score(self.video_disc, self.video_input(real, "real", *path))
+        fake_scores = self.score(self.video_disc, self.video_input(fake, "fake", *path))
         values = {
             "g_video": play(fake_scores, real_scores),
             "g_mutual_info": -F.cosine_similarity(guess, noise, dim=2).mean(),
@@ -207,8 +216,8 @@ class PlainMotionTrainer:
             values |= self.generator_frame_losses(fake, frame_idx, path)
         else:
             values["g_image"] = play(
-                score_patches(self.image_disc, torch.cat([fake[:, 0], fake[:, frame_idx]], 1)),
-                score_patches(self.image_disc, torch.cat([real[:, 0], real[:, frame_idx]], 1)),
+                self.score(self.image_disc, torch.cat([fake[:, 0], fake[:, frame_idx]], 1)),
+                self.score(self.image_disc, torch.cat([real[:, 0], real[:, frame_idx]], 1)),
             )
         feature = values.get("g_feature", torch.zeros([]))
         loss = values["g_video"] + values["g_image"] + values["g_mutual_info"]
@@ -223,10 +232,10 @@ class PlainMotionTrainer:
         first = self.augment_view(fake[:, 0], "first", *path)
         later = self.augment_view(fake[:, frame_idx], "later", *path)
         with torch.no_grad():
-            averaged = [judge_frames(self.average, img)[1] for img in (first, later)]
+            averaged = [self.judge(self.average, img)[1] for img in (first, later)]
             self.enqueue(*averaged)
-        scores, embedding = judge_frames(self.image_disc, later)
-        _, first_embedding = judge_frames(self.image_disc, first)
+        scores, embedding = self.judge(self.image_disc, later)
+        _, first_embedding = self.judge(self.image_disc, first)
         likeness = F.cosine_similarity(embedding, first_embedding, dim=1)
         return {"g_image": -scores.mean(), "g_feature": -likeness.mean()}
 
@@ -247,8 +256,8 @@ class PlainMotionTrainer:
         return values
 
     def update_video_disc(self, real, fake, path):
-        real_scores = score_patches(self.video_disc, self.video_input(real, "real", *path))
-        fake_scores = score_patches(self.video_disc, self.video_input(fake, "fake", *path))
+        real_scores = self.score(self.video_disc, self.video_input(real, "real", *path))
+        fake_scores = self.score(self.video_disc, self.video_input(fake, "fake", *path))
         loss = play(real_scores, fake_scores)
         penalty = self.penalise(real, fake, path)
         self.video_optimizer.zero_grad()
@@ -261,7 +270,7 @@ class PlainMotionTrainer:
         mix = self.context.mixture(*path)[:, None, None, None, None]
         video = self.video_input(real) * (1 - mix) + self.video_input(fake) * mix
         video.requires_grad_(True)
-        scores = score_patches(self.video_disc, video)
+        scores = self.score(self.video_disc, video)
         total = 0.0
         for score in scores:
             (slope,) = torch.autograd.grad(score.sum(), video, create_graph=True)
@@ -272,8 +281,8 @@ class PlainMotionTrainer:
         if self.config.cross_domain:
             return self.update_frame_disc(fake, frame_idx, path)
         loss = play(
-            score_patches(self.image_disc, torch.cat([real[:, 0], real[:, frame_idx]], 1)),
-            score_patches(self.image_disc, torch.cat([fake[:, 0], fake[:, frame_idx]], 1)),
+            self.score(self.image_disc, torch.cat([real[:, 0], real[:, frame_idx]], 1)),
+            self.score(self.image_disc, torch.cat([fake[:, 0], fake[:, frame_idx]], 1)),
         )
         self.image_optimizer.zero_grad()
         loss.backward(retain_graph=True)
@@ -285,7 +294,7 @@ class PlainMotionTrainer:
         scores, contrasts = {}, []
         for name, img in (("first", fake[:, 0]), ("later", fake[:, frame_idx])):
             judged = [
-                judge_frames(self.image_disc, self.augment_view(img, name, view, *path))
+                self.judge(self.image_disc, self.augment_view(img, name, view, *path))
                 for view in range(2)
             ]
             scores[name] = judged[0][0]

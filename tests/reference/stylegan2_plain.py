@@ -1,29 +1,50 @@
 """StyleGAN2's two networks and one training step as most programs write them: plain and slow.
 
 Written from the papers (Karras et al. 2019, 2020): each sample convolves with weights of its own in
-one grouped convolution, resampling stuffs zeros and filters them, all in float32. Takes the
-parameters of mocotool's networks; shares none of its arithmetic.
+one grouped convolution, resampling stuffs zeros and filters them. Takes the parameters of
+mocotool's networks; shares none of its arithmetic. Convolutions compute in float32 unless told
+otherwise; weights, scores and pictures are float32 in any case.
 """
 
+import contextlib
 import math
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
+
+# How a plain program filters: "native" as the fallback without CUDA that lies unused in the
+# authors' program, "kind" as a program written for a CPU would.
+RESAMPLING = ContextVar("RESAMPLING", default="native")
+
+
+@contextlib.contextmanager
+def resampling(form):
+    """Filter in one of the two forms, "native" or "kind", inside the block."""
+    token = RESAMPLING.set(form)
+    try:
+        yield
+    finally:
+        RESAMPLING.reset(token)
 
 
 def upfirdn(x, *, up=1, down=1, pad=(0, 0), gain=1.0):
     """Stuff zeros, pad, filter with [1, 3, 3, 1], keep every `down`-th pixel of [n, c, h, w].
 
-    Each channel is filtered as a picture of its own, as by the fallback without CUDA that lies
-    unused in the authors' program. It costs the CPU sixteen times the memory of the pixels.
+    The native form filters each channel as a picture of its own, which costs the CPU sixteen times
+    the memory of the pixels, and all pixels, also those that it drops. The kind one is a single
+    grouped convolution with a stride.
     """
     n, c, h, w = x.shape
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device) / 8.0
+    kernel = (torch.outer(taps, taps) * gain).to(x.dtype)[None, None]
     x = x.reshape(n * c, 1, h, 1, w, 1)
     x = F.pad(x, (0, up - 1, 0, 0, 0, up - 1)).reshape(n * c, 1, h * up, w * up)
     x = F.pad(x, (*pad, *pad))
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device) / 8.0
-    kernel = (torch.outer(taps, taps) * gain)[None, None]
-    return F.conv2d(x, kernel)[:, :, ::down, ::down].unflatten(0, (n, c)).squeeze(2)
+    if RESAMPLING.get() == "native":
+        return F.conv2d(x, kernel)[:, :, ::down, ::down].unflatten(0, (n, c)).squeeze(2)
+    x = x.unflatten(0, (n, c)).squeeze(2)
+    return F.conv2d(x, kernel.expand(c, 1, -1, -1), stride=down, groups=c)
 
 
 def dense(x, layer, *, multiplier=1.0):
@@ -57,6 +78,7 @@ def modulated_convolution(x, weight, style, *, demodulate=True, up=False):
     weight = weight[None] * style[:, None, :, None, None]  # [n, c_out, c_in, k, k]
     if demodulate:
         weight = weight / torch.sqrt(weight.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8)
+    weight = weight.to(x.dtype)
     x = x.reshape(1, n * c_in, h, w)
     if up:
         weight = weight.transpose(1, 2).reshape(n * c_in, c_out, k, k)
@@ -70,21 +92,23 @@ def modulated_convolution(x, weight, style, *, demodulate=True, up=False):
 def synthesis_layer(layer, x, w, noise):
     """Modulated convolution, noise, bias, activation."""
     x = modulated_convolution(x, layer.weight, dense(w, layer.affine), up=layer.up)
-    return lrelu(x + noise * layer.noise_strength + layer.bias[None, :, None, None])
+    noise = (noise * layer.noise_strength).to(x.dtype)
+    return lrelu(x + noise + layer.bias.to(x.dtype)[None, :, None, None])
 
 
 def to_rgb(layer, x, w):
     """The image layer."""
     style = dense(w, layer.affine) / math.sqrt(x.shape[1])
     x = modulated_convolution(x, layer.weight, style, demodulate=False)
-    return x + layer.bias[None, :, None, None]
+    return x.float() + layer.bias[None, :, None, None]
 
 
-def synthesize(synthesis, ws, noise):
+def synthesize(synthesis, ws, noise, *, dtype=torch.float32):
     """Render ws [n, num_ws, w_dim] with one noise map [n, 1, h, w] a layer ("skip" generators)."""
     maps = iter(noise)
     block = synthesis.b4
-    x = synthesis_layer(block.conv1, block.const.expand(len(ws), -1, -1, -1), ws[:, 0], next(maps))
+    x = block.const.to(dtype).expand(len(ws), -1, -1, -1)
+    x = synthesis_layer(block.conv1, x, ws[:, 0], next(maps))
     img = to_rgb(block.torgb, x, ws[:, 1])
     for i, resolution in enumerate(synthesis.block_resolutions[1:]):
         block = getattr(synthesis, f"b{resolution}")
@@ -97,39 +121,40 @@ def synthesize(synthesis, ws, noise):
 def convolve(layer, x, *, down=False):
     """The discriminator's convolution, equalised; with a bias it ends in the activation."""
     k = layer.weight.shape[-1]
-    weight = layer.weight / math.sqrt(layer.weight[0].numel())
+    weight = (layer.weight / math.sqrt(layer.weight[0].numel())).to(x.dtype)
     if down:
         x = upfirdn(x, pad=(k // 2 + 1, k // 2 + 1))
         x = F.conv2d(x, weight, stride=2)
     else:
         x = F.conv2d(x, weight, padding=k // 2)
-    return x if layer.bias is None else lrelu(x + layer.bias[None, :, None, None])
+    return x if layer.bias is None else lrelu(x + layer.bias.to(x.dtype)[None, :, None, None])
 
 
 def append_deviation(x, *, group):
     """Minibatch standard deviation, one group after the other."""
     channels = []
     for part in x.split(group):
-        deviation = torch.sqrt(part.var(dim=0, unbiased=False) + 1e-8).mean()
-        channels.append(deviation.expand(len(part), 1, *x.shape[2:]))
+        deviation = torch.sqrt(part.float().var(dim=0, unbiased=False) + 1e-8).mean()
+        channels.append(deviation.to(x.dtype).expand(len(part), 1, *x.shape[2:]))
     return torch.cat([x, torch.cat(channels)], dim=1)
 
 
-def discriminate(discriminator, img, *, group=4):
+def discriminate(discriminator, img, *, group=4, dtype=torch.float32):
     """Score img [n, 3, h, w]."""
-    x = convolve(discriminator.fromrgb, img)
+    x = convolve(discriminator.fromrgb, img.to(dtype))
     for block in discriminator.blocks:
         deep = convolve(block.conv1, convolve(block.conv0, x), down=True)
         x = (deep + convolve(block.skip, x, down=True)) / math.sqrt(2.0)
     x = convolve(discriminator.conv, append_deviation(x, group=group))
-    x = lrelu(dense(x.flatten(1), discriminator.fc))
+    x = lrelu(dense(x.float().flatten(1), discriminator.fc))
     return dense(x, discriminator.out).squeeze(1)
 
 
 class PlainTrainer:
     """Non-saturating loss, lazy R1, style mixing and averaging, without any care for speed."""
 
-    def __init__(self, generator, discriminator, averaged, *, config):
+    def __init__(self, generator, discriminator, averaged, *, config, dtype=torch.float32):
+        self.dtype = dtype  # of convolutions, but for the penalty's
         self.generator, self.discriminator = generator, discriminator
         self.averaged, self.config = averaged, config
         self.g_optimizer = torch.optim.Adam(
@@ -150,14 +175,18 @@ class PlainTrainer:
                 cutoff = int(torch.randint(1, generator.num_ws, []))
                 ws[i, cutoff:] = other[i]
         noise = [torch.randn(n, 1, *layer.size) for layer in generator.synthesis.layers()]
-        return synthesize(generator.synthesis, ws, noise)
+        return synthesize(generator.synthesis, ws, noise, dtype=self.dtype)
+
+    def score(self, img):
+        """Score img [n, 3, h, w]."""
+        return discriminate(self.discriminator, img, dtype=self.dtype)
 
     def step(self, real, *, penalize):
         """Train both networks once on real [n, 3, h, w] in [-1, 1]."""
         config, n = self.config, len(real)
         fake = self.render(n).detach()
-        loss = F.softplus(discriminate(self.discriminator, fake)).mean()
-        loss = loss + F.softplus(-discriminate(self.discriminator, real)).mean()
+        loss = F.softplus(self.score(fake)).mean()
+        loss = loss + F.softplus(-self.score(real)).mean()
         self.d_optimizer.zero_grad()
         loss.backward()
         self.d_optimizer.step()
@@ -169,7 +198,7 @@ class PlainTrainer:
             self.d_optimizer.zero_grad()
             (penalty * (config.effective_r1_gamma / 2 * config.r1_interval)).backward()
             self.d_optimizer.step()
-        loss = F.softplus(-discriminate(self.discriminator, self.render(n))).mean()
+        loss = F.softplus(-self.score(self.render(n))).mean()
         self.g_optimizer.zero_grad()
         loss.backward()
         self.g_optimizer.step()
