@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from mocotool.cli.printable import printable
 from mocotool.cli.shortages import describe_shortage
 from mocotool.cli.streams import silence_stdout
-from mocotool.errors import ConfigError, MocoError, MocoWarning
+from mocotool.errors import ConfigError, MocoError, MocoWarning, StoppedError
 
 
 class MocoGroup(TyperGroup):
@@ -124,9 +124,11 @@ def warnings_said() -> Iterator[None]:
 
 def fail(error: MocoError) -> Never:
     """Say an error on stderr, and end with its exit code."""
-    typer.echo(printable(f"moco: error: {error}"), err=True)  # echo, not rich: shapes survive
+    # A run that was asked to stop, and has saved, did nothing wrong.
+    mark, advice = ("", "") if isinstance(error, StoppedError) else ("error: ", "hint: ")
+    typer.echo(printable(f"moco: {mark}{error}"), err=True)  # echo, not rich: shapes survive
     if error.hint:
-        typer.echo(printable(f"moco: hint: {error.hint}"), err=True)
+        typer.echo(printable(f"moco: {advice}{error.hint}"), err=True)
     raise typer.Exit(error.exit_code) from None
 
 
