@@ -293,7 +293,7 @@ def _parse_liveliness(value: Any, name: str) -> list[float] | None:
         return None
     if isinstance(value, list) and all(type(x) in (int, float) and 0 <= x < 1e6 for x in value):
         return [float(x) for x in value]
-    raise FileFormatError(f"{name}: liveliness in meta is not a list of numbers from 0 up")
+    raise FileFormatError(f"{name}: liveliness in meta is not a list of non-negative numbers")
 
 
 def _parse_stride(value: Any, name: str) -> int | None:
@@ -410,7 +410,7 @@ def check_latents_fit(
         )
     if space == "w+" and shape[2] != generator.num_ws:
         raise MismatchError(
-            f"{name}: {shape[2]} layers a frame, {generator_name} has {generator.num_ws}",
+            f"{name}: {shape[2]} layers per frame, {generator_name} has {generator.num_ws}",
             hint=hint,
         )
 

@@ -158,7 +158,7 @@ def parse_npy(data: npt.NDArray[np.uint8], name: str) -> Array:
     if expected > len(numbers):
         raise FileFormatError(
             f"{name}: the header says {list(shape)} of {dtype}, "
-            f"which is {expected} bytes, and {len(numbers)} are there",
+            f"which is {expected} bytes, but {len(numbers)} are present",
             hint="make or download it again",
         )
     array = numbers[:expected].view(dtype)

@@ -91,8 +91,9 @@ def join_parts(parts: Sequence[PCAPart], *, num_pieces: int) -> Moments:
     for part in parts:
         if part.config != first.config or part.meta.generator != first.meta.generator:
             raise MismatchError(
-                f"shards {_name(first)} and {_name(part)} are of different generators or settings",
-                hint="make all of them by one command, with another --shard each",
+                f"shards {_name(first)} and {_name(part)} "
+                "were made with different generators or settings",
+                hint="make all of them with the same command, each with its own --shard",
             )
         if found.keys() & part.pieces.keys():
             raise MismatchError(f"shard {_name(part)} overlaps with another: give each part once")
@@ -147,7 +148,9 @@ def read_pca_part(path: Path) -> PCAPart:
     fields = read_npz(path, name)
     values = from_json_array(fields["meta"], name) if "meta" in fields else {}
     if values.get("schema") != SCHEMA or not {*ARRAYS} <= fields.keys():
-        raise FileFormatError(f"{name}: no part of a PCA, expected one of `moco pca --shard I/N`")
+        raise FileFormatError(
+            f"{name}: not a part of a PCA, expected one of `moco pca --shard I/N`"
+        )
     pieces, counts, means, scatters = (fields[key] for key in ARRAYS)
     is_whole = (
         pieces.ndim == 1

@@ -325,9 +325,9 @@ def traverse_basis(
     config = TraverseConfig() if config is None else config
     if basis.latent_dim != generator.latent_dim:
         raise MismatchError(
-            f"the basis is of latents of {basis.latent_dim} dimensions, "
+            f"the basis is for latents of {basis.latent_dim} dimensions, "
             f"the generator has {generator.latent_dim}",
-            hint="`moco pca` makes the basis of a generator",
+            hint="`moco pca` makes the basis for a generator",
         )
     if config.num_components > basis.num_components:
         raise ConfigError(

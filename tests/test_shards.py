@@ -70,7 +70,7 @@ def test_a_pca_that_is_not_whole_is_refused(toy_generator, tmp_path, run_moco):
     for parts, message in (
         (paths[:2], "3 of 8 pieces are missing, given were shards 0/3, 1/3"),
         ([*paths, paths[1]], "shard 1/3 overlaps with another"),
-        ([*paths[:2], other[2]], "are of different generators or settings"),
+        ([*paths[:2], other[2]], "were made with different generators or settings"),
     ):
         result = run_moco("merge", *parts, "-o", out)
         assert (result.exit_code, out.exists()) == (4, False)
@@ -88,7 +88,7 @@ def test_a_spoilt_part_is_refused(toy_generator, tmp_path):
     with pytest.raises(FileFormatError, match="contradict each other"):
         read_pca_part(path)
     np.savez(path, x=np.zeros(2))
-    with pytest.raises(FileFormatError, match="no part of a PCA"):
+    with pytest.raises(FileFormatError, match="not a part of a PCA"):
         read_pca_part(path)
 
 

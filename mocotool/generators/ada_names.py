@@ -23,7 +23,7 @@ def ada_keywords(generator: Generator) -> dict[str, Any]:
     arch = generator.arch
     if arch.get("joint_normalization"):
         raise MismatchError(
-            "stylegan2-ada-pytorch brings latents and classes to unit length one by one, this "
+            "stylegan2-ada-pytorch normalises latents and classes separately, this "
             "older network both together",
             hint="leave out --to, for the native format",
         )

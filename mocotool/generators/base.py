@@ -202,6 +202,6 @@ def expand_ws(latent: Tensor, *, num_ws: int, latent_dim: int) -> Tensor:
         return latent.unsqueeze(1).expand(-1, num_ws, -1)
     if latent.shape[1] != num_ws:
         raise MismatchError(
-            f"latents hold {latent.shape[1]} layers an image, the generator has {num_ws}"
+            f"latents hold {latent.shape[1]} layers per image, the generator has {num_ws}"
         )
     return latent

@@ -44,8 +44,8 @@ def write_rosinality(generator: Generator, file: BinaryIO) -> None:
     for name, value in EXPRESSED.items():
         if generator.arch.get(name) != value:
             raise MismatchError(
-                f"the generator has {name} {generator.arch[name]}, rosinality's program knows "
-                f"{value} alone",
+                f"the generator has {name} {generator.arch[name]}, rosinality's program supports "
+                f"only {value}",
                 hint="leave out --to, for the native format",
             )
     state = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}

@@ -116,7 +116,7 @@ def _pair(tensors: Mapping[str, Tensor]) -> Factors:
             continue
         up, down = tensors[name].float(), tensors.get(name.removesuffix(UP) + DOWN)
         if down is None or up.ndim != 2 or down.ndim != 2 or up.shape[1] != down.shape[0]:
-            raise FileFormatError(f"the change {name!r:.60} is not whole")
+            raise FileFormatError(f"the change {name!r:.60} is not complete")
         factors[name.removesuffix(UP)] = (up, down.float())
     if 2 * len(factors) != len(tensors):
         raise FileFormatError("holds something other than changes of weights")

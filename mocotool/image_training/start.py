@@ -47,13 +47,13 @@ def load_start(path: Path, *, resolution: int | None = None, c_dim: int = 0) -> 
         raise MismatchError(f"{path}: is a {generator.kind}, expected a StyleGAN2")
     if generator.c_dim and not c_dim:
         raise MismatchError(
-            f"{path}: has {generator.c_dim} classes, and the images are to have none",
+            f"{path}: has {generator.c_dim} classes, but the images have none",
             hint="--cond trains with classes; else start from a generator without any",
         )
     if generator.c_dim != c_dim:
         raise MismatchError(
             f"{path}: has {generator.c_dim or 'no'} classes, the images have {c_dim}",
-            hint="start from a generator of as many classes, or without --generator",
+            hint="start from a generator with as many classes, or without --generator",
         )
     if generator.img_channels != IMG_CHANNELS:
         raise MismatchError(
@@ -160,7 +160,7 @@ def adopt_network(
             )
     if differing:
         raise MismatchError(
-            f"the generator to start from is another network: {'; '.join(differing)}",
+            f"the generator to start from differs from this run: {'; '.join(differing)}",
             hint="leave these options out, or start without --generator",
         )
     return dataclasses.replace(config, **found)

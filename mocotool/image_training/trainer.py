@@ -86,7 +86,7 @@ class ImageTrainer:
     ) -> None:
         c_dim = len(class_counts)
         if config.cond != (c_dim > 1):
-            raise ConfigError(f"cond is {config.cond}, and there are {c_dim} classes")
+            raise ConfigError(f"cond is {config.cond}, but there are {c_dim} classes")
         if initial is not None:
             check_start(config, initial, c_dim=c_dim)
         elif config.freeze_below is not None:

@@ -71,7 +71,9 @@ def tune_generator(
     config = InvertConfig() if config is None else config
     features = features or PyramidFeatures()
     if generator.origin is None:
-        raise ConfigError("the generator does not come from a file, which tuning could name")
+        raise ConfigError(
+            "the generator was not read from a file, so a tuned one cannot refer to it"
+        )
     if generator.origin.tuned_from is not None:
         raise ConfigError(
             f"{generator.origin.file.path}: is tuned already",

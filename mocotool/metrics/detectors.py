@@ -220,8 +220,9 @@ def load_video_detector(
         return _load_torchscript(Path(name.removeprefix(TORCHSCRIPT_PREFIX)), protocol, warn)
     if protocol.pixels != DEFAULT_PIXELS:
         raise ConfigError(
-            f"protocol {protocol.preset}, pixels {protocol.pixels}: {name} takes other pixels",
-            hint="--detector torchscript:FILE, the program whose features the protocol is of",
+            f"protocol {protocol.preset}, pixels {protocol.pixels}: "
+            f"{name} takes pixels in another range",
+            hint="use --detector torchscript:FILE with the network of this protocol",
         )
     if name == "motion":
         return MotionDetector()

@@ -49,7 +49,8 @@ def compute_fvd(
     protocol = VideoProtocol() if protocol is None else protocol
     if protocol.kernel != "cubic":
         raise ConfigError(
-            f"protocol {protocol.preset}, kernel {protocol.kernel}: a Frechet distance has none",
+            f"protocol {protocol.preset}, kernel {protocol.kernel}: "
+            "a Frechet distance has no kernel",
             hint="moco eval kvd",
         )
     loaded = detector or load_detector("i3d", protocol=protocol)

@@ -68,7 +68,7 @@ def measure_spread(videos: Iterable[FramesU8]) -> PixelSpread:
         mean += deviation / count
         scatter += deviation * (values - mean)
     if count < 2:
-        raise MismatchError(f"{count} video, expected at least 2 of one beginning")
+        raise MismatchError(f"{count} video, expected at least 2 with the same start")
     return PixelSpread(mean, np.sqrt(scatter / count) / BYTE_SCALE)
 
 

@@ -168,7 +168,7 @@ def _draw(motion: SampledMotion, protocol: FaceProtocol) -> VideoSource:
     """Return the videos of a motion model for the seed of a protocol."""
     count = motion.num_videos or protocol.num_videos
     if count is None:
-        raise ConfigError(f"{motion.name}: a motion model, and nothing says how many videos")
+        raise ConfigError(f"{motion.name}: a motion model, but no number of videos is given")
     span = ((protocol.num_frames or 1) - 1) * protocol.frame_stride + 1
     return motion.draw(protocol.seed, num_videos=count, num_frames=span)
 

@@ -129,4 +129,4 @@ def _check(mean: Float64, matrix: Float64) -> None:
         raise FileFormatError("the statistics are not finite")
     allowed = SYMMETRY_TOLERANCE * float(np.abs(matrix).max())
     if float(np.abs(matrix - matrix.T).max()) > allowed or (np.diag(matrix) < -allowed).any():
-        raise FileFormatError("its matrix is no covariance: not symmetric, or negative")
+        raise FileFormatError("its matrix is not a covariance: not symmetric, or negative")

@@ -156,7 +156,7 @@ def draw_side(
     samples = choose_samples(protocol, detector)
     counts = (num_samples, samples.num_real if role == "real" else samples.num_fake)
     if side.num_videos is None and counts == (None, None):
-        raise ConfigError(f"{side.name}: a motion model, and nothing says how many videos it makes")
+        raise ConfigError(f"{side.name}: a motion model, but no number of videos is given")
 
     # frames that are looked at, and samples that one video gives
     if isinstance(samples, VideoProtocol):
@@ -239,8 +239,8 @@ def require_features(stats: FeatureStats, name: str) -> Float32:
     """
     if stats.features is None:
         raise FileFormatError(
-            f"{name}: only statistics are left of its {stats.num_samples:,} features, "
-            "which is not enough here",
+            f"{name}: only statistics are kept of its {stats.num_samples:,} samples, "
+            "but their features are needed here",
             hint="measure fewer clips: features are kept up to 256 MB",
         )
     return stats.features

@@ -83,7 +83,7 @@ class FeatureStats:
         """
         parts = list(parts)
         if any(part.known_covariance is not None for part in parts):
-            raise MismatchError("statistics that do not say of how many samples cannot be merged")
+            raise MismatchError("statistics without a number of samples cannot be merged")
         dims = sorted({part.feature_dim for part in parts})
         if len(dims) != 1:
             raise MismatchError(f"statistics of features with {dims} dimensions cannot be merged")
@@ -112,7 +112,7 @@ class FeatureStats:
             return self.known_covariance
         if self.num_samples < 2:
             raise MismatchError(
-                f"a covariance needs 2 samples at least, got {self.num_samples}",
+                f"a covariance needs at least 2 samples, got {self.num_samples}",
                 hint="--real-clips all and --fake-clips all take every clip of a long video",
             )
         return self.scatter / (self.num_samples - ddof)

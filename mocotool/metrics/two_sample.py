@@ -92,7 +92,7 @@ def logistic_accuracy(
     _check_balanced(x, y)
     if len(x) < num_folds:
         raise MismatchError(
-            f"{len(x)} samples of either side, {num_folds} folds need at least as many",
+            f"{len(x)} samples per side, {num_folds} folds need at least as many",
             hint="lower --num-folds, or measure more videos",
         )
     from sklearn.linear_model import LogisticRegression
@@ -112,7 +112,7 @@ def logistic_accuracy(
 def _check_balanced(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
     if x.ndim != 2 or x.shape != y.shape or len(x) < 2:
         raise MismatchError(
-            f"features of shapes {list(x.shape)} and {list(y.shape)}, expected as many of either "
+            f"features of shapes {list(x.shape)} and {list(y.shape)}, expected equally many per "
             "side, at least 2"
         )
 

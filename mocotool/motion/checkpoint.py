@@ -170,7 +170,7 @@ def _read_own(path: Path, record: dict[str, Any]) -> MotionGenerator:
 
 
 def _read_stride(record: dict[str, Any]) -> int | None:
-    """Return every which frame of its videos a model learnt from, if its record says."""
+    """Return the frame stride that a model was trained with, if it is recorded."""
     stride = (record.get("config") or {}).get("frame_stride")
     return stride if type(stride) is int and stride >= 1 else None
 
@@ -265,7 +265,7 @@ def _refuse_discriminator(tensors: Mapping[str, Tensor], path: Path) -> None:
     raise FileFormatError(
         f"{path}: is the {what} of the authors' program, not a motion model",
         hint="its motion model is modelR_epoch_N.pth; `moco train-motion --init-run FOLDER "
-        "--epoch N` goes on from all three files",
+        "--epoch N` continues from all three files",
     )
 
 
@@ -275,5 +275,5 @@ def _load_strictly(motion: MotionGenerator, tensors: Mapping[str, Tensor], path:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise FileFormatError(
-            f"{path}: does not hold the motion model it says ({reason})"
+            f"{path}: does not hold the motion model that it describes ({reason})"
         ) from None

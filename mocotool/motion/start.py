@@ -83,7 +83,7 @@ def find_start(
         ConfigError: The authors' files came without their basis, or both starts were named.
     """
     if motion is not None and init_run is not None:
-        raise ConfigError("--motion and --init-run both say what to start from, expected one")
+        raise ConfigError("--motion and --init-run both name a start, expected only one")
     if init_run is not None:
         official = read_official_run(init_run, epoch=epoch, pca=pca)
         return Start(path=init_run, motion=official.motion, official=official)

@@ -364,7 +364,7 @@ def build_motion(
     if basis.num_components < config.num_components:
         raise ConfigError(
             f"the PCA basis has {basis.num_components} components, "
-            f"{config.num_components} are wanted",
+            f"{config.num_components} were requested",
             hint=f"--num-components {basis.num_components}",
         )
     motion = MotionGenerator(

@@ -126,7 +126,7 @@ def list_shown(side: Path) -> tuple[Path, ...]:
     )
     if not shown:
         raise FileFormatError(
-            f"{side}: nothing that a browser plays: no .mp4, .webm, .gif, .apng, .png or .jpg",
+            f"{side}: nothing to show, expected .mp4, .webm, .gif, .apng, .png or .jpg files",
             hint="moco render walk.npz -o FOLDER/clip.mp4",
         )
     return shown

@@ -104,7 +104,9 @@ def read_ballot(path: Path | str) -> Ballot:
     """
     path = check_input_file(Path(path))
     if path.stat().st_size > MAX_FILE_BYTES:
-        raise FileFormatError(f"{path}: {path.stat().st_size:,} bytes, more than votes take")
+        raise FileFormatError(
+            f"{path}: {path.stat().st_size:,} bytes, too large for a file of votes"
+        )
     with foreign_data(path, what="a file of votes", hint="save it on the page of `moco compare`"):
         record = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(record, dict) or record.get("schema") != SCHEMA:
@@ -164,10 +166,10 @@ def tally_votes(ballots: Sequence[Ballot]) -> Tally:
         if (ballot.study, ballot.sides) != (first.study, first.sides):
             raise MismatchError(
                 f"votes of the studies {first.study} and {ballot.study}",
-                hint="count the votes of each page on their own",
+                hint="count the votes of each page separately",
             )
         if ballot.voter in voters:
-            raise MismatchError(f"the votes of {ballot.voter} are there twice")
+            raise MismatchError(f"the votes of {ballot.voter} were given twice")
         voters.add(ballot.voter)
 
     choices = [choice for ballot in ballots for choice in ballot.choices]

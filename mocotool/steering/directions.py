@@ -47,7 +47,7 @@ def find_direction(
     if row is None and vectors.ndim == 2 and len(vectors) == num_ws:
         return vectors  # one for each layer
     if row is None and len(vectors) > 1:
-        raise ConfigError(f"{name}: holds {len(vectors)} directions, say which: {name}#0")
+        raise ConfigError(f"{name}: holds {len(vectors)} directions, choose one: {name}#0")
     if row is not None and row >= len(vectors):
         last = len(vectors) - 1
         raise ConfigError(f"{name}: there is no direction {row}, the last is {last}")

@@ -43,15 +43,17 @@ def edit_trajectory(
     """
     latent_dim, layers = trajectory.latents.shape[-1], slice(None)
     if config.needs_basis and basis is None:
-        raise ConfigError("no basis, which truncation and components need", hint="--pca pca.npz")
+        raise ConfigError(
+            "truncation and components need a basis, but none was given", hint="--pca pca.npz"
+        )
     if basis is not None and basis.latent_dim != latent_dim:
         raise MismatchError(
-            f"the basis is of latents of {basis.latent_dim} dimensions, these have {latent_dim}",
-            hint="`moco pca` makes the basis of a generator",
+            f"the basis is for latents of {basis.latent_dim} dimensions, these have {latent_dim}",
+            hint="`moco pca` makes the basis for a generator",
         )
     if config.layers is not None:
         if num_ws is None and trajectory.meta.space == "w":
-            raise ConfigError("layers of latents in w: the number of the generator's is missing")
+            raise ConfigError("layers of latents in w: the generator's number of layers is unknown")
         trajectory = to_layers(trajectory, num_ws or 1)
         layers = choose_layers(config.layers, trajectory.latents.shape[2])
 
@@ -92,7 +94,7 @@ def edit_trajectory(
 def _mean_of(basis: PCABasis) -> npt.NDArray[np.float32]:
     if basis.mean is None:
         raise ConfigError(
-            "the basis does not say what the mean is, which truncation needs",
+            "the basis does not contain the mean, which truncation needs",
             hint="make one that does: `moco pca GENERATOR -o pca.npz`",
         )
     return basis.mean

@@ -52,7 +52,7 @@ def parse_keyframe(text: str) -> Keyframe:
     if body.startswith("seed:") or body.isdecimal():
         seed = body.removeprefix("seed:")
         if not seed.isdecimal() or int(seed) > MAX_SEED:
-            raise ConfigError(f"{text}: no keyframe: {EXPECTED}")
+            raise ConfigError(f"{text}: not a keyframe: {EXPECTED}")
         return Keyframe(seed=int(seed), time=time)
 
     placed = re.fullmatch(r"(.+?)#(?:(\d{1,9}):)?(-?\d{1,9})", body)

@@ -44,7 +44,7 @@ def mix_trajectories(
     layers = slice(None)
     if config.layers is not None:
         if num_ws is None and first.meta.space == "w":
-            raise ConfigError("layers of latents in w: the number of the generator's is missing")
+            raise ConfigError("layers of latents in w: the generator's number of layers is unknown")
         first, second = to_layers(first, num_ws or 1), to_layers(second, num_ws or 1)
         layers = choose_layers(config.layers, first.latents.shape[2])
     first, second = _make_equal(first, second)

@@ -46,7 +46,7 @@ def react_trajectory(
     """
     config = ReactConfig() if config is None else config
     if config.needs_basis and basis is None:
-        raise ConfigError("no basis, which components need", hint="--pca pca.npz")
+        raise ConfigError("components need a basis, but none was given", hint="--pca pca.npz")
     check_room(trajectory.num_videos, hearing.num_frames, *trajectory.latents.shape[2:])
 
     positions = travel(hearing, trajectory.num_frames, config)

@@ -189,7 +189,7 @@ def _agree_on_meeting(store: Any, rank: int, world_size: int) -> str:
                 missing.remove(other)
         if time.monotonic() > deadline:
             raise UnavailableError(
-                f"processes {sorted(missing)} of {world_size} did not come within "
+                f"processes {sorted(missing)} of {world_size} did not connect within "
                 f"{MEETING_SECONDS / 60:.0f} minutes"
             )
         time.sleep(0.01)

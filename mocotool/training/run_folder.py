@@ -191,11 +191,11 @@ class RunFolder:
         if has_run and not resume:
             raise ConfigError(
                 f"{self.path}: holds a run already",
-                hint="add --resume to go on, or choose another folder",
+                hint="add --resume to continue, or choose another folder",
             )
         if self.has_state and not resume:
             raise ConfigError(
-                f"{self.path}: holds the state of a run whose {CONFIG_NAME} is gone",
+                f"{self.path}: holds the state of a run whose {CONFIG_NAME} is missing",
                 hint="choose another folder",
             )
 

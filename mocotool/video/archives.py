@@ -222,7 +222,7 @@ def read_source(source: Source) -> bytes:
         if len(data) != source.size:
             raise FileFormatError("is cut short, or longer than the archive says")
         if source.method != "tar" and zlib.crc32(data) != source.checksum:
-            raise FileFormatError("damaged, its checksum is another")
+            raise FileFormatError("damaged: its checksum does not match")
     return data
 
 

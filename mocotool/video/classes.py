@@ -84,7 +84,7 @@ def find_classes(listing: VideoListing) -> Classes:
         names = tuple(map(str, range(highest + 1)))
     if len(names) < 2:
         raise FileFormatError(
-            f"{listing.folder}: all its pictures are of one class",
+            f"{listing.folder}: all its pictures have the same class",
             hint="put those of each class into a folder of their own, or leave out --cond",
         )
     spread = {

@@ -52,7 +52,7 @@ def check_numbered_output(pattern: Path, *, force: bool, num_videos: int = 1) ->
     """
     folder = pattern.parent
     if PLACE.search(str(folder)):
-        raise ConfigError(f"{pattern}: the number belongs into the name, not into the folder's")
+        raise ConfigError(f"{pattern}: the number belongs in the file's name, not in the folder's")
     sets = name_sets(pattern, num_videos=num_videos)
     found = [frame for own in sets for frame in find_frames(own)]
     if found and not force:

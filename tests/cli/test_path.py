@@ -49,7 +49,7 @@ def test_a_pipe_is_a_keyframe_and_pictures_find_their_generator(
     ("args", "exit_code", "said"),
     [
         (["gone.npz"], 3, "gone.npz: no such file"),
-        (["seed:x"], 2, "no keyframe"),
+        (["seed:x"], 2, "not a keyframe"),
         (["seed:1@5", "seed:2"], 2, "all or none"),
         (["seed:1@5", "seed:2@50"], 2, "frames 0 to 47"),
         (["{latents}#9"], 2, "no frame 9"),

@@ -220,7 +220,7 @@ def test_a_start_has_as_many_classes_as_the_pictures(tmp_path):
     assert load_start(path, c_dim=2).c_dim == grow_generator(start).c_dim == 2
     with pytest.raises(MismatchError, match="has 2 classes, the images have 3"):
         load_start(path, c_dim=3)
-    with pytest.raises(MismatchError, match="has 2 classes, and the images are to have none"):
+    with pytest.raises(MismatchError, match="has 2 classes, but the images have none"):
         load_start(path)
     plain = StyleGAN2(z_dim=6, w_dim=6, img_resolution=8, channels=[8, 8])
     config = dataclasses.replace(CONFIG, num_mapping_layers=8)
@@ -230,7 +230,7 @@ def test_a_start_has_as_many_classes_as_the_pictures(tmp_path):
 
 @pytest.mark.parametrize(("cond", "counts"), [(True, ()), (True, (3,)), (False, (3, 4))])
 def test_classes_are_asked_for_and_there(cond, counts):
-    with pytest.raises(ConfigError, match=f"cond is {cond}, and there are {len(counts)} classes"):
+    with pytest.raises(ConfigError, match=f"cond is {cond}, but there are {len(counts)} classes"):
         ImageTrainer(dataclasses.replace(CONFIG, cond=cond), class_counts=counts)
 
 

@@ -289,7 +289,7 @@ def test_a_kernel_distance_needs_the_features_themselves(real, other, tmp_path):
     meta = {"detector": result.detector, "features": {}}
     side = SavedStatistics(bare, meta | {"features": _features()}, "real.npz")
 
-    with pytest.raises(FileFormatError, match=r"real\.npz: only statistics are left"):
+    with pytest.raises(FileFormatError, match=r"real\.npz: only statistics are kept"):
         compute_kvd(
             side,
             ClipArray(other),

@@ -120,5 +120,5 @@ def test_features_of_different_length_are_refused():
 def test_one_sample_has_no_covariance(ddof):
     one = FeatureStats.from_features(np.ones((1, 3)))
 
-    with pytest.raises(MismatchError, match="needs 2 samples at least, got 1"):
+    with pytest.raises(MismatchError, match="needs at least 2 samples, got 1"):
         frechet_distance(one, one, ddof=ddof)

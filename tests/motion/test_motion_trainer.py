@@ -228,7 +228,7 @@ def test_clips_of_another_size_are_refused(make_trainer):
 
 
 def test_more_components_than_there_are_are_refused(make_trainer):
-    with pytest.raises(ConfigError, match="12 components, 13 are wanted"):
+    with pytest.raises(ConfigError, match="12 components, 13 were requested"):
         make_trainer(make_config(num_components=13))
 
 

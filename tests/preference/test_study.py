@@ -90,7 +90,7 @@ def test_what_cannot_be_compared_is_a_sentence(make_sides, tmp_path):
         plan([a])
     with pytest.raises(ConfigError, match="3 videos, a square of 2 by 2 needs 4"):
         plan([a, b], grid=2)
-    with pytest.raises(FileFormatError, match="nothing that a browser plays"):
+    with pytest.raises(FileFormatError, match="nothing to show, expected"):
         plan([a, tmp_path / "notes"])
     with pytest.raises(FileFormatError, match="no such file or folder"):
         plan([a, tmp_path / "gone"])

@@ -107,7 +107,7 @@ def test_votes_for_one_place_whatever_stands_there_are_warned_of(ballot):
 def test_votes_that_do_not_belong_together_are_refused(ballot):
     votes = [(0, 1, "left")]
 
-    with pytest.raises(MismatchError, match="there twice"):
+    with pytest.raises(MismatchError, match="given twice"):
         tally_votes([ballot(votes), ballot(votes)])
     with pytest.raises(MismatchError, match="votes of the studies s and t"):
         tally_votes([ballot(votes), ballot(votes, voter="b", study="t")])

@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_refused(basis, tmp_path):
     (tmp_path / "words.csv").write_text("1\ntwo\n" + "3\n" * 6)
     move = {"directions": (Move("0", 1.0),)}
 
-    with pytest.raises(ConfigError, match="no basis"):
+    with pytest.raises(ConfigError, match="need a basis"):
         edit(clip(), **move)
     with pytest.raises(ConfigError, match=r"no direction 4, the last is 3"):
         edit(clip(), basis, directions=(Move("4", 1.0),))
@@ -293,7 +293,7 @@ def test_one_of_several_vectors_is_said_by_its_number(tmp_path, basis):
     edited = edit(trajectory, directions=(Move(str(path), 1.0, 2),))
 
     np.testing.assert_allclose((edited - trajectory.latents)[..., 2], 1.0, atol=1e-6)
-    with pytest.raises(ConfigError, match=r"holds 3 directions, say which: .*all\.npy#0"):
+    with pytest.raises(ConfigError, match=r"holds 3 directions, choose one: .*all\.npy#0"):
         edit(trajectory, directions=(Move(str(path), 1.0),))
     with (tmp_path / "pca.npz").open("wb") as file:
         write_basis(basis, file)

@@ -52,7 +52,7 @@ def test_keyframes_are_typed_in_short(text, expected):
 
 @pytest.mark.parametrize("text", ["seed:", "seed:x", "seed:-1", "seed:99999999999", "99999999999"])
 def test_what_is_no_seed_is_refused(text):
-    with pytest.raises(ConfigError, match="no keyframe"):
+    with pytest.raises(ConfigError, match="not a keyframe"):
         parse_keyframe(text)
 
 

@@ -110,7 +110,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_rendered(tmp_
     for pattern, said in (
         ("no/such/%d.png", "there is no folder"),
         ("file/%d.png", "exists already"),
-        ("%d/%d.png", "belongs into the name"),
+        ("%d/%d.png", "belongs in the file"),
     ):
         with pytest.raises(ConfigError, match=said):
             check_numbered_output(tmp_path / pattern, force=False)

@@ -121,7 +121,7 @@ def test_labels_come_before_folders(tmp_path):
     [
         (pictures(["a.png", "b.png"]), "a.png lies in no folder of a class"),
         (pictures(["x/a.png", "b.png"]), "b.png lies in no folder of a class"),
-        (pictures(["a.png"]) | table([["a.png", 0]]), "all its pictures are of one class"),
+        (pictures(["a.png"]) | table([["a.png", 0]]), "all its pictures have the same class"),
         (pictures(["a.png", "b.png"]) | table([["a.png", 1]]), "b.png: has no label"),
         (pictures(["a.png"]) | table([["a.png", [0.5, 2]]]), "vectors of 2 numbers"),
         (pictures(["a.png"]) | table([["a.png", 1.5]]), "the label 1.5, expected a whole number"),
