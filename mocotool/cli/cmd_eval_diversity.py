@@ -1,4 +1,4 @@
-"""`moco eval diversity`: how differently videos go on from one beginning."""
+"""`moco eval diversity`: how differently videos continue from one start."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,7 +47,7 @@ def diversity(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure how differently videos go on from one beginning (Appendix D).
+    """Measure how differently videos continue from one start (Appendix D).
 
     One content, many motions, no noise: the standard deviation of each pixel
     of the last frame in [-1, 1], averaged, then over several contents.

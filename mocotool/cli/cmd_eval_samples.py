@@ -58,9 +58,9 @@ def two_sample(
 ) -> None:
     """Measure how often samples are told apart: frames, or clips.
 
-    By each one's nearest neighbour, or by logistic regression that learnt
-    from the others. From as many samples of either side: 0.5 where they are
-    alike, 1 where they are apart, with a 95 % interval.
+    The classifier is the nearest neighbour, or logistic regression fitted to
+    the other samples. Both sides have equally many: 0.5 means alike, 1 told
+    apart, with a 95 % interval.
 
     Example: moco eval two-sample people/train walk.npz --classifier logistic
     """

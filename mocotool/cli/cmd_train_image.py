@@ -34,7 +34,7 @@ def train_image_command(
         ),
     ] = None,
     settings: Chosen[TrainImageConfig],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     report: Report,
     computing: opt.Computing,

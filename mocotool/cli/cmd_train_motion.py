@@ -68,7 +68,7 @@ def train_motion_command(
     settings: Chosen[TrainMotionConfig],
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the run in RUN.", rich_help_panel="Running"),
+        typer.Option("--resume", help="Continue the run in RUN.", rich_help_panel="Running"),
     ] = False,
     dry_run: Annotated[
         bool,
@@ -126,7 +126,7 @@ def train_motion_command(
     given = typed.keys() | from_file.keys() | choose_preset(preset).keys()
     if preset is None and given.isdisjoint(LENGTHS) and is_slow_device(computing.device):
         config = dataclasses.replace(config, budget=CPU_BUDGET)
-        report.note("nothing says how long: an hour; --budget, --num-steps or --num-epochs does")
+        report.note("training for an hour; --budget, --num-steps or --num-epochs chooses otherwise")
     check_optional_file(motion)
     check_input_folder(videos)
 

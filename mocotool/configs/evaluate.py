@@ -40,7 +40,9 @@ FrameStride = Annotated[int, Option("Take every n-th frame.", min=1)]
 
 Repeats = Annotated[
     int,
-    Option("Draw everything anew this often, repeat r by seed + r; the mean counts.", min=1),
+    Option(
+        "Number of repeats with new draws (repeat r uses seed + r); the mean is reported.", min=1
+    ),
 ]
 
 FEW_SAMPLES = 2048
@@ -116,7 +118,7 @@ class VideoProtocol:
         _ByPreset("Kernel of KVD: cubic, unbiased; or x.y/d squared, biased, times 100."),
     ] = "cubic"
     num_repeats: Annotated[
-        int, _ByPreset("Draw everything anew this often; the mean counts.", min=1)
+        int, _ByPreset("Number of repeats with new draws; the mean is reported.", min=1)
     ] = 1
     seed: Annotated[
         int, _ByPreset("Seed of the random choices; repeat r draws with seed + r.", min=0)

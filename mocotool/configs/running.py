@@ -25,8 +25,8 @@ def parse_duration(text: str) -> float:
 Budget = Annotated[
     float | None,
     Option(
-        "Time to plan for and keep to, such as 45m or 1h30m: sizes and steps that nothing says are "
-        "chosen for this machine.",
+        "Time to plan for and keep to, such as 45m or 1h30m; sizes and steps that are not given "
+        "are chosen for this machine.",
         above=0,
         panel="Running",
         metavar="TIME",

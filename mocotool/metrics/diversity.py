@@ -1,4 +1,4 @@
-"""How differently do videos go on from one beginning? The per-pixel diversity of Appendix D."""
+"""How differently do videos continue from one start? The per-pixel diversity of Appendix D."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator

@@ -78,7 +78,7 @@ def train_image_run(
             resolution where that is asked for.
         asked: Names of settings that the generator and `config.budget` must not overrule; `None`
             for those that differ from their defaults.
-        resume: Go on with the run in `out`.
+        resume: Continue the run in `out`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What convolutions compute in: "auto", "fp32", "tf32", "bf16" or "fp16".
         progress: Told how far each stage is, and every step's values.

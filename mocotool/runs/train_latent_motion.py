@@ -94,7 +94,7 @@ def train_latent_motion_run(
         config: Settings; `None` for the defaults. The number of components is lowered to what the
             basis has.
         pca: PCA basis, or the authors' folder of one; `None` makes one of 100,000 latents.
-        resume: Go on with the run in `out`.
+        resume: Continue the run in `out`.
         asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
             from their defaults.
         device: Where to render: "auto", "cpu", "cuda", "cuda:N" or "mps".

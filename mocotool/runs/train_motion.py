@@ -94,7 +94,7 @@ def train_motion_run(
         motion: Motion model to start from.
         init_run: Run of the authors' program to start from.
         epoch: Which of its epochs.
-        resume: Go on with the run in `out`.
+        resume: Continue the run in `out`.
         asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
             from their defaults.
         compile: Compile networks with `torch.compile`.
