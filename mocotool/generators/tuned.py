@@ -98,7 +98,11 @@ def read_tuning(path: Path) -> GeneratorTuning | None:
         if file.read(HEADER_BYTES)[-1:] != b"{":
             return None
     with foreign_data(path, what="a tuned generator"):
-        if read_record(read_header(path)[1]).get("schema") != SCHEMA:
+        try:
+            schema = read_record(read_header(path)[1]).get("schema")
+        except FileFormatError:
+            return None  # what is wrong with it, whoever reads whole generators says
+        if schema != SCHEMA:
             return None
         tensors, metadata = read_safetensors(path)
         check_finite(tensors)

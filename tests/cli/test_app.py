@@ -46,7 +46,7 @@ def make_app(error):
 @pytest.mark.parametrize("words", [["fail"], ["eval", "fail"]], ids=["top", "nested"])
 @pytest.mark.parametrize(
     "error",
-    [ConfigError, FileFormatError, MismatchError, UnavailableError, DivergedError, StoppedError],
+    [ConfigError, FileFormatError, MismatchError, UnavailableError, DivergedError],
 )
 def test_an_error_becomes_a_sentence_and_its_exit_code(error, words):
     result = CliRunner().invoke(make_app(error("walk.npz: is wrong", hint="mend it")), words)
@@ -54,6 +54,14 @@ def test_an_error_becomes_a_sentence_and_its_exit_code(error, words):
     assert result.exit_code == error.exit_code
     assert result.stderr == "moco: error: walk.npz: is wrong\nmoco: hint: mend it\n"
     assert result.stdout == ""
+
+
+def test_a_run_that_was_asked_to_stop_and_has_saved_is_no_error():
+    stopped = StoppedError("run: stopped and saved", hint="run it with --resume")
+    result = CliRunner().invoke(make_app(stopped), ["fail"])
+
+    assert result.exit_code == 130
+    assert result.stderr == "moco: run: stopped and saved\nmoco: run it with --resume\n"
 
 
 def test_an_error_without_a_hint_is_one_line():

@@ -122,7 +122,8 @@ def test_resuming_with_other_pictures_is_refused(train, pictures, run_moco, tmp_
     result = run_moco("train-image", "--videos", other, "-o", tmp_path / "run", *given)
 
     assert result.exit_code == 4
-    assert "--videos" in result.stderr
+    assert "began with other videos: a.png" in result.stderr
+    assert "x.png added since" in result.stderr
 
 
 @pytest.mark.parametrize(

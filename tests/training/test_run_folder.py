@@ -74,7 +74,7 @@ def test_a_state_without_its_configuration_is_not_overwritten(run):
     run.save_state({})
     (run.path / "config.json").unlink()
 
-    with pytest.raises(ConfigError, match=r"whose config\.json is gone"):
+    with pytest.raises(ConfigError, match=r"whose config\.json is missing"):
         RunFolder(run.path).open(ToyModelConfig(), resume=False)
 
 
