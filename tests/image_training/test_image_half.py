@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from same_runs import assert_same_state
 
 from mocotool.configs.train_image import TrainImageConfig
 from mocotool.generators.stylegan2_layers import SynthesisLayer
@@ -37,16 +38,6 @@ def train(trainer, num_steps):
     return [trainer.step(draw_images(trainer.step_idx, size)) for _ in range(num_steps)]
 
 
-def flatten(state, prefix=""):
-    if isinstance(state, dict):
-        for key, value in state.items():
-            yield from flatten(value, f"{prefix}/{key}")
-    elif isinstance(state, list):
-        yield from flatten(dict(enumerate(state)), prefix)
-    else:
-        yield prefix, state
-
-
 def test_steps_are_nearly_those_in_float32():
     values, expected = train(make_trainer(), 2), train(make_trainer(torch.float32), 2)
 
@@ -73,11 +64,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit():
     train(second, 1)
 
     assert whole.d_scaler.get_scale() == 2**17
-    ours, theirs = dict(flatten(second.state_dict())), dict(flatten(whole.state_dict()))
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        same = torch.equal if isinstance(value, torch.Tensor) else lambda a, b: a == b
-        assert same(value, theirs[name]), name
+    assert_same_state(second.state_dict(), whole.state_dict())
 
 
 def test_a_learning_layer_survives_styles_and_weights_that_overflow_float16():

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from reference.stylegan2_plain import map_latents, synthesize
+from same_runs import assert_same_state
 from torch.testing import assert_close
 
 from mocotool.configs.train_image import TrainImageConfig
@@ -73,33 +74,6 @@ def open_run(path, config=CONFIG, *, resume=False):
     run = RunFolder(path)
     run.open(config, resume=resume)
     return run
-
-
-def flatten(value, name=""):
-    """Every tensor and number of a nested state."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from flatten(item, f"{name}/{key}")
-    elif isinstance(value, list | tuple):
-        for key, item in enumerate(value):
-            yield from flatten(item, f"{name}/{key}")
-    else:
-        yield name, value
-
-
-def assert_same_state(first, second):
-    ours, theirs = dict(flatten(first)), dict(flatten(second))
-    assert ours.keys() == theirs.keys()
-    differing = [
-        name
-        for name, value in ours.items()
-        if not (
-            torch.equal(value, theirs[name])
-            if isinstance(value, torch.Tensor)
-            else value == theirs[name]
-        )
-    ]
-    assert differing == []
 
 
 # One step

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from reference.toy_clips import ToyClips
+from same_runs import assert_same_state
 
 from mocotool.basis import read_basis
 from mocotool.configs.train_motion import TrainMotionConfig
@@ -53,16 +54,6 @@ def train(trainer, num_steps):
     return [trainer.step(next(clips)) for _ in range(num_steps)]
 
 
-def flatten(state, prefix=""):
-    if isinstance(state, dict):
-        for key, value in state.items():
-            yield from flatten(value, f"{prefix}/{key}")
-    elif isinstance(state, list):
-        yield from flatten(dict(enumerate(state)), prefix)
-    else:
-        yield prefix, state
-
-
 @DOMAINS
 def test_two_steps_are_nearly_those_in_float32(make_trainer, cross_domain):
     half = make_trainer(torch.float16, cross_domain=cross_domain)
@@ -90,11 +81,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(make_trainer, cross_d
     train(second, 1)
 
     assert whole.scaler.get_scale() == 2**9
-    ours, theirs = dict(flatten(second.state_dict())), dict(flatten(whole.state_dict()))
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        same = torch.equal if isinstance(value, torch.Tensor) else lambda a, b: a == b
-        assert same(value, theirs[name]), name
+    assert_same_state(second.state_dict(), whole.state_dict())
 
 
 def test_a_step_whose_gradients_overflow_is_left_out(make_trainer):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from reference.motion_plain import PlainMotionTrainer
 from reference.toy_clips import ToyClips
+from same_runs import assert_same_state
 from torch.testing import assert_close
 
 from mocotool.basis import read_basis
@@ -67,26 +68,6 @@ def test_batch_normalisation_is_a_setting_of_both_patch_discriminators(make_trai
         modules = list(trainer.games[name].network.modules())
         assert any(isinstance(module, kind) for module in modules), name
     assert all(math.isfinite(value) for value in metrics.values())
-
-
-def flatten(state, prefix=""):
-    if isinstance(state, dict):
-        for key, value in state.items():
-            yield from flatten(value, f"{prefix}/{key}")
-    elif isinstance(state, list):
-        yield from flatten(dict(enumerate(state)), prefix)
-    else:
-        yield prefix, state
-
-
-def assert_same_state(ours, theirs):
-    ours, theirs = dict(flatten(ours)), dict(flatten(theirs))
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        if isinstance(value, torch.Tensor):
-            assert torch.equal(value, theirs[name]), name
-        else:
-            assert value == theirs[name], name
 
 
 @pytest.mark.parametrize(("recipe", "cross_domain"), RECIPES)

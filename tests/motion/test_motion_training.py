@@ -6,7 +6,8 @@ import signal
 import pytest
 import torch
 from reference.toy_clips import ToyClips
-from test_motion_trainer import assert_same_state, make_config
+from same_runs import assert_same_state
+from test_motion_trainer import make_config
 
 from mocotool.basis import read_basis
 from mocotool.errors import DivergedError, StoppedError
