@@ -25,6 +25,7 @@ from mocotool.inversion.quality import compare_liveliness, measure_lpips, measur
 from mocotool.inversion.search import check_images, in_float32
 from mocotool.inversion.starts import RIDGES, LatentSurvey, survey_latents
 from mocotool.latents import LatentsMeta, Trajectory
+from mocotool.networks.lpips import LPIPS, load_lpips
 from mocotool.npz import read_npz, write_npz
 
 SETTINGS_NAME = "settings.json"
@@ -159,12 +160,15 @@ def invert_clips(
         check_encoder_fits(encoder, generator)
     axes = LatentAxes.measure(generator, count=config.num_axes, seed=config.seed)
     guess: Callable[[Tensor], Tensor] = encoder or _Regression.of(generator, config)
+    lpips = load_lpips(device=generator.device)
 
     found = []
     for name, read in clips:
         clip = None if parts is None else parts.load(name)
         if clip is None:
-            clip = _invert_clip(generator, name, read(), guess=guess, axes=axes, config=config)
+            clip = _invert_clip(
+                generator, name, read(), guess=guess, axes=axes, lpips=lpips, config=config
+            )
             if parts is not None:
                 parts.save(clip)
         found.append(clip)
@@ -195,6 +199,7 @@ def _invert_clip(
     *,
     guess: Callable[[Tensor], Tensor],
     axes: LatentAxes,
+    lpips: LPIPS,
     config: InvertClipsConfig,
 ) -> ClipInversion:
     check_images(frames, generator)
@@ -211,7 +216,7 @@ def _invert_clip(
         latents=clip.latents.cpu(),
         psnr=float(psnr.mean()),
         ssim=float(ssim.mean()),
-        lpips=measure_lpips(clip.img, target),
+        lpips=measure_lpips(clip.img, target, lpips=lpips),
         liveliness=compare_liveliness(img, wanted),
         seconds=time.monotonic() - started,
     )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mocotool.inversion.objective import SqueezeNetFeatures, feature_distance
 from mocotool.layouts import to_channels_first, to_frames_u8
-from mocotool.networks.lpips import load_lpips
+from mocotool.networks.lpips import LPIPS, load_lpips
 from mocotool.similarity import EQUAL_PSNR, WINDOW_SIZE, compute_image_psnr, compute_image_ssim
 
 LPIPS_BATCH = 16
@@ -33,19 +33,20 @@ def measure_quality(img: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def measure_lpips(img: Tensor, target: Tensor) -> float:
+def measure_lpips(img: Tensor, target: Tensor, *, lpips: LPIPS | None = None) -> float:
     """Return how different renderings look from their targets, the mean of all.
 
     Args:
         img: [n, c, h, w], nominally in [-1, 1]; smaller ones than 128 pixels are enlarged.
         target: The same, on the same device.
+        lpips: What compares, on that device; `None` loads it.
 
     Returns:
         LPIPS (SqueezeNet, Caffe weights), at least 0; NaN where pictures are not RGB.
     """
     if img.shape[1] != 3:
         return math.nan
-    features = SqueezeNetFeatures(load_lpips(device=img.device))
+    features = SqueezeNetFeatures(lpips or load_lpips(device=img.device))
     batches = zip(img.split(LPIPS_BATCH), target.split(LPIPS_BATCH), strict=True)
     distances = [feature_distance(features(a.clamp(-1, 1)), features(b)) for a, b in batches]
     return float(torch.cat(distances).mean())
