@@ -151,6 +151,8 @@ def read_pca_part(path: Path) -> PCAPart:
         raise FileFormatError(
             f"{name}: not a part of a PCA, expected one of `moco pca --shard I/N`"
         )
+
+    # Arrays that fit each other, and settings that were settings once
     pieces, counts, means, scatters = (fields[key] for key in ARRAYS)
     is_whole = (
         pieces.ndim == 1
@@ -170,6 +172,7 @@ def read_pca_part(path: Path) -> PCAPart:
         is_whole = False
     if not is_whole:
         raise FileFormatError(f"{name}: its arrays and settings contradict each other")
+
     space: Any = values.get("space")
     return PCAPart(
         config=config,

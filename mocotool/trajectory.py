@@ -334,6 +334,8 @@ def traverse_basis(
             f"{config.num_components} components, the basis has {basis.num_components}",
             hint=f"--num-components {basis.num_components}",
         )
+
+    # straight ways through one latent, a row for each direction
     k, t = config.num_components, config.num_frames
     one_label = None if config.label is None else np.array([config.label], np.int64)
     middle = draw_latents(generator, [config.seed], one_label, truncation_psi=config.truncation_psi)

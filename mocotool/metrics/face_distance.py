@@ -122,6 +122,8 @@ def _measure_acd(
 ) -> MetricResult:
     if isinstance(videos, SampledMotion):
         videos = _draw(videos, protocol)
+
+    # the videos, and beside them the real ones where there are any
     measured = _measure(videos, protocol, detector, extractor)
     details: dict[str, Any] = measured.details
     if ground_truth is not None:
@@ -131,6 +133,7 @@ def _measure_acd(
             "path": name_source(ground_truth.name),
             **real.details,
         }
+
     few = len(measured.per_video) < (protocol.num_videos or 1)
     return MetricResult(
         metric=f"ACD ({detector.record.label})",

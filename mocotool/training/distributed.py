@@ -209,6 +209,8 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes(device=device)
         return
+
+    # a device for each
     if device.type == "cuda":
         local_rank = int(os.environ["LOCAL_RANK"])
         if device != torch.device("cuda"):  # one of them has a number
@@ -229,6 +231,8 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
             f"--device {device.type}: several processes cannot train on it together",
             hint="use --device cpu, or one process",
         )
+
+    # where they meet, under a name that agents of several machines agree on
     store, rank, world_size = next(rendezvous("env://"))
     meeting = _agree_on_meeting(store, rank, world_size)
     dist.init_process_group(
