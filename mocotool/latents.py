@@ -57,6 +57,8 @@ class LatentsMeta:
     for."""
     shard: Shard | None = None
     """(i, n) where these are part i of n, to be merged."""
+    shard_of: str | None = None
+    """16 digits that tell the whole which these are a part of from others."""
     frame_stride: int | None = None
     """Every n-th frame of the clips that it was found for, or that its motion was learnt from."""
     generator: FileRecord | None = None
@@ -73,7 +75,8 @@ class LatentsMeta:
     def as_json(self) -> dict[str, Any]:
         """Return the metadata as the file holds it."""
         values = dataclasses.asdict(self)
-        for name in ("names", "liveliness", "shard", "frame_stride", "gpu"):  # not said of most
+        for name in ("names", "liveliness", "shard", "shard_of", "frame_stride", "gpu"):
+            # not said of most
             if values[name] is None:
                 del values[name]
         return {"schema": SCHEMA, **values, "history": list(self.history)}
@@ -263,6 +266,7 @@ def _parse_meta(values: dict[str, Any], name: str) -> LatentsMeta:
         names=_parse_names(values.get("names"), name),
         liveliness=_parse_liveliness(values.get("liveliness"), name),
         shard=parse_saved_shard(values.get("shard"), name),
+        shard_of=None if values.get("shard_of") is None else str(values["shard_of"]),
         frame_stride=_parse_stride(values.get("frame_stride"), name),
         generator=parse_record(values.get("generator"), name),
         motion=parse_record(values.get("motion"), name),
@@ -314,8 +318,8 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
     """Put the videos of all parts of one set together, in their order.
 
     Args:
-        parts: Name in messages -> what `sample_trajectory` drew for a shard, perhaps gone through
-            other commands since.
+        parts: Name in messages -> what `sample_trajectory` drew or `moco invert` found for a shard,
+            perhaps gone through other commands since.
 
     Raises:
         MismatchError: A part is missing or there twice, or they are of different kinds.
@@ -328,9 +332,11 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
             ("frames, layers and dimensions", lambda x: list(x.latents.shape[1:])),
             ("space", lambda x: x.meta.space),
             ("frames per second", lambda x: x.meta.fps),
+            ("every which frame", lambda x: x.meta.frame_stride),
             ("generator", lambda x: x.meta.generator and x.meta.generator.sha256),
             ("motion model", lambda x: x.meta.motion and x.meta.motion.sha256),
             ("classes", lambda x: x.labels is None),
+            ("settings or inputs", lambda x: x.meta.shard_of),
         ):
             if of(part) != of(first):
                 raise MismatchError(
@@ -350,6 +356,7 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
         meta=dataclasses.replace(
             first.meta,
             shard=None,
+            shard_of=None,
             gpu=first.meta.gpu if all(x.meta.gpu == first.meta.gpu for x in ordered) else None,
             **lists,
         ),

@@ -1,5 +1,7 @@
 """Which way does a video go? Sample and traverse latents."""
 
+import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from mocotool.basis import PCABasis
 from mocotool.configs.sample import SampleConfig
-from mocotool.configs.shard import WHOLE, Shard, take_share
+from mocotool.configs.shard import WHOLE, Shard, fingerprint_whole, take_share
 from mocotool.configs.traverse import TraverseConfig
 from mocotool.devices import describe_gpu
 from mocotool.errors import ConfigError, MismatchError
@@ -105,6 +107,7 @@ def sample_trajectory(
         seeds=seeds,
         motion_seeds=motion_seeds,
         shard=None if shard == WHOLE else shard,
+        shard_of=None if shard == WHOLE else _fingerprint(config, start),
         frame_stride=motion.frame_stride,
         generator=generator.origin.file if generator.origin else None,
         motion=motion.origin,
@@ -112,6 +115,12 @@ def sample_trajectory(
         history=start.meta.history if start else (),
     )
     return Trajectory(latents=latents, labels=labels, meta=meta)
+
+
+def _fingerprint(config: SampleConfig, start: Trajectory | None) -> str:
+    """Return what tells one sampling from another, beside its networks."""
+    began = None if start is None else hashlib.sha256(start.latents.tobytes()).hexdigest()
+    return fingerprint_whole([dataclasses.asdict(config), began])
 
 
 def draw_latents(

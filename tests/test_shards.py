@@ -15,6 +15,8 @@ from mocotool.latents import merge_latents, read_latents, write_latents
 from mocotool.pca import fit_pca_basis, iter_latents, measure_pca_part, merge_pca_parts
 from mocotool.pca_parts import read_pca_part, write_pca_part
 from mocotool.trajectory import sample_trajectory
+from mocotool.video.pictures import write_png
+from mocotool.video.writing import write_video
 
 
 @pytest.fixture(autouse=True)
@@ -175,3 +177,73 @@ def test_parts_are_put_in_order():
         check_complete({"b": (1, 3), "a": (0, 2)})
     with pytest.raises(MismatchError, match="part 0/2 again"):
         check_complete({"b": (0, 2), "a": (0, 2)})
+
+
+@pytest.mark.parametrize("kind", ["clips", "images"])
+def test_merged_inversions_are_those_of_one_call(kind, toy_generator_path, run_moco, tmp_path):
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        frames = np.repeat(rng.integers(0, 256, (1, 16, 16, 3), np.uint8), 4, axis=0)
+        if kind == "clips":
+            write_video(folder / f"{index}.mkv", iter([frames]), fps=24.0 / (index + 1))
+        else:
+            write_png(folder / f"{index}.png", frames[0])
+    options = {
+        "clips": ["--num-frames", 2, "--num-axes", 2],
+        "images": [
+            *("--apart", "--perceptual", "none", "--num-steps", 10, "--num-starts", 9),
+            *("--num-polish-steps", 0, "--batch-size", 1),
+        ],
+    }[kind]
+
+    def invert(name, *more):
+        out = tmp_path / f"{name}.npz"
+        result = run_moco(
+            *("invert", folder, "--generator", toy_generator_path, *options, *more, "-o", out)
+        )
+        assert result.exit_code == 0, result.stderr
+        return out
+
+    whole = read_latents(invert("whole"))
+    parts = [invert(index, "--shard", f"{index}/2") for index in (1, 0)]
+    result = run_moco("merge", *parts, "-o", tmp_path / "merged.npz")
+
+    assert result.exit_code == 0, result.stderr
+    merged = read_latents(tmp_path / "merged.npz")
+    np.testing.assert_array_equal(merged.latents, whole.latents)
+    assert dataclasses.replace(merged.meta, history=()) == dataclasses.replace(
+        whole.meta, history=()
+    )
+    if kind == "clips":  # which takes as long again
+        return
+    other = invert("other", "--seed", 1, "--shard", "1/2")
+    result = run_moco("merge", other, parts[1], "-o", tmp_path / "x.npz")
+    assert (result.exit_code, (tmp_path / "x.npz").exists()) == (4, False)
+    assert "settings or inputs" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "part.mp4"], "--shard makes a part of the latents"),
+        (["-o", "part.npz", "--tune", "me.safetensors"], "--tune fits one generator"),
+        (["-o", "part.npz", "--as-video"], "--shard divides images or clips"),
+    ],
+)
+def test_what_no_part_of_an_inversion_can_be_is_refused(
+    options, message, toy_generator_path, run_moco, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        write_png(tmp_path / name, np.zeros((16, 16, 3), np.uint8))
+
+    result = run_moco(
+        *("invert", "a.png", "b.png", "--perceptual", "none", "--shard", "0/2"),
+        *("--generator", toy_generator_path, *options),
+    )
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "part.npz").exists()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mocotool.cli.options import Computing
 from mocotool.cli.report import Report
 from mocotool.configs.invert_clips import LEAST_FRAMES, InvertClipsConfig
+from mocotool.configs.shard import WHOLE, Shard, fingerprint_whole, take_share
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import atomic_path, check_input_file, check_output_path
 from mocotool.provenance import current_command
@@ -42,6 +43,7 @@ def invert_folder(
     generator: Path | None,
     encoder: Path | None,
     config: InvertClipsConfig,
+    shard: Shard,
     computing: Computing,
     report: Report,
 ) -> None:
@@ -70,28 +72,31 @@ def invert_folder(
     if guess is not None:
         report.warn_if(check_encoder_fits(guess, network))
     entries, num_frames = choose_clips(paths, config, report)
-    parts = ClipParts(
-        target.with_name(f"{target.name}.parts"),
-        _describe_settings(network.origin, encoder, config, num_frames),
-    )
+    settings = _describe_settings(network.origin, encoder, config, num_frames)
+    rate = entries[0].fps
+    share = take_share(len(entries), shard)
+    own = entries[share.start : share.stop]
+
+    parts = ClipParts(target.with_name(f"{target.name}.parts"), settings)
     done = parts.check()
     if done:
         report.note(f"{parts.folder}: {done} clips are done already")
-    with report.progress("clips", len(entries)) as advance:
+    with report.progress("clips", len(own)) as advance:
         found = invert_clips(
             network,
-            _read_clips(entries, network.resolution, num_frames, config.frame_stride),
+            _read_clips(own, network.resolution, num_frames, config.frame_stride),
             config=config,
             encoder=guess,
             parts=parts,
             progress=advance,
         )
-    rate = entries[0].fps
     trajectory = to_trajectory(
         found,
         network,
         frame_stride=config.frame_stride,
         fps=None if rate is None else rate / config.frame_stride,
+        shard=None if shard == WHOLE else shard,
+        shard_of=None if shard == WHOLE else _fingerprint(settings, entries),
     )
     with atomic_path(target) as part, part.open("wb") as file:
         write_latents(trajectory.with_command(current_command()), file)
@@ -149,6 +154,12 @@ def _describe_settings(
         "encoder": None if encoder is None else sha256_file(encoder),
         "config": dataclasses.asdict(config) | {"num_frames": num_frames},
     }
+
+
+def _fingerprint(settings: dict[str, Any], entries: "Sequence[VideoEntry]") -> str:
+    """Return what tells one inversion of clips from another."""
+    clips = [(entry.path.name, entry.contents) for entry in entries]
+    return fingerprint_whole([settings, clips])
 
 
 def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mocotool.configs.invert import (
 from mocotool.configs.invert_clips import InvertClipsConfig
 from mocotool.configs.option import list_fields, parse_numbers
 from mocotool.configs.render import RenderConfig
+from mocotool.configs.shard import WHOLE, Shard, fingerprint_whole, parse_shard, take_share
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import check_output_path
@@ -156,6 +157,7 @@ def invert(
         ),
     ] = None,
     force: opt.Force = False,
+    shard: opt.ShardOption = opt.WHOLE_SHARD,
     computing: opt.Computing,
     report: Report,
 ) -> None:
@@ -169,6 +171,7 @@ def invert(
     Example: moco invert photo.png | moco sample --start - | moco interpolate -o next.mp4
     """
     frame_idxs = None if frames is None else parse_numbers(frames)
+    part = parse_shard(shard)
     check_paths(inputs)
     check_optional_file(generator)
     check_optional_file(encoder)
@@ -190,11 +193,13 @@ def invert(
             generator=generator,
             encoder=encoder,
             config=clips,
+            shard=part,
             computing=computing,
             report=report,
         )
         return
     output = choose_trajectory_output(OutputOptions(out=out, force=force), json=report.json)
+    refuse_whole_results(part, is_latents=output.format == "npz", tunes=tune is not None)
     for path in (sheet, tune):
         if path is not None:
             check_output_path(path, force=force)
@@ -211,6 +216,7 @@ def invert(
     device, precision = computing.resolve(report)
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
     network = load_generator(generator, device=device, precision=precision)
+    stills, parts = take_part(stills, part, network, config, align)
     loaded = load_features(chosen, weights, device)
     for line in list_cuts(stills.describe_cuts(network.resolution, align=align)):
         report.note(line)
@@ -239,13 +245,46 @@ def invert(
         write_sheet(picture, output, values, report)
         return
     write_trajectory(
-        found.to_trajectory(network, as_video=stills.is_video, fps=stills.fps),
+        found.to_trajectory(network, as_video=stills.is_video, fps=stills.fps, **parts),
         output,
         find_generator=lambda: network,
         config=RenderConfig(noise=config.noise),
         report=report,
         values=values,
     )
+
+
+def refuse_whole_results(part: Shard, *, is_latents: bool, tunes: bool) -> None:
+    """Refuse what a shard cannot make.
+
+    Raises:
+        ConfigError: A shard was asked for, and what it finds cannot be merged.
+    """
+    if part == WHOLE:
+        return
+    if not is_latents:
+        raise ConfigError("--shard makes a part of the latents", hint="-o part.npz")
+    if tunes:
+        raise ConfigError("--tune fits one generator to all images, and --shard takes a part")
+
+
+def take_part(
+    stills: "Stills", part: Shard, network: "Generator", config: InvertConfig, align: AlignChoice
+) -> "tuple[Stills, dict[str, Any]]":
+    """Return the images of a shard, and what their latents say of it.
+
+    A shard begins with a batch where there are enough images, so that batches are those of all.
+
+    Raises:
+        ConfigError: The images are the frames of one video, or none is left for the shard.
+    """
+    if part == WHOLE:
+        return stills, {}
+    names = [entry.path.name for entry in stills.entries]
+    whole = fingerprint_whole([dataclasses.asdict(config), align, names])
+    size = config.choose_batch_size(network.resolution)
+    share = take_share(len(names), part, multiple=size)
+    return stills.take(share), {"shard": part, "shard_of": whole}
 
 
 def tune_to(

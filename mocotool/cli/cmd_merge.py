@@ -31,9 +31,9 @@ def merge_command(
     """Merge the parts that --shard divides work into.
 
     Parts of moco pca give the basis that one machine gives, to the last bit;
-    those of moco sample (and of commands after it) the latents, those of moco
-    eval stats the statistics. A part that is missing, there twice or of other
-    settings is refused.
+    those of moco sample and moco invert (and of commands after them) the
+    latents, those of moco eval stats the statistics. A part that is missing,
+    there twice or of other settings is refused.
 
     Example: moco merge part-0.npz part-1.npz -o pca.npz
     """

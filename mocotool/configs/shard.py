@@ -1,6 +1,9 @@
 """Parts of work that machines share without a word between them: I/N is part I of N, from 0."""
 
+import hashlib
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 
@@ -58,6 +61,15 @@ def take_share(number: int, shard: Shard, *, multiple: int = 1) -> range:
             hint=f"use at most {number} shards",
         )
     return range(begin, end)
+
+
+def fingerprint_whole(values: Any) -> str:
+    """Return 16 digits that change with what parts are made of and by, for `check_complete`.
+
+    Args:
+        values: Settings and inputs of the whole, as JSON can hold them.
+    """
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def parse_saved_shard(value: object, name: str) -> Shard | None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig
 from mocotool.configs.invert_clips import InvertClipsConfig
+from mocotool.configs.shard import Shard
 from mocotool.devices import describe_gpu
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import atomic_path, make_folder
@@ -228,14 +229,27 @@ def to_trajectory(
     *,
     frame_stride: int = 1,
     fps: float | None = None,
+    shard: Shard | None = None,
+    shard_of: str | None = None,
 ) -> Trajectory:
-    """Put clips of one length into one trajectory, with their names."""
+    """Put clips of one length into one trajectory, with their names.
+
+    Args:
+        clips: What was found.
+        generator: What it was found for.
+        frame_stride: Every which frame of the clips these are.
+        fps: Frames per second.
+        shard: Which part of all clips these are; `None` for all.
+        shard_of: What tells those from others; see `fingerprint_whole`.
+    """
     latents = torch.stack([clip.latents for clip in clips]).float().numpy()
     meta = LatentsMeta(
         space=generator.space,
         fps=fps,
         names=[clip.name for clip in clips],
         liveliness=[clip.liveliness for clip in clips],
+        shard=shard,
+        shard_of=shard_of,
         frame_stride=frame_stride,
         generator=generator.origin.file if generator.origin else None,
         gpu=describe_gpu(generator.device) or None,

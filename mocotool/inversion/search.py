@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig, SearchSpace
+from mocotool.configs.shard import Shard
 from mocotool.devices import describe_gpu, full_precision, to_device
 from mocotool.errors import DivergedError, MismatchError
 from mocotool.generators.base import Generator
@@ -71,7 +72,13 @@ class Inversion:
     """Class they were found in, for a generator that has them."""
 
     def to_trajectory(
-        self, generator: Generator, *, as_video: bool = False, fps: float | None = None
+        self,
+        generator: Generator,
+        *,
+        as_video: bool = False,
+        fps: float | None = None,
+        shard: Shard | None = None,
+        shard_of: str | None = None,
     ) -> Trajectory:
         """Return the latents as a trajectory.
 
@@ -79,11 +86,20 @@ class Inversion:
             generator: The generator they were found for.
             as_video: The images are the frames of one video; else each begins a video of its own.
             fps: Frames per second of the video.
+            shard: Which part of all images these are; `None` for all.
+            shard_of: What tells those from others; see `fingerprint_whole`.
         """
         latents = self.latents.unsqueeze(0 if as_video else 1).numpy()
         record = generator.origin.file if generator.origin else None
         gpu = describe_gpu(generator.device) or None
-        meta = LatentsMeta(space=self.space, fps=fps, generator=record, gpu=gpu)
+        meta = LatentsMeta(
+            space=self.space,
+            fps=fps,
+            shard=shard,
+            shard_of=shard_of,
+            generator=record,
+            gpu=gpu,
+        )
         labels = None if self.label is None else np.full(len(latents), self.label, np.int64)
         return Trajectory(latents=latents, labels=labels, meta=meta)
 

@@ -1,5 +1,6 @@
 """Pictures that are to be inverted: images, folders of them, or the frames of a video."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,22 @@ class Stills:
         if not self.is_video or len(self.entries) > 1:
             return tuple(str(entry.path) for entry in self.entries)
         return tuple(f"{self.entries[0].path}#{idx}" for idx in self.frame_idxs)
+
+    def take(self, share: range) -> "Stills":
+        """Return a block of the images.
+
+        Raises:
+            ConfigError: They are the frames of one video.
+        """
+        if self.is_video:
+            raise ConfigError(
+                "--shard divides images or clips, and these are the frames of one video",
+                hint="leave out --shard, or give several videos",
+            )
+        part = slice(share.start, share.stop)
+        return dataclasses.replace(
+            self, entries=self.entries[part], frame_idxs=self.frame_idxs[part]
+        )
 
     @property
     def fps(self) -> float | None:
