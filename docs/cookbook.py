@@ -41,8 +41,9 @@ def read_recipes() -> dict[str, str]:
 def prepare_inputs(folder: Path) -> None:
     """Put the reader's own files into a folder: a photo of a person and a song."""
     from mocotool import bundled
+    from mocotool.video.opening import open_video
     from mocotool.video.pictures import write_png
-    from mocotool.video.reading import open_video, read_frames
+    from mocotool.video.reading import read_frames
 
     clip = open_video(sorted(bundled.CLIPS_FOLDER.glob("*.mp4"))[1])
     write_png(folder / "photo.png", read_frames(clip, [0])[0])
@@ -74,8 +75,9 @@ def run_recipe(shell: str, folder: Path) -> Path:
 def draw_strip(film: Path, target: Path) -> None:
     """Draw four frames of a film side by side, or one where it shows many people at once."""
     from mocotool.export import reduce_frames
+    from mocotool.video.opening import open_video
     from mocotool.video.pictures import tile_frames, write_png
-    from mocotool.video.reading import open_video, read_frames
+    from mocotool.video.reading import read_frames
 
     video = open_video(film)
     num_shown = 1 if video.height > 4 * 64 else min(NUM_SHOWN, video.num_frames)

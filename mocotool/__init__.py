@@ -93,7 +93,7 @@ _PUBLIC = {
     "write_page": "mocotool.preference.page",
     "read_ballot": "mocotool.preference.votes",
     "tally_votes": "mocotool.preference.votes",
-    "open_video": "mocotool.video.reading",
+    "open_video": "mocotool.video.opening",
     "read_frames": "mocotool.video.reading",
     "load_clips": "mocotool.video.loading",
     "load_images": "mocotool.video.loading",

@@ -75,7 +75,7 @@ from mocotool.preference.study import plan_study as plan_study
 from mocotool.preference.page import write_page as write_page
 from mocotool.preference.votes import read_ballot as read_ballot
 from mocotool.preference.votes import tally_votes as tally_votes
-from mocotool.video.reading import open_video as open_video
+from mocotool.video.opening import open_video as open_video
 from mocotool.video.reading import read_frames as read_frames
 from mocotool.video.loading import load_clips as load_clips
 from mocotool.video.loading import load_images as load_images

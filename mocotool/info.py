@@ -97,7 +97,7 @@ def is_media(head: bytes) -> bool:
 
 def describe_media(path: Path) -> Facts:
     """Return what a video or a picture is."""
-    from mocotool.video.reading import open_video
+    from mocotool.video.opening import open_video
 
     entry = open_video(path)
     with path.open("rb") as file:
@@ -118,7 +118,7 @@ def describe_media(path: Path) -> Facts:
 def describe_archive(path: Path) -> Facts | None:
     """Return what videos and pictures a zip or tar holds, `None` if none; none is opened."""
     from mocotool.video.candidates import find_candidates
-    from mocotool.video.reading import is_image_name
+    from mocotool.video.opening import is_image_name
 
     try:
         names = [member.name for member in list_members(path)]

@@ -6,8 +6,8 @@ import sys
 import pytest
 from survey import ROOT
 
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import open_video
 
 sys.path.insert(0, str(ROOT / "docs"))
 import cookbook

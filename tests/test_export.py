@@ -14,8 +14,9 @@ from mocotool.generators.dcgan import DCGAN
 from mocotool.latents import LatentsMeta, Trajectory
 from mocotool.training.distributed import Processes
 from mocotool.video.listing import list_videos
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.reading import read_frames
 
 
 def make_trajectory(num_videos, num_frames, **meta):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mocotool.latents import read_latents
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import open_video
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from mocotool.inversion.clips import ClipInversion
-    from mocotool.video.reading import VideoEntry
+    from mocotool.video.opening import VideoEntry
 
 MAX_LISTED = 32
 

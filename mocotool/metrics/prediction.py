@@ -31,8 +31,8 @@ from mocotool.similarity import EQUAL_PSNR, compute_image_psnr, compute_image_ss
 from mocotool.trajectory import sample_trajectory
 from mocotool.video.cutting import read_squares
 from mocotool.video.listing import VideoListing
+from mocotool.video.opening import VideoEntry
 from mocotool.video.pictures import write_png
-from mocotool.video.reading import VideoEntry
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

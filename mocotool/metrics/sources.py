@@ -24,7 +24,8 @@ from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.video.archives import open_source
 from mocotool.video.listing import VideoListing, list_videos
-from mocotool.video.reading import VideoEntry, read_frames
+from mocotool.video.opening import VideoEntry
+from mocotool.video.reading import read_frames
 
 LOSSLESS_CODECS = frozenset(
     ("ffv1", "huffyuv", "ffvhuff", "rawvideo", "png", "apng", "utvideo", "v210", "qtrle", "bmp")

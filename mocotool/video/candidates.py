@@ -11,8 +11,7 @@ from typing import Literal
 from mocotool.errors import FileFormatError
 from mocotool.files import is_plain_file
 from mocotool.video.archives import ARCHIVE_SUFFIXES, Member, Source, is_archive, list_members
-from mocotool.video.pictures import IMAGE_SUFFIXES
-from mocotool.video.reading import (
+from mocotool.video.opening import (
     VideoEntry,
     is_image_name,
     list_sources,
@@ -21,6 +20,7 @@ from mocotool.video.reading import (
     open_source_video,
     open_video,
 )
+from mocotool.video.pictures import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
     f".{ending}"

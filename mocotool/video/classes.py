@@ -24,7 +24,7 @@ from mocotool.video.archives import (
 )
 from mocotool.video.candidates import sample_key
 from mocotool.video.listing import VideoListing
-from mocotool.video.reading import VideoEntry
+from mocotool.video.opening import VideoEntry
 
 MAX_LABELS_BYTES = 1 << 28
 MAX_LABEL_BYTES = 64

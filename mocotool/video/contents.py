@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mocotool.boundary import foreign_data
 from mocotool.video.archives import Source, open_source, source_size
-from mocotool.video.reading import VideoEntry
+from mocotool.video.opening import VideoEntry
 
 SAMPLE_BYTES = 1 << 14
 MAX_SAMPLED = 64  # images of a folder that are looked into; the lengths of all count

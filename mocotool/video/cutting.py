@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from mocotool.arrays import FramesU8
 from mocotool.layouts import to_channels_first
-from mocotool.video.reading import VideoEntry, iter_frames
+from mocotool.video.opening import VideoEntry
+from mocotool.video.reading import iter_frames
 
 CHUNK_FRAMES = 32
 CHUNK_BYTES = 1 << 26  # ten frames of 1080p

@@ -26,7 +26,7 @@ from mocotool.files import HASH_CHUNK_BYTES, atomic_path, make_folder
 from mocotool.memory import free_memory_bytes, num_usable_cores
 from mocotool.video.archives import identify_source
 from mocotool.video.cutting import Size, iter_squares, to_height_and_width
-from mocotool.video.reading import VideoEntry
+from mocotool.video.opening import VideoEntry
 
 LAYOUT_VERSION = 2  # part of the name of memory-mapped files; raise it when their bytes change
 MEMORY_SHARE = 4  # a quarter of the memory that is free may hold decoded frames

@@ -29,7 +29,7 @@ from mocotool.video.archives import identify_source
 from mocotool.video.candidates import Candidate
 from mocotool.video.contents import digest_contents
 from mocotool.video.limits import max_pixels
-from mocotool.video.reading import VideoEntry
+from mocotool.video.opening import VideoEntry
 
 SCHEMA = "moco.videos/1"
 MANY = 100

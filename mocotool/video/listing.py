@@ -10,7 +10,7 @@ from pathlib import Path
 from mocotool.errors import FileFormatError
 from mocotool.video.candidates import find_candidates
 from mocotool.video.known import look_at_all
-from mocotool.video.reading import VideoEntry
+from mocotool.video.opening import VideoEntry
 
 SOME_VIDEOS = 10  # of which two can be spared
 

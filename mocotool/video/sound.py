@@ -15,7 +15,7 @@ from av.audio.resampler import AudioResampler
 from mocotool.boundary import foreign_data
 from mocotool.errors import FileFormatError
 from mocotool.files import check_input_file
-from mocotool.video.reading import OPEN_OPTIONS, explained
+from mocotool.video.containers import OPEN_OPTIONS, explained
 
 Samples = npt.NDArray[np.float32]
 

@@ -16,14 +16,14 @@ from mocotool.video.alignment import Landmarks, align_frames, find_face
 from mocotool.video.archives import is_archive, list_members
 from mocotool.video.candidates import MEDIA_SUFFIXES
 from mocotool.video.cutting import iter_chunks
-from mocotool.video.pictures import IMAGE_MAGIC, read_image
-from mocotool.video.reading import (
+from mocotool.video.opening import (
     VideoEntry,
     is_image_name,
     natural_key,
     open_source_video,
     open_video,
 )
+from mocotool.video.pictures import IMAGE_MAGIC, read_image
 
 MIN_SIDE = 8
 MAGIC_BYTES = 12

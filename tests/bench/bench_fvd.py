@@ -26,7 +26,8 @@ from mocotool.metrics.extraction import extract_statistics
 from mocotool.metrics.sampling import ClipPlan, plan_clips
 from mocotool.metrics.sources import open_videos
 from mocotool.networks.i3d import I3D, MaxPoolSame, pad_same
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.opening import open_video
+from mocotool.video.reading import read_frames
 
 DEFAULT_VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "people" / "train"
 NUM_MEMORY_CLIPS = 2048

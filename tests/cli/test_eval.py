@@ -11,8 +11,9 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from mocotool.metrics.statistics import FeatureStats, write_statistics
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import write_png
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.reading import read_frames
 from mocotool.video.writing import write_video
 
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "clips"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mocotool.video.cutting import read_squares
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import open_video
 from mocotool.video.writing import write_video
 
 QUICK = ("--num-steps", 20, "--num-latents", 4, "--perceptual", "none")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mocotool.latents import read_latents
-from mocotool.video.reading import open_video
+from mocotool.video.opening import open_video
 
 
 def test_a_pipe_goes_through(run_moco, toy_latents_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mocotool.latents import read_latents
-from mocotool.video.reading import open_video
+from mocotool.video.opening import open_video
 
 
 @pytest.mark.parametrize(

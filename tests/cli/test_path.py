@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mocotool.latents import read_latents
-from mocotool.video.reading import open_video
+from mocotool.video.opening import open_video
 
 
 def test_seeds_and_files_make_a_path(run_moco, toy_latents_path, toy_generator_path, tmp_path):

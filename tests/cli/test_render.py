@@ -6,8 +6,8 @@ import pytest
 
 from mocotool.latents import read_latents, write_latents
 from mocotool.provenance import FileRecord
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import open_video
 
 
 def rewritten(path, **meta):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latents
-from mocotool.video.reading import open_video
+from mocotool.video.opening import open_video
 
 
 def unpack(result):

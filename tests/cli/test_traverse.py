@@ -3,8 +3,8 @@ import io
 import pytest
 
 from mocotool.latents import read_latents
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import open_video
 
 
 def test_the_strip_has_a_row_for_each_component(

@@ -15,8 +15,9 @@ from mocotool.explore.line import Named, make_commands, shortest
 from mocotool.explore.opening import load_explorer
 from mocotool.explore.session import CHUNK_FRAMES, FrameCache
 from mocotool.latents import read_latents
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import decode_image
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.reading import read_frames
 
 CONFIG = ExploreConfig(num_samples=500)
 MOVED = ExploreView(

@@ -37,8 +37,9 @@ from mocotool.training.run_curves import draw_run_curves, read_metrics
 from mocotool.training.run_folder import RunFolder
 from mocotool.video.decoded import decode_all
 from mocotool.video.listing import list_videos
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import read_image
-from mocotool.video.reading import iter_frames, open_video
+from mocotool.video.reading import iter_frames
 from mocotool.video.sound import read_sound
 
 SETTINGS = TrainMotionConfig(num_steps=3)

@@ -18,7 +18,8 @@ from mocotool.networks.c3d import C3D
 from mocotool.networks.facenet import FaceNet
 from mocotool.networks.inception import Inception
 from mocotool.networks.shapes_only import shapes_only
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.opening import open_video
+from mocotool.video.reading import read_frames
 
 PROTOCOL = VideoProtocol()
 

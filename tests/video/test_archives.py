@@ -14,8 +14,9 @@ from mocotool.metrics.sources import VideoFiles
 from mocotool.video.archives import is_archive, list_members, open_source, read_source
 from mocotool.video.listing import list_videos
 from mocotool.video.loading import load_clips, load_images
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import encode_png
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.reading import read_frames
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "people-1.mp4"
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED

@@ -8,8 +8,8 @@ from mocotool.video.clips import ClipDataset, FrameDataset, epoch_order, read_or
 from mocotool.video.cutting import read_squares, square_frames
 from mocotool.video.decoded import decode_all
 from mocotool.video.listing import list_videos
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import write_png
-from mocotool.video.reading import open_video
 
 
 @pytest.fixture(scope="module")

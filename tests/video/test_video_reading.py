@@ -14,8 +14,9 @@ from reference.video_files import (
 )
 
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.video.opening import natural_key, open_video
 from mocotool.video.pictures import write_png
-from mocotool.video.reading import natural_key, open_video, read_frames
+from mocotool.video.reading import read_frames
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "people-1.mp4"
 CLIPS = Path(__file__).parents[2].parent / "shared" / "data" / "clips"

@@ -16,8 +16,9 @@ from mocotool.errors import ConfigError, FileFormatError
 from mocotool.video.limits import VARIABLE
 from mocotool.video.listing import list_videos
 from mocotool.video.loading import load_clips
+from mocotool.video.opening import open_video
 from mocotool.video.pictures import encode_png, read_image
-from mocotool.video.reading import iter_frames, open_video, read_frames
+from mocotool.video.reading import iter_frames, read_frames
 from mocotool.video.stills import find_stills
 
 

@@ -10,7 +10,8 @@ from reference.video_files import numbered_frames
 
 from mocotool.errors import ConfigError, MismatchError, UnavailableError
 from mocotool.video import encodings
-from mocotool.video.reading import open_video, read_frames
+from mocotool.video.opening import open_video
+from mocotool.video.reading import read_frames
 from mocotool.video.writing import (
     MAX_WAITING,
     VIDEO_FORMATS,
