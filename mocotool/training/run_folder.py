@@ -15,43 +15,29 @@ A kill at any moment leaves a folder that --resume continues from.
 """
 
 import contextlib
-import dataclasses
 import json
 import math
 import os
-import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import atomic_path, check_output_name
-from mocotool.provenance import current_command, tool_version
+from mocotool.provenance import current_command
 from mocotool.training.distributed import Processes
 from mocotool.training.run_files import (
-    BEST_STATE_NAME,
     CONFIG_NAME,
     LOG_NAME,
-    PREVIOUS_STATE_NAME,
-    STATE_NAME,
     STATES_NAME,
     read_config,
     read_log,
 )
 from mocotool.training.run_lock import RunLock
-from mocotool.weights.reading import read_checkpoint
-
-# Settings that may change between a run and its continuation: they do not touch the mathematics.
-FREE_ON_RESUME = frozenset(
-    {
-        *("num_steps", "num_epochs", "num_images", "save_every", "preview_every", "log_every"),
-        *("keep", "patience", "budget", "memory_share"),
-    }
-)
-KEPT_STATES = 2
+from mocotool.training.run_record import continue_record, make_record, name_launch
+from mocotool.training.run_states import KEPT_STATES, RunStates
 
 
 class RunFolder:
@@ -71,6 +57,7 @@ class RunFolder:
         """How many states stay, the newest one among them."""
         self._record: dict[str, Any] | None = None
         self._tensorboard: Any = None
+        self._states = RunStates(path)
         self._lock = RunLock(path)
 
     @property
@@ -81,7 +68,7 @@ class RunFolder:
     @property
     def has_state(self) -> bool:
         """Whether a state has been saved; a run killed before its first one begins anew."""
-        return any((self.path / name).exists() for name in (STATE_NAME, PREVIOUS_STATE_NAME))
+        return self._states.is_there
 
     def open(
         self,
@@ -109,15 +96,7 @@ class RunFolder:
             FileFormatError: The run's configuration cannot be read.
             MismatchError: The run there was made with other settings or from other files.
         """
-        record: dict[str, Any] = {
-            "version": tool_version(),
-            "command": self.command,
-            "run": _run_name(config),
-            "config": dataclasses.asdict(config),
-            "inputs": dict(inputs or {}),
-            "machine": dict(machine or {}),
-        }
-        record = json.loads(json.dumps(record))  # as it will be read again
+        record = make_record(config, command=self.command, inputs=inputs, machine=machine)
         self.keep = getattr(config, "keep", KEPT_STATES)
 
         try:
@@ -127,9 +106,11 @@ class RunFolder:
                 self._lock.take()
                 self.check_place(resume=resume)  # another may have come first
             if resume:
-                record = self._continue_record(record, type(config), warn)
+                record = continue_record(
+                    read_config(self.path), record, type(config), path=self.path, warn=warn
+                )
                 self.command = record["command"]
-            if (launch := _name_launch()) is not None:
+            if (launch := name_launch()) is not None:
                 record["launch"] = launch
             self.processes.barrier()  # all have looked before the first one writes
             if self.writes:
@@ -163,7 +144,7 @@ class RunFolder:
         """Whether the run was begun under the same --rdzv-id, if that says anything."""
         with contextlib.suppress(OSError, ValueError, RecursionError):
             record = json.loads((self.path / CONFIG_NAME).read_text(encoding="utf-8"))
-            launch = _name_launch()
+            launch = name_launch()
             return launch is not None and record.get("launch") == launch
         return False
 
@@ -199,34 +180,6 @@ class RunFolder:
                 hint="choose another folder",
             )
 
-    def _continue_record(
-        self, new: dict[str, Any], config_type: Any, warn: Callable[[str], None]
-    ) -> dict[str, Any]:
-        """Check that a run may go on with `new` settings; return what to write for it."""
-        old = read_config(self.path)
-        if old.get("run", new["run"]) != new["run"]:
-            raise MismatchError(f"{self.path}: holds a run of {old['run']}, not of {new['run']}")
-        changed = _changed_settings(old["config"], new["config"], config_type)
-        changed += _changed_inputs(old["inputs"], new["inputs"])
-        if changed:
-            raise MismatchError(
-                f"{self.path}: the run was started with other settings: {'; '.join(changed)}",
-                hint="resume with the same options, or start another run",
-            )
-        moved = [
-            f"{name} was {value}, is {new['machine'][name]}"
-            for name, value in old["machine"].items()
-            if name in new["machine"] and new["machine"][name] != value
-        ]
-        if moved:
-            warn(f"{self.path}: goes on, but not to the last bit: {'; '.join(moved)}")
-        resumed = [*old["resumed"], {"version": new["version"], "command": new["command"]}]
-        return new | {
-            "version": old.get("version"),
-            "command": old["command"],
-            "resumed": resumed,
-        }
-
     def _drop_leftovers(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
         for folder in (self.path, self.path / "samples", self.path / STATES_NAME):
@@ -236,57 +189,9 @@ class RunFolder:
     def save_state(
         self, state: dict[str, Any], *, step: int | None = None, is_best: bool = False
     ) -> None:
-        """Write the state for an exact resume, and remove those that are older than `keep` says.
-
-        The one before stays as state-previous.pt. A kill at any moment leaves at least one whole
-        state.
-
-        Args:
-            state: Everything an exact resume needs.
-            step: Of the state, where older ones are kept by their steps.
-            is_best: Whether to keep it as state-best.pt, however old it gets.
-
-        Raises:
-            ConfigError: It cannot be written, as on a full disk; the state before stays.
-        """
-        if not self.writes:
-            return
-        newest, previous = self.path / STATE_NAME, self.path / PREVIOUS_STATE_NAME
-        with atomic_path(newest) as part:
-            try:
-                torch.save(state, part)
-            except RuntimeError as error:  # how torch says that the disk is full
-                raise ConfigError(
-                    f"{newest}: cannot be written: {str(error).splitlines()[0]}",
-                    hint=f"free some space; {self._tell_state_before(newest)}",
-                ) from None
-            if newest.exists() and self.keep > 1:
-                _give_second_name(newest, previous)
-        if self.keep == 1:
-            previous.unlink(missing_ok=True)
-        if is_best:
-            _give_second_name(newest, self.path / BEST_STATE_NAME)
-        self._keep_by_step(newest, step)
-
-    def _keep_by_step(self, newest: Path, step: int | None) -> None:
-        """Give the newest state a name by its step, and remove those that are too old."""
-        folder = self.path / STATES_NAME
-        is_wanted = self.keep > KEPT_STATES and step is not None
-        if is_wanted:
-            folder.mkdir(exist_ok=True)
-            _give_second_name(newest, folder / f"{step:08d}.pt")
-        kept = self.keep if is_wanted else 0
-        for path in self._list_states()[kept:]:
-            path.unlink(missing_ok=True)
-
-    def _list_states(self) -> list[Path]:
-        """Return the states that are kept by their steps, newest first."""
-        return sorted((self.path / STATES_NAME).glob("*.pt"), reverse=True)
-
-    def _tell_state_before(self, newest: Path) -> str:
-        if newest.exists():
-            return "the state before is whole, and --resume continues from it"
-        return "no state had been saved yet, and --resume begins anew"
+        """Write the state for an exact resume, if this process writes; see `RunStates.save`."""
+        if self.writes:
+            self._states.save(state, keep=self.keep, step=step, is_best=is_best)
 
     def restore(
         self, load: Callable[[dict[str, Any]], None], *, warn: Callable[[str], None]
@@ -328,25 +233,8 @@ class RunFolder:
             raise FileFormatError(f"{self.path}: not a state of this run: {problem}") from None
 
     def load_state(self, *, warn: Callable[[str], None]) -> dict[str, Any]:
-        """Return the newest state that can be read.
-
-        Args:
-            warn: Told of a torn state that was skipped.
-
-        Raises:
-            FileFormatError: None can be read.
-        """
-        named = [self.path / name for name in (STATE_NAME, PREVIOUS_STATE_NAME)]
-        for path in (*named, *self._list_states()):
-            if not path.exists():
-                continue
-            state, problem = _read_state(path)
-            if state is not None:
-                return state
-            warn(f"{path}: {problem}, skipped")
-        raise FileFormatError(
-            f"{self.path}: no state to resume from", hint="start another run in another folder"
-        )
+        """Return the newest state that can be read; see `RunStates.load`."""
+        return self._states.load(warn=warn)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line to metrics.jsonl, and to TensorBoard where it is installed.
@@ -398,62 +286,3 @@ class RunFolder:
             else:
                 self._tensorboard = SummaryWriter(self.path / "tensorboard")
         return self._tensorboard or None
-
-
-def _give_second_name(path: Path, name: Path) -> None:
-    """Let a file have another name too, in place of what had it; never a rename."""
-    link = name.with_suffix(".link")
-    link.unlink(missing_ok=True)
-    try:
-        os.link(path, link)
-    except OSError:  # a file system without second names
-        shutil.copyfile(path, link)
-    link.replace(name)
-    link.unlink(missing_ok=True)  # renaming onto the same file does nothing
-
-
-def _run_name(config: Any) -> str:
-    """Turn `TrainImageConfig` into "train-image"."""
-    words = re.findall("[A-Z][a-z]+", type(config).__name__.removesuffix("Config"))
-    return "-".join(words).lower()
-
-
-def _changed_settings(old: dict[str, Any], new: dict[str, Any], config_type: Any) -> list[str]:
-    # A run older than a setting had what is now its default.
-    defaults = {field.name: field.default for field in dataclasses.fields(config_type)}
-    return [
-        f"{name} was {old.get(name, defaults[name])!r}, now {value!r}"
-        for name, value in new.items()
-        if name not in FREE_ON_RESUME and old.get(name, defaults[name]) != value
-    ]
-
-
-def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Compare the files a run reads by their content."""
-
-    def tell(record: Mapping[str, Any] | None) -> str:
-        if not record:
-            return "left out"
-        return f"{record.get('path')} (sha256 {str(record.get('sha256'))[:12]})"
-
-    changed = []
-    for name in old.keys() & new.keys():
-        before, now = old[name], new[name]
-        if (before or {}).get("sha256") != (now or {}).get("sha256"):
-            changed.append(f"{name} was {tell(before)}, now {tell(now)}")
-    return sorted(changed)
-
-
-def _name_launch() -> str | None:
-    """Return what `torchrun` calls the job; by itself it calls those of several machines "none"."""
-    launch = os.environ.get("TORCHELASTIC_RUN_ID")
-    return None if launch in (None, "", "none") else launch
-
-
-def _read_state(path: Path) -> tuple[dict[str, Any] | None, str]:
-    """Return the state in a file, or `None` and what is wrong with the file."""
-    try:
-        state = read_checkpoint(path)
-    except FileFormatError as error:
-        return None, str(error).removeprefix(f"{path}: ")
-    return (state, "") if isinstance(state, dict) else (None, "not a training state")
