@@ -15,6 +15,7 @@ from mocotool.explore.page import describe_explorer
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.image_training.projected_discriminator import ProjectedDiscriminator
 from mocotool.image_training.stylegan2_discriminator import StyleGAN2Discriminator
+from mocotool.inversion.objective import SqueezeNetFeatures
 from mocotool.motion.rendering import ClipRenderer
 from mocotool.video.cutting import square_frames
 from mocotool.video.decoded import decode_all
@@ -140,6 +141,56 @@ def test_motion_is_judged_by_the_centre_square(wide):
     img = wide.synthesis(latents[0], noise_mode="const")[:, :, :, 6:22]
     expected = img.reshape(3, 3, 8, 2, 8, 2).mean(dim=(3, 5))
     assert_close(frames[0], expected)
+
+
+# Invert
+
+
+def test_the_latents_of_wide_pictures_are_found(wide):
+    with torch.no_grad():
+        images = wide.synthesis(wide.mapping(torch.randn(2, 8)))
+
+    found = moco.invert(wide, images, config=moco.InvertConfig(num_steps=60, num_starts=50))
+
+    assert found.img.shape == (2, 3, HEIGHT, WIDTH)
+    assert found.psnr.min() > 35
+    with pytest.raises(moco.MismatchError, match="images has shape"):
+        moco.invert(wide, images[..., :HEIGHT])
+
+
+def test_photos_are_cut_to_the_shape_of_wide_pictures(run_moco, wide_path, tmp_path):
+    frame = numbered_frames(1, 40, 56)[0]
+    moco.write_png(tmp_path / "photo.png", frame)
+    quick = ("--num-steps", 10, "--num-polish-steps", 0, "--num-starts", 10, "--perceptual", "none")
+
+    result = run_moco(
+        *("invert", tmp_path / "photo.png", "--generator", wide_path, *quick),
+        *("-o", tmp_path / "found.npz", "--sheet", tmp_path / "sheet.png"),
+    )
+
+    assert result.exit_code == 0, result.stderr
+    assert "photo.png: 56x40 -> the centre 56x32 -> 28x16" in result.stderr
+    target = moco.read_image(tmp_path / "sheet.png")[:, :WIDTH]
+    cut = square_frames(frame[None], (HEIGHT, WIDTH))[0].transpose(1, 2, 0)
+    np.testing.assert_array_equal(target, cut)
+
+
+def test_whole_clips_of_wide_pictures_are_found(run_moco, wide_path, clips, tmp_path):
+    result = run_moco(
+        *("invert", clips, "--generator", wide_path, "-o", tmp_path / "found.npz"),
+        *("--num-frames", 4, "--json"),
+    )
+
+    assert result.exit_code == 0, result.stderr
+    assert moco.read_latents(tmp_path / "found.npz").latents.shape == (2, 4, 8)
+
+
+def test_large_pictures_keep_their_shape_where_they_are_reduced():
+    img = torch.linspace(-1, 1, 512).expand(1, 3, 288, 512)
+
+    maps = SqueezeNetFeatures(moco.load_lpips())(img)
+
+    assert maps[0].shape[-1] / maps[0].shape[-2] == pytest.approx(512 / 288, rel=0.02)
 
 
 # Explore

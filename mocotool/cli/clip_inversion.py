@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from mocotool.inversion.clips import ClipInversion
+    from mocotool.video.cutting import Size
     from mocotool.video.opening import VideoEntry
 
 MAX_LISTED = 32
@@ -84,7 +85,7 @@ def invert_folder(
     with report.progress("clips", len(own)) as advance:
         found = invert_clips(
             network,
-            _read_clips(own, network.resolution, num_frames, config.frame_stride),
+            _read_clips(own, network.img_size, num_frames, config.frame_stride),
             config=config,
             encoder=guess,
             parts=parts,
@@ -125,7 +126,7 @@ def choose_clips(
 
 
 def _read_clips(
-    entries: "Sequence[VideoEntry]", size: int, num_frames: int, stride: int
+    entries: "Sequence[VideoEntry]", size: "Size", num_frames: int, stride: int
 ) -> "Iterator[tuple[str, Callable[[], torch.Tensor]]]":
     """Yield the name of each clip, and what reads it."""
     from mocotool.layouts import from_frames_u8, to_channels_last
@@ -135,7 +136,7 @@ def _read_clips(
     for entry in entries:
 
         def read(entry: "VideoEntry" = entry) -> "torch.Tensor":
-            squares = read_squares(entry, idxs, size)  # [t, 3, size, size]
+            squares = read_squares(entry, idxs, size)  # [t, 3, h, w]
             return from_frames_u8(to_channels_last(squares))
 
         yield str(entry.path), read

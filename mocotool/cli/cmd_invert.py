@@ -100,8 +100,8 @@ def invert(
     align: Annotated[
         AlignChoice,
         typer.Option(
-            help="How pictures become squares: their centre, the whole (none), or the largest face "
-            "set upright, as in FFHQ (needs the extra faces)."
+            help="How pictures are cut: their centre, the whole (none), or the largest face set "
+            "upright, as in FFHQ (needs the extra faces)."
         ),
     ] = DEFAULT_ALIGN,
     frames: Annotated[
@@ -218,11 +218,11 @@ def invert(
     network = load_generator(generator, device=device, precision=precision)
     stills, parts = take_part(stills, part, network, config, align)
     loaded = load_features(chosen, weights, device)
-    for line in list_cuts(stills.describe_cuts(network.resolution, align=align)):
+    for line in list_cuts(stills.describe_cuts(network.img_size, align=align)):
         report.note(line)
     _say_what_is_done(report, network, config, PERCEPTUAL_NOTES[chosen].format(weights))
     squares_u8 = stills.read(
-        network.resolution, align=align, landmarks=LandmarkFinder() if align == "face" else None
+        network.img_size, align=align, landmarks=LandmarkFinder() if align == "face" else None
     )
     wanted_u8 = to_channels_last(squares_u8)  # [n, h, w, 3]
     began = time.perf_counter()

@@ -14,7 +14,7 @@ AlignChoice = Literal["none", "center", "face"]
 DEFAULT_PERCEPTUAL: PerceptualChoice = "squeezenet"
 """What pictures are compared by, besides their pixels."""
 DEFAULT_ALIGN: AlignChoice = "center"
-"""How pictures become squares: whole, their centre, or the largest face set upright."""
+"""How pictures are cut: whole, their centre, or the largest face set upright."""
 
 MIN_STEPS = 10
 

@@ -128,7 +128,7 @@ class Generator(nn.Module):
         if height != width:
             raise MismatchError(
                 f"the generator's pictures are {width}x{height}, and {what} takes square ones",
-                hint="it can be sampled, edited, rendered and trained",
+                hint="it can be sampled, edited, rendered, trained and inverted",
             )
 
     def draw_noise(self, n: int, *, rng: torch.Generator | None = None) -> list[Tensor]:

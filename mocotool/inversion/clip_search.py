@@ -19,7 +19,7 @@ from mocotool.inversion.objective import PyramidFeatures
 from mocotool.training.randomness import derive_rng
 
 NUM_DRAWN = 10_000  # latents whose mean and axes are taken
-MAX_SIZE = 128  # pixels; larger pictures are compared in this size
+MAX_SIZE = 128  # pixels of the longer side; larger pictures are compared in this size
 RENDER_BATCH = 64
 PROBE = 0.05  # standard deviations; a difference this wide sees the slope and not the rounding
 DAMPING_DOWN, DAMPING_UP = 0.3, 4.0
@@ -138,8 +138,10 @@ def _render(generator: Generator, axes: LatentAxes, coords: Tensor) -> tuple[Ten
 
 def _residual_maps(img: Tensor) -> Tensor:
     """Return what is compared of pictures, scaled so that squares sum to `inversion_loss`."""
-    if img.shape[-1] > MAX_SIZE:
-        img = F.interpolate(img, (MAX_SIZE, MAX_SIZE), mode="bilinear", antialias=True)
+    longest = max(img.shape[-2:])
+    if longest > MAX_SIZE:
+        size = [round(side * MAX_SIZE / longest) for side in img.shape[-2:]]
+        img = F.interpolate(img, size, mode="bilinear", antialias=True)
     maps = [img, *PyramidFeatures()(img)]
     return torch.cat([x.flatten(1) / x[0].numel() ** 0.5 for x in maps], dim=1)
 

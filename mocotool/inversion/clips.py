@@ -140,7 +140,7 @@ def invert_clips(
 
     Args:
         generator: The frozen generator that shall render them; its noise is the file's own.
-        clips: A name, and what reads the clip: [t, c, resolution, resolution] in [-1, 1].
+        clips: A name, and what reads the clip: [t, c, h, w] of its size, in [-1, 1].
         config: Steps and weights; `None` is the defaults.
         encoder: Gives the latents to begin with; `None` is a regression on drawn ones.
         parts: Where clips go as they are done, and are found again.

@@ -80,7 +80,8 @@ class SqueezeNetFeatures:
         if size < MIN_SEEN_SIZE:
             img = F.interpolate(img, scale_factor=MIN_SEEN_SIZE / size, mode="bilinear")
         elif size > MAX_SEEN_SIZE:
-            img = F.interpolate(img, size=(MAX_SEEN_SIZE, MAX_SEEN_SIZE), mode="area")
+            shape = [round(side * MAX_SEEN_SIZE / size) for side in img.shape[-2:]]
+            img = F.interpolate(img, size=shape, mode="area")
         return self.lpips(img)
 
 

@@ -121,7 +121,7 @@ def invert(
 
     Args:
         generator: The frozen generator that shall render them.
-        images: [n, img_channels, resolution, resolution], in [-1, 1].
+        images: [n, img_channels, h, w] of the size that it renders, in [-1, 1].
         config: Space, steps, weights; `None` is the defaults.
         features: What images are compared by besides pixels: `SqueezeNetFeatures(load_lpips())`,
             which the command takes, or what `load_vgg16` gives; `None` is the quick stand-in
@@ -181,9 +181,8 @@ def check_images(images: Tensor, generator: Generator) -> None:
             f"the images have {images.shape[1]} channels, "
             f"the generator renders {generator.img_channels}"
         )
-    generator.check_square("inversion")
-    size = generator.resolution
-    check_shape("images", images, "n c h w", c=generator.img_channels, h=size, w=size)
+    height, width = generator.img_size
+    check_shape("images", images, "n c h w", c=generator.img_channels, h=height, w=width)
     if not len(images):
         raise MismatchError("no images to invert")
     if not torch.isfinite(images).all() or images.abs().max() > MAX_VALUE:

@@ -49,7 +49,7 @@ def tune_generator(
 
     Args:
         generator: It stays as it is.
-        images: The pictures, [n, img_channels, resolution, resolution], in [-1, 1].
+        images: The pictures, [n, img_channels, h, w] of the size that it renders, in [-1, 1].
         found: What `invert` found for them.
         config: That of the search; `num_tune_steps` says how long.
         features: What pictures are compared by besides pixels, as for `invert`.

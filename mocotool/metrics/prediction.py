@@ -98,7 +98,7 @@ def compute_prediction(
     """
     config = PredictionConfig() if config is None else config
     entries = choose_evenly(listing.entries, config.num_videos)
-    first = np.concatenate([read_squares(entry, [0], generator.resolution) for entry in entries])
+    first = np.concatenate([read_squares(entry, [0], generator.img_size) for entry in entries])
 
     # the first frame as a latent; whatever is drawn begins from it
     images = from_frames_u8(to_channels_last(first))
@@ -152,7 +152,7 @@ def _predict_videos(
     rendering = RenderConfig(noise=config.invert.noise)
     videos = []
     for video_idx, entry in enumerate(entries):
-        real = read_squares(entry, range(config.num_frames), generator.resolution)
+        real = read_squares(entry, range(config.num_frames), generator.img_size)
         frames = np.concatenate(list(render_video(generator, walks, video_idx, config=rendering)))
         if frames_folder is not None:
             write_frames(frames, Path(frames_folder) / f"{video_idx + 1:04d}-{entry.path.stem}")

@@ -77,8 +77,10 @@ class VGG16Features(nn.Module):
                 f"VGG16 got images of shape {list(img.shape)}, expected [n, 3, h, w] of "
                 f"at least {MIN_SIZE} pixels"
             )
-        if max(img.shape[2:]) > MAX_SIZE:
-            img = F.interpolate(img, size=(MAX_SIZE, MAX_SIZE), mode="area")
+        longest = max(img.shape[2:])
+        if longest > MAX_SIZE:
+            size = [round(side * MAX_SIZE / longest) for side in img.shape[2:]]
+            img = F.interpolate(img, size=size, mode="area")
         x = (img.add(1.0).div(2.0) - self.mean) / self.stdev
         taps = []
         for place in CONVOLUTIONS:

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 
 from mocotool.arrays import FramesU8
 from mocotool.configs.invert import DEFAULT_ALIGN, AlignChoice
-from mocotool.errors import FileFormatError
+from mocotool.errors import FileFormatError, MismatchError
 from mocotool.layouts import to_channels_first
-from mocotool.video.cutting import square_frames
+from mocotool.video.cutting import Size, square_frames, to_height_and_width
 
 Points = npt.NDArray[np.float64]
 Landmarks = Callable[[FramesU8], Points | None]
@@ -24,32 +24,41 @@ OVERSAMPLING = 4  # a square is read this much finer, then averaged
 
 def align_frames(
     frames_u8: FramesU8,
-    size: int,
+    size: Size,
     *,
     align: AlignChoice = DEFAULT_ALIGN,
     face: Points | None = None,
 ) -> FramesU8:
-    """Make frames squares.
+    """Make frames squares, or of another shape that a generator renders.
 
     Args:
         frames_u8: uint8 [t, h, w, 3]; frames of one video.
-        size: Height and width wanted.
-        align: "center" cuts the centre square out, "none" resizes the whole, "face" sets a face
-            upright, as the pictures of FFHQ and CelebA-HQ are cut.
+        size: Side wanted, or height and width.
+        align: "center" cuts the centre of that shape out, "none" resizes the whole, "face" sets a
+            face upright, as the pictures of FFHQ and CelebA-HQ are cut.
         face: The 68 landmarks (x, y) of that face, [68, 2]; needed for "face".
 
     Returns:
-        uint8 [t, 3, size, size].
+        uint8 [t, 3, size, size], or of that height and width.
+
+    Raises:
+        MismatchError: A face was to be cut out in a shape other than a square.
     """
     if align == "center":
         return square_frames(frames_u8, size)
     if align == "none":
         video = to_channels_first(torch.from_numpy(frames_u8))  # [t, 3, h, w]
-        resized = F.interpolate(video, (size, size), mode="bicubic", antialias=True)
+        resized = F.interpolate(video, to_height_and_width(size), mode="bicubic", antialias=True)
         whole: FramesU8 = resized.contiguous().numpy()
         return whole
     assert face is not None
-    return cut_square(frames_u8, *face_square(face), size)
+    height, width = to_height_and_width(size)
+    if height != width:
+        raise MismatchError(
+            f"--align face cuts squares, the generator's pictures are {width}x{height}",
+            hint="--align center",
+        )
+    return cut_square(frames_u8, *face_square(face), height)
 
 
 def find_face(frame_u8: FramesU8, landmarks: Landmarks, *, name: str) -> Points:

@@ -24,6 +24,14 @@ def to_height_and_width(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
+def largest_cut(shape: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width of the largest cut of a picture that has the wanted shape."""
+    height, width = shape
+    rows = min(height, max(1, round(width * wanted[0] / wanted[1])))
+    columns = min(width, max(1, round(height * wanted[1] / wanted[0])))
+    return rows, columns
+
+
 def square_frames(frames_u8: FramesU8, size: Size) -> FramesU8:
     """Cut the centre square and resize it, smoothing where it shrinks (bicubic).
 
@@ -40,8 +48,7 @@ def square_frames(frames_u8: FramesU8, size: Size) -> FramesU8:
     """
     _, height, width, _ = frames_u8.shape
     wanted = to_height_and_width(size)
-    rows = min(height, max(1, round(width * wanted[0] / wanted[1])))
-    columns = min(width, max(1, round(height * wanted[1] / wanted[0])))
+    rows, columns = largest_cut((height, width), wanted)
     top, left = (height - rows) // 2, (width - columns) // 2
     cut = frames_u8[:, top : top + rows, left : left + columns]
     video = to_channels_first(torch.from_numpy(cut))  # [t, 3, h, w], channels last in memory

@@ -15,7 +15,7 @@ from mocotool.files import check_input_file
 from mocotool.video.alignment import Landmarks, align_frames, find_face
 from mocotool.video.archives import is_archive, list_members
 from mocotool.video.candidates import MEDIA_SUFFIXES
-from mocotool.video.cutting import iter_chunks
+from mocotool.video.cutting import Size, iter_chunks, largest_cut, to_height_and_width
 from mocotool.video.opening import (
     VideoEntry,
     is_image_name,
@@ -72,13 +72,14 @@ class Stills:
             return None
         return rate / (steps.pop() if steps else 1)
 
-    def describe_cuts(self, size: int, *, align: AlignChoice = DEFAULT_ALIGN) -> list[str]:
-        """Say what `read` does to pictures that are not squares of `size` pixels."""
+    def describe_cuts(self, size: Size, *, align: AlignChoice = DEFAULT_ALIGN) -> list[str]:
+        """Say what `read` does to pictures that are not of this size."""
+        wanted = to_height_and_width(size)
+        to_wanted = f" -> {wanted[1]}x{wanted[0]}"
         sizes = Counter((entry.width, entry.height) for entry in self.entries)
         lines = []
         for (width, height), count in sizes.items():
-            side = min(width, height)
-            if (width, height) == (size, size) and align != "face":
+            if (height, width) == wanted and align != "face":
                 continue
             first = next(
                 str(entry.path)
@@ -86,26 +87,27 @@ class Stills:
                 if (entry.width, entry.height) == (width, height)
             )
             name = first if count == 1 else f"{first} and {count - 1} more"
-            cut = "" if width == height else f" -> the centre {side}x{side}"
-            shrink = "" if side == size else f" -> {size}x{size}"
+            rows, columns = largest_cut((height, width), wanted)
+            cut = "" if (rows, columns) == (height, width) else f" -> the centre {columns}x{rows}"
+            shrink = "" if (rows, columns) == wanted else to_wanted
             if align != "center":
                 cut = " -> the largest face, upright" if align == "face" else ""
-                shrink = f" -> {size}x{size}"
+                shrink = to_wanted
             lines.append(f"{name}: {width}x{height}{cut}{shrink}")
         return lines
 
     def read(
-        self, size: int, *, align: AlignChoice = DEFAULT_ALIGN, landmarks: Landmarks | None = None
+        self, size: Size, *, align: AlignChoice = DEFAULT_ALIGN, landmarks: Landmarks | None = None
     ) -> FramesU8:
-        """Read the pictures as squares.
+        """Read the pictures as squares, or in another shape.
 
         Args:
-            size: Height and width wanted.
+            size: Side of the squares, or height and width.
             align: How they are cut; see `align_frames`.
             landmarks: What finds a face, for "face".
 
         Returns:
-            uint8 [n, 3, size, size] RGB.
+            uint8 [n, 3, h, w] RGB, of the size wanted.
 
         Raises:
             FileFormatError: One cannot be decoded, or no face is found in it.
@@ -119,7 +121,7 @@ class Stills:
         )
 
     def _iter_aligned(
-        self, entry: VideoEntry, size: int, align: AlignChoice, landmarks: Landmarks | None
+        self, entry: VideoEntry, size: Size, align: AlignChoice, landmarks: Landmarks | None
     ) -> Iterator[FramesU8]:
         """Yield an entry's frames as squares in chunks, so that a long video needs little memory.
 
