@@ -159,6 +159,20 @@ class TrainMotionConfig:
         _Further("Feature matching of one augmented frame's embedding, or of all frames."),
     ] = "one"
     mutual_info_weight: Annotated[float, _Further("Weight of the recoverable noise.", min=0)] = 1.0
+    mutual_info_loss: Annotated[
+        Literal["state", "step", "infonce"],
+        _Further(
+            "Where the noise shall be recoverable: in the decoder's state, as in the paper, or in "
+            "the steps, noise by noise or among those of the batch."
+        ),
+    ] = "state"
+    step_noise: Annotated[
+        float,
+        _Further(
+            "Noise on the steps that step and infonce read, of the longest step along a direction.",
+            min=0,
+        ),
+    ] = 0.1
     noise_mode: Annotated[
         Literal["const", "random", "none"],
         _Further('The generator\'s pixel noise; "random" stays the same within a video.'),
@@ -261,6 +275,16 @@ class TrainMotionConfig:
         """Whether the motion generator is held to the first frame's features."""
         return self.has_image_disc and self.image_disc == "single" and self.feature_weight > 0
 
+    @property
+    def has_mutual_info(self) -> bool:
+        """Whether the noise shall be recoverable."""
+        return self.mutual_info_weight > 0
+
+    @property
+    def reads_steps(self) -> bool:
+        """Whether it shall be so in the steps."""
+        return self.has_mutual_info and self.mutual_info_loss != "state"
+
     @classmethod
     def from_recipe(
         cls,
@@ -322,14 +346,20 @@ def _check_effects(config: TrainMotionConfig, settings: dict[str, Any], *, ablat
         raise ConfigError(
             f"--ablate contrastive: there is no contrastive loss to leave out, {reason}", hint=hint
         )
+    if ablate == "mutual-info" and config.mutual_info_loss != "state":
+        raise ConfigError(
+            f"mutual info loss {config.mutual_info_loss}: without effect, --ablate mutual-info "
+            "leaves that loss out",
+            hint="leave one of them out",
+        )
     for name, needed in NEEDS.items() if ablate != "image-disc" else ():
         default = plain.get(name, TrainMotionConfig.__dataclass_fields__[name].default)
         asked = settings.get(name) or default  # to turn off what is off needs no refusal
         if asked != default and not getattr(config, needed):
             raise ConfigError(
                 f"{name.replace('_', ' ')} {asked}: without effect, "
-                f"{reason if needed != 'has_penalty' else 'the penalty is left out'}",
-                hint=hint if needed != "has_penalty" else "leave the option out",
+                f"{OTHER_REASONS.get(needed, reason)}",
+                hint="leave the option out" if needed in OTHER_REASONS else hint,
             )
 
 
@@ -343,8 +373,17 @@ NEEDS = {
     "momentum": "has_contrastive",
     "bank_on_g_steps": "has_contrastive",
     "penalty_norm": "has_penalty",
+    "mutual_info_loss": "has_mutual_info",
+    "step_noise": "reads_steps",
 }
 """Which part of the method a setting belongs to."""
+
+OTHER_REASONS = {
+    "has_penalty": "the penalty is left out",
+    "has_mutual_info": "its weight is 0 here",
+    "reads_steps": "only mutual_info_loss step and infonce read steps",
+}
+"""Why a part may be missing that has nothing to do with D_I."""
 
 
 _SINGLE_FRAME_DISC: dict[str, Any] = {

@@ -43,11 +43,68 @@ def mutual_information_loss(*, noise_pred: Tensor, noise: Tensor) -> Tensor:
         Official code: train_func_in_domain.py, G_step.
         Follows: both.
     """
+    _check_guess(noise_pred, noise)
+    return -F.cosine_similarity(noise_pred, noise, dim=-1).mean()
+
+
+def noise_regression_loss(*, noise_pred: Tensor, noise: Tensor) -> Tensor:
+    """Reward steps of which the noise can be told, by its length too.
+
+    Up to constants the negative logarithm of a normal distribution around the guess, which bounds
+    the mutual information of noise and steps from below where the guess comes from the steps.
+
+    Args:
+        noise_pred: The guess of a head that reads noisy steps, [n, t-1, noise_dim].
+        noise: The noise fed to the LSTM, same shape.
+
+    Returns:
+        Scalar from 0; 1 where nothing is known.
+
+    Raises:
+        MismatchError: The two shapes differ.
+
+    Source:
+        Paper: Chen et al., InfoGAN, arXiv:1606.03657, Sec. 5 (the bound). Neither our paper nor
+            the official code has this term.
+    """
+    _check_guess(noise_pred, noise)
+    return (noise_pred - noise).square().mean()
+
+
+def noise_contrast_loss(
+    *, noise_pred: Tensor, noise: Tensor, processes: Processes = ALONE
+) -> Tensor:
+    """Reward steps that tell which noise of the batch moved them (InfoNCE).
+
+    Args:
+        noise_pred: What a head makes of noisy steps, [n, t-1, noise_dim]; its product with a noise
+            says how well they go together.
+        noise: The noise fed to the LSTM, same shape.
+        processes: Whose batches the other noises come from.
+
+    Returns:
+        Scalar from 0; log of the number of noises where nothing is known.
+
+    Raises:
+        MismatchError: The two shapes differ.
+
+    Source:
+        Paper: van den Oord et al., arXiv:1807.03748, Sec. 2.3. Neither our paper nor the official
+            code has this term.
+    """
+    _check_guess(noise_pred, noise)
+    guesses, own = noise_pred.flatten(0, 1), noise.flatten(0, 1)  # [m, noise_dim]
+    logits = guesses @ processes.gather(own).T  # [m, noises of all processes]
+    first = processes.rank * len(own)
+    each = torch.arange(len(own), device=own.device)
+    return -logits.log_softmax(dim=1)[each, first + each].mean()
+
+
+def _check_guess(noise_pred: Tensor, noise: Tensor) -> None:
     if noise_pred.shape != noise.shape:
         raise MismatchError(
             f"guessed noise has shape {list(noise_pred.shape)}, the noise {list(noise.shape)}"
         )
-    return -F.cosine_similarity(noise_pred, noise, dim=-1).mean()
 
 
 def adversarial_loss(

@@ -14,8 +14,8 @@ from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_unit_range
+from mocotool.motion.building import build_motion
 from mocotool.motion.rendering import ClipRenderer
-from mocotool.motion.trainer import build_motion
 from mocotool.training.randomness import derive_rng, derive_seed
 
 NUM_WALKS = 64  # pairs of neighbouring frames that are rendered

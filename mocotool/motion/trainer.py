@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.devices import to_device
-from mocotool.errors import ConfigError, DivergedError, MismatchError
+from mocotool.errors import DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8, to_unit_range
+from mocotool.motion.building import adopt_initial, build_games, build_motion
 from mocotool.motion.context import TrainingContext
-from mocotool.motion.frame_game import FrameGame
-from mocotool.motion.games import Game, Metrics, PairGame, VideoGame
+from mocotool.motion.games import Game, Metrics
 from mocotool.motion.generator import MotionGenerator, MotionRollout
-from mocotool.motion.guided import GuidedMotion
 from mocotool.motion.image_discriminator import update_average
 from mocotool.motion.losses import LossWeights, mutual_information_loss, total_generator_loss
 from mocotool.motion.render_budget import build_renderer, settle_graph_mb
 from mocotool.motion.rendering import check_frame_size
+from mocotool.motion.step_head import StepHead, measure_steps
 from mocotool.motion.walk_figures import NUM_CONTENTS, measure_walks
 from mocotool.training.distributed import Processes
 from mocotool.training.networks import has_finite_weights
@@ -110,6 +110,14 @@ class MotionTrainer:
         self.motion = motion.to(self.device).train()
         self.averaged = copy.deepcopy(self.motion).requires_grad_(False).eval()
         self.optimizer = build_adam(self.motion, lr=config.learning_rate)
+        self.step_head: StepHead | None = None
+        if config.has_mutual_info and config.mutual_info_loss != "state":
+            head = StepHead(self.motion, loss=config.mutual_info_loss, seed=config.seed)
+            self.step_head = head.to(self.device)
+            # It does regression and plays no game: Adam's usual memory.
+            self.optimizer.add_param_group(
+                {"params": list(head.parameters()), "betas": (0.9, 0.999)}
+            )
         self.scaler = build_scaler(self.context.precision, self.device)
         self.weights = LossWeights(
             video=config.video_weight,
@@ -203,11 +211,7 @@ class MotionTrainer:
         terms: dict[str, Tensor | None] = {"video": None, "image": None, "feature": None}
         for game in self.games.values():
             terms |= game.generator_losses(clips.frames, *path)
-        mutual_info = None
-        if self.config.mutual_info_weight > 0:
-            mutual_info = mutual_information_loss(
-                noise_pred=clips.rollout.noise_pred, noise=clips.noise
-            )
+        mutual_info = self._ask_for_noise(clips, *path) if self.config.has_mutual_info else None
         loss = total_generator_loss(
             video=terms["video"],
             image=terms["image"],
@@ -216,11 +220,31 @@ class MotionTrainer:
             weights=self.weights,
         )
         self.scaler.scale(loss).backward()
-        norm = take_step(self.motion, self.optimizer, self.scaler, self.context.processes)
+        networks = self._networks()
+        norm = take_step(networks, self.optimizer, self.scaler, self.context.processes)
         terms["mutual_info"] = mutual_info
         values = {f"g_{name}": x.detach() for name, x in terms.items() if x is not None}
         values |= {"g_loss": loss.detach(), "g_grad": norm}
         return values | measure_motion(clips.frames.detach(), "generated")
+
+    def _ask_for_noise(self, clips: GeneratedClips, *path: int | str) -> Tensor:
+        """Return the mutual information term, of the decoder's states or of the steps."""
+        if self.step_head is None:
+            return mutual_information_loss(noise_pred=clips.rollout.noise_pred, noise=clips.noise)
+        steps = measure_steps(self.motion, clips.rollout.trajectory)
+        shape = (self.config.batch_size, *steps.shape[1:])
+        drawn = torch.randn(shape, generator=self.context.rng("term", *path))[self.context.rows]
+        return self.step_head.mutual_information_loss(
+            steps,
+            noise=clips.noise,
+            blur=self.config.step_noise * to_device(drawn, self.device),
+            processes=self.processes,
+        )
+
+    def _networks(self) -> nn.ModuleList:
+        """Return what the motion generator's optimiser moves."""
+        heads = [] if self.step_head is None else [self.step_head]
+        return nn.ModuleList([self.motion, *heads])
 
     def discriminator_step(self) -> Metrics:
         """Let every game learn from fresh clips; return what they report.
@@ -251,7 +275,7 @@ class MotionTrainer:
         Raises:
             DivergedError: One is NaN or infinite.
         """
-        networks: dict[str, nn.Module] = {"motion": self.motion}
+        networks: dict[str, nn.Module] = {"motion": self._networks()}
         networks |= {name: game.network for name, game in self.games.items()}
         for name, network in networks.items():
             if not has_finite_weights(network):
@@ -333,7 +357,7 @@ class MotionTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs, beside the clips' own place."""
-        return {
+        state = {
             "step_idx": self.step_idx,
             "motion": self.motion.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -341,6 +365,9 @@ class MotionTrainer:
             "scaler": self.scaler.state_dict(),
             "games": {name: game.state_dict() for name, game in self.games.items()},
         }
+        if self.step_head is not None:
+            state["step_head"] = self.step_head.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
@@ -349,76 +376,10 @@ class MotionTrainer:
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         restore_scaler(self.scaler, state.get("scaler"))
+        if self.step_head is not None:
+            self.step_head.load_state_dict(state["step_head"])
         for name, game in self.games.items():
             game.load_state_dict(state["games"][name])
-
-
-def build_motion(
-    generator: Generator, basis: PCABasis, config: TrainMotionConfig
-) -> MotionGenerator:
-    """Return an untrained motion generator of the configured size.
-
-    Raises:
-        ConfigError: The basis has fewer components than asked for.
-    """
-    if basis.num_components < config.num_components:
-        raise ConfigError(
-            f"the PCA basis has {basis.num_components} components, "
-            f"{config.num_components} were requested",
-            hint=f"--num-components {basis.num_components}",
-        )
-    motion = MotionGenerator(
-        latent_dim=generator.latent_dim,
-        noise_dim=config.noise_dim,
-        hidden_dim=config.hidden_dim,
-        components=torch.from_numpy(basis.components[: config.num_components]),
-        stdev=torch.from_numpy(basis.stdev[: config.num_components]),
-        step_size=config.known_step_size,
-        form=config.form,
-        basis_rows=config.basis_rows,
-        residual=config.residual,
-    )
-    motion.num_frames = config.num_frames
-    motion.generator_record = generator.origin.file if generator.origin else None
-    return motion
-
-
-def adopt_initial(motion: MotionGenerator, initial: MotionGenerator) -> MotionGenerator:
-    """Give `motion` the weights and the basis of `initial`.
-
-    A guided model, learnt from latents, has a form of its own and is taken as it is.
-
-    Raises:
-        MismatchError: They are of different sizes.
-    """
-    if isinstance(initial, GuidedMotion):
-        guided = copy.deepcopy(initial)
-        guided.step_size, guided.num_frames = motion.step_size, motion.num_frames
-        guided.generator_record = motion.generator_record
-        return guided
-    ours = {name: list(x.shape) for name, x in motion.state_dict().items()}
-    theirs = {name: list(x.shape) for name, x in initial.state_dict().items()}
-    differing = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
-    if differing:
-        name = differing[0]
-        raise MismatchError(
-            f"the motion model to start from has {name} {theirs.get(name)}, "
-            f"this run {ours.get(name)}",
-            hint="set --hidden-dim, --noise-dim, --num-components and --recipe as it was trained",
-        )
-    motion.load_state_dict(initial.state_dict())
-    return motion
-
-
-def build_games(context: TrainingContext) -> dict[str, Game]:
-    """Return the games that the configuration asks for, by name."""
-    config = context.config
-    games: dict[str, Game] = {}
-    if config.has_video_disc:
-        games["video"] = VideoGame(context)
-    if config.has_image_disc:
-        games["image"] = FrameGame(context) if config.image_disc == "single" else PairGame(context)
-    return games
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ def test_pictures_have_gradients_with_respect_to_every_latent():
     assert (slope.abs().sum(dim=0) > 0).all()
 
 
-@pytest.mark.parametrize("row", ["whole", "without Eq. 2", "L_m by InfoNCE of noise and steps"])
+@pytest.mark.parametrize("row", ["whole", "without Eq. 2", *list(ROWS)[-2:]])
 def test_rows_train_and_are_measured(row):
     trainer = train(row, seed=0, num_steps=2, batch_size=4)
 

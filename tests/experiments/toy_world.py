@@ -29,9 +29,7 @@ from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.generators.base import Generator, Space
 from mocotool.generators.dcgan import IdentityMapping
 from mocotool.metrics.motion_figures import Interval
-from mocotool.motion.losses import total_generator_loss
-from mocotool.motion.trainer import MotionTrainer, measure_motion
-from mocotool.training.optimizers import take_step
+from mocotool.motion.trainer import MotionTrainer
 
 SIZE, NUM_FRAMES = 16, 8
 X, Y, RED, GREEN, BLUE, WIDTH = range(6)
@@ -39,7 +37,6 @@ NUM_LATENTS = 6
 PACE = 0.25  # of a real disc, in standard deviations a frame
 STILL_BELOW = 0.25  # of the real way
 TRUTH = {"free": 1.0, "content": 1.0, "ways": 4.0, "energy": 1.0, "drift": 0.0, "jump": 1.0}
-STEP_NOISE = 0.1  # of the step size; what a head on steps has to see through
 
 SETTINGS: dict[str, Any] = {
     "recipe": "paper",
@@ -65,8 +62,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "without D_I": {"ablate": "image-disc"},
     "without L_contr": {"ablate": "contrastive"},
     "without L_m": {"ablate": "mutual-info"},
-    "L_m by a head on the step": {"term": "step"},
-    "L_m by InfoNCE of noise and steps": {"term": "infonce"},
+    "L_m by a head on the step": {"mutual_info_loss": "step"},
+    "L_m by InfoNCE of noise and steps": {"mutual_info_loss": "infonce"},
 }
 
 
@@ -140,66 +137,15 @@ def real_axis(first: Tensor) -> Tensor:
     return torch.where(first[:, RED] > 0, X, Y)
 
 
-class OtherTermTrainer(MotionTrainer):
-    """Asks for motion that tells its noise by the steps themselves, so that amplitude counts.
-
-    "step": a head guesses the noise from the noisy step. "infonce": which of a batch's noises a
-    noisy step belongs to. Beside the paper's term, whose head reads the state and not the step.
-    """
-
-    def __init__(self, *args: Any, term: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.term = term
-        with torch.random.fork_rng():
-            torch.manual_seed(self.config.seed)
-            self.head = nn.Sequential(
-                nn.Linear(NUM_LATENTS, 64), nn.ReLU(), nn.Linear(64, self.config.noise_dim)
-            )
-        self.head_optimizer = torch.optim.Adam(self.head.parameters(), lr=1e-3)
-
-    def generator_step(self, g_step: int) -> dict[str, Tensor]:
-        """Move the motion generator once; return its losses."""
-        path = ("g", self.step_idx, g_step)
-        clips = self.generate(*path)
-        terms: dict[str, Tensor | None] = {"video": None, "image": None, "feature": None}
-        for game in self.games.values():
-            terms |= game.generator_losses(clips.frames, *path)
-        steps = clips.rollout.trajectory.diff(dim=1) / self.config.step_size
-        rng = self.context.rng("term", *path)
-        guess = self.head(steps + STEP_NOISE * torch.randn(steps.shape, generator=rng))
-        noise = clips.noise.flatten(0, 1)
-        if self.term == "step":
-            similarity = -(guess.flatten(0, 1) - noise).square().mean()
-        else:
-            logits = guess.flatten(0, 1) @ noise.T
-            similarity = logits.log_softmax(dim=1).diag().mean()
-        loss = total_generator_loss(
-            video=terms["video"],
-            image=terms["image"],
-            feature=terms["feature"],
-            mutual_info=-similarity,
-            weights=self.weights,
-        )
-        self.head_optimizer.zero_grad()
-        loss.backward()
-        self.head_optimizer.step()
-        take_step(self.motion, self.optimizer, self.scaler, self.processes)
-        return {"g_loss": loss.detach()} | measure_motion(clips.frames.detach(), "generated")
-
-
 def train(row: str, seed: int, num_steps: int, **changes: Any) -> MotionTrainer:
     """Train a row's motion generator from a seed."""
     settings = SETTINGS | ROWS[row] | changes | {"seed": seed, "num_steps": num_steps}
-    term = settings.pop("term", None)
     config = TrainMotionConfig.from_recipe(**settings)
     generator = Discs().freeze()
     basis = PCABasis(
         components=np.eye(NUM_LATENTS, dtype=np.float32), stdev=np.ones(NUM_LATENTS, np.float32)
     )
-    if term is None:
-        trainer = MotionTrainer(generator, basis, config)
-    else:
-        trainer = OtherTermTrainer(generator, basis, config, term=term)
+    trainer = MotionTrainer(generator, basis, config)
     clips = RealDiscs(generator, n=config.batch_size, seed=seed)
     for _ in range(num_steps):
         trainer.step(next(clips))

@@ -1,5 +1,7 @@
 """Each loss against its slow reference, and what it is for."""
 
+import math
+
 import pytest
 import torch
 from reference import motion_losses as slow
@@ -13,6 +15,8 @@ from mocotool.motion.losses import (
     feature_matching_loss,
     gradient_penalty,
     mutual_information_loss,
+    noise_contrast_loss,
+    noise_regression_loss,
     total_generator_loss,
 )
 from mocotool.motion.patch_discriminator import MultiscaleDiscriminator
@@ -44,9 +48,72 @@ def test_mutual_information_of_recovered_noise_is_minus_one():
     assert float(mutual_information_loss(noise_pred=3 * noise, noise=noise)) == pytest.approx(-1)
 
 
-def test_mutual_information_refuses_other_shapes():
+INFORMATION_LOSSES = [mutual_information_loss, noise_regression_loss, noise_contrast_loss]
+
+
+@pytest.mark.parametrize("loss", INFORMATION_LOSSES)
+def test_mutual_information_refuses_other_shapes(loss):
     with pytest.raises(MismatchError, match=r"\[2, 3, 5\]"):
-        mutual_information_loss(noise_pred=torch.zeros(2, 3, 5), noise=torch.zeros(2, 4, 5))
+        loss(noise_pred=torch.zeros(2, 3, 5), noise=torch.zeros(2, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (noise_regression_loss, slow.noise_regression),
+        (noise_contrast_loss, slow.noise_contrast),
+    ],
+)
+def test_what_asks_the_steps_is_the_loop_over_guesses(loss, expected):
+    noise_pred, noise = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
+
+    value = float(loss(noise_pred=noise_pred, noise=noise))
+
+    assert value == pytest.approx(expected(noise_pred, noise), rel=1e-5)
+
+
+def test_amplitude_counts_but_for_the_cosine():
+    noise = torch.randn(2, 3, 5)
+    guess = noise + 0.1 * torch.randn(2, 3, 5)
+
+    full, faint = (
+        [float(loss(noise_pred=scale * guess, noise=noise)) for loss in INFORMATION_LOSSES]
+        for scale in (1.0, 0.1)
+    )
+
+    assert faint[0] == pytest.approx(full[0], abs=1e-6)
+    assert faint[1] > full[1] + 0.5
+    assert faint[2] > full[2] + 0.5
+
+
+def test_a_guess_of_nothing_is_worth_what_theory_says():
+    noise = torch.randn(40, 10, 5)
+    nothing = torch.zeros_like(noise)
+
+    assert float(noise_regression_loss(noise_pred=nothing, noise=noise)) == pytest.approx(
+        1, abs=0.1
+    )
+    contrast = float(noise_contrast_loss(noise_pred=nothing, noise=noise))
+    assert contrast == pytest.approx(math.log(400), rel=1e-5)
+
+
+def test_the_contrast_counts_the_noises_of_all_processes():
+    class Second:
+        """The second of two processes."""
+
+        rank = 1
+
+        def gather(self, value):
+            return torch.cat([torch.full_like(value, 0.3), value])
+
+    noise_pred, noise = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
+
+    ours = noise_contrast_loss(noise_pred=noise_pred, noise=noise, processes=Second())
+
+    both = torch.cat([torch.full((2, 3, 5), 0.3), noise])
+    rows = noise_pred.flatten(0, 1) @ both.flatten(0, 1).T
+    own = [rows[i, 6 + i] - rows[i].exp().sum().log() for i in range(6)]
+    assert float(ours) == pytest.approx(-float(sum(own)) / 6, rel=1e-5)
 
 
 def test_ralsgan_is_the_authors(real, fake):

@@ -36,6 +36,27 @@ def test_a_form_of_penalty_without_penalty_is_refused():
     assert TrainMotionConfig.from_recipe("paper", penalty_norm="clip", penalty_weight=1.0)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mutual_info_loss": "step", "mutual_info_weight": 0.0}, "mutual info loss step: without"),
+        ({"mutual_info_loss": "infonce", "ablate": "mutual-info"}, "leaves that loss out"),
+        ({"step_noise": 0.3}, "step noise 0.3: without effect, only mutual_info_loss"),
+        ({"mutual_info_loss": "steps"}, "state"),
+    ],
+)
+def test_terms_of_mutual_information_that_would_change_nothing_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainMotionConfig.from_recipe("paper", **settings)
+
+
+def test_a_term_that_reads_steps_has_its_noise():
+    config = TrainMotionConfig.from_recipe("paper", mutual_info_loss="step", step_noise=0.3)
+
+    assert config.reads_steps
+    assert TrainMotionConfig.from_recipe(**dataclasses.asdict(config)) == config
+
+
 def test_a_part_may_be_turned_off_by_its_weight():
     config = TrainMotionConfig.from_recipe("reference", cross_domain=True, feature_weight=0.0)
 

@@ -103,6 +103,31 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(make_trainer, recipe,
     assert values[-1].keys() == train(whole, 1)[0].keys()
 
 
+@pytest.mark.parametrize("loss", ["step", "infonce"])
+def test_a_run_whose_steps_tell_the_noise_resumes_to_the_bit(make_trainer, loss):
+    config = make_config("paper", mutual_info_loss=loss)
+    whole, first, second = make_trainer(config), make_trainer(config), make_trainer(config)
+    head = copy.deepcopy(whole.step_head.state_dict())
+    train(whole, 3)
+
+    train(first, 1)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    train(second, 2)
+
+    assert_same_state(second.state_dict(), whole.state_dict())
+    assert all(not torch.equal(x, head[name]) for name, x in whole.step_head.state_dict().items())
+
+
+def test_the_papers_term_is_the_default_and_its_state_is_what_it_was(make_trainer):
+    plain, named = make_trainer(), make_trainer(make_config(mutual_info_loss="state"))
+    train(plain, 1)
+    train(named, 1)
+
+    assert_same_state(plain.state_dict(), named.state_dict())
+    assert plain.step_head is None
+    assert "step_head" not in plain.state_dict()  # so that older states load
+
+
 @pytest.mark.parametrize(("recipe", "cross_domain"), RECIPES)
 def test_rendering_again_trains_like_one_graph(make_trainer, recipe, cross_domain):
     kept = make_trainer(make_config(recipe, cross_domain))
@@ -266,8 +291,8 @@ from mocotool.training.distributed import joined_processes
 generator, basis = load_generator({generator!r}), read_basis(Path({pca!r}))
 with joined_processes(torch.device("cpu")) as processes:
     results = []
-    for recipe, cross_domain in {recipes!r}:
-        config = make_config(recipe, cross_domain, batch_size=4)
+    for recipe, cross_domain, loss in {recipes!r}:
+        config = make_config(recipe, cross_domain, batch_size=4, mutual_info_loss=loss)
         trainer = MotionTrainer(generator, basis, config, processes=processes)
         clips = ToyClips(batch_size=4, rows=processes.rows(4))
         values = [trainer.step(next(clips)) for _ in range(2)]
@@ -282,7 +307,12 @@ def test_two_processes_take_the_steps_of_one(
     make_trainer, toy_generator_path, toy_pca_path, tmp_path
 ):
     out = tmp_path / "two.pt"
-    recipes = [("reference", False), ("reference", True), ("paper", False)]
+    recipes = [
+        ("reference", False, "state"),
+        ("reference", True, "state"),
+        ("paper", False, "state"),
+        ("paper", False, "infonce"),
+    ]
     script = TWO_PROCESSES.format(
         tests=str(Path(__file__).parent.parent),
         generator=str(toy_generator_path),
@@ -303,7 +333,8 @@ def test_two_processes_take_the_steps_of_one(
     assert done.returncode == 0, done.stderr
 
     for recipe, (two_values, two_state) in zip(recipes, torch.load(out), strict=True):
-        one = make_trainer(make_config(*recipe, batch_size=4))
+        *kind, loss = recipe
+        one = make_trainer(make_config(*kind, batch_size=4, mutual_info_loss=loss))
         one_values = train(one, 2, ToyClips(batch_size=4))
         # norms and means of squares; sums in another order
         for ours, theirs in zip(one_values, two_values, strict=True):

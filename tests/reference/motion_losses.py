@@ -16,6 +16,21 @@ def mutual_information(noise_pred, noise):
     return -sum(values) / len(values)
 
 
+def noise_regression(noise_pred, noise):
+    pairs = list(zip(noise_pred.flatten().tolist(), noise.flatten().tolist(), strict=True))
+    return sum((p - e) ** 2 for p, e in pairs) / len(pairs)
+
+
+def noise_contrast(noise_pred, noise):
+    """-log of the share that a guess gives to its own noise, among all of the batch."""
+    guesses, noises = noise_pred.flatten(0, 1), noise.flatten(0, 1)
+    losses = []
+    for i, guess in enumerate(guesses):
+        odds = [math.exp(float(guess @ one)) for one in noises]
+        losses.append(-math.log(odds[i] / sum(odds)))
+    return sum(losses) / len(losses)
+
+
 def ralsgan(a, b, target):
     total = 0.0
     for one, other in zip(a, b, strict=True):
