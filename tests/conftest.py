@@ -128,6 +128,16 @@ def real_clips_folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def warm_moco():
+    """A program `moco` whose processes begin where torch is imported."""
+    from warm_moco import WarmMoco
+
+    warm = WarmMoco()
+    yield warm
+    warm.close()
+
+
 @pytest.fixture
 def run_moco():
     """Run a command in this process: `run_moco("pca", path)` gives exit_code, stdout, stderr."""

@@ -70,16 +70,25 @@ def read_labels(printed):
 
 
 class Runner:
-    """Runs blocks in a folder; the Python among them in this process, with names in common."""
+    """Runs blocks in a folder; the Python among them in this process, with names in common.
 
-    def __init__(self, folder, *, clone):
+    Args:
+        folder: Where a folder for the page is made.
+        clone: The project's folder.
+        moco: The program that stands for `moco`: by default a Python of its own for each command.
+    """
+
+    def __init__(self, folder, *, clone, moco=None):
         self.folder, self.names = folder / "page", {"__name__": "page"}
         self.folder.mkdir()
         programs = folder / "programs"
         programs.mkdir()
-        moco = programs / "moco"
-        moco.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mocotool "$@"\n')
-        moco.chmod(0o755)
+        own = programs / "moco"
+        own.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mocotool "$@"\n')
+        own.chmod(0o755)
+        if moco is not None:
+            own.unlink()
+            own.symlink_to(moco)
         self.environment = os.environ | {
             "CLONE": str(clone),
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
