@@ -1,6 +1,6 @@
 """Video from a frozen image generator: MoCoGAN-HD (Tian et al., ICLR 2021).
 
-The pipeline, one command and one library call a stage::
+The pipeline, one command and one library call per stage::
 
     weights --load_generator--> generator
     images, generator --invert--> latents              (moco invert)

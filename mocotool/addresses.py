@@ -23,7 +23,7 @@ class Address:
     url: str
     """Where it is downloaded from."""
     file_name: str
-    """What it is called in the cache: unlike for every other address."""
+    """Its file name in the cache, unique to this address."""
     sha256: str | None
     """The hash that the address itself gives, after "#sha256="."""
 
@@ -31,20 +31,20 @@ class Address:
 def address_of(place: Path | str | None) -> str | None:
     """Return the address that a name or a path stands for, or `None` if it is a file's.
 
-    A path has lost one of the two strokes: `Path("https://a/b")` is "https:/a/b".
+    A path has lost one of the two slashes: `Path("https://a/b")` is "https:/a/b".
     """
     found = re.match(r"(https?|hf):/+(?=[^/])", str(place))
     return None if found is None else f"{found[1]}://{str(place)[found.end() :]}"
 
 
 def parse_address(text: str) -> Address:
-    """Turn an address into where to download from, and what to call the file.
+    """Split an address into its download URL and the name of the file.
 
     `hf://owner/repo@REVISION/file` takes another revision than "main"; "#sha256=..." at the end
     says which file it has to be.
 
     Raises:
-        ConfigError: It is no address that can be fetched safely.
+        ConfigError: It is not an address that can be fetched safely.
     """
     plain, _, fragment = text.partition("#")
     known = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
@@ -76,9 +76,9 @@ def check_safe(url: str) -> None:
     if not host or not url.isprintable() or " " in url:
         raise ConfigError(f"{url}: no address, {EXPECTED}")
     if parts.username or parts.password:
-        raise ConfigError(f"{parts.hostname}: an address with a name or a password in it")
+        raise ConfigError(f"{parts.hostname}: the address contains a user name or password")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
-        raise ConfigError(f"{url}: not https, so that anybody on the way could change the file")
+        raise ConfigError(f"{url}: not https, so anyone on the way could change the file")
 
 
 def _hub_url(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which axis is which? Latents that others keep as one bare array, `.npy`."""
+"""Latents kept as one bare array, `.npy`: which axis is which."""
 
 import warnings
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ def place_axes(latents: Array, generator: "Generator | None", *, name: str) -> t
 
     Args:
         latents: [n, num_ws, w_dim], [n, w_dim], [num_ws, w_dim] or [w_dim]; or with videos before
-            them, [n, t, num_ws, w_dim]. Rows of w that are as many as the generator has layers are
-            taken for one latent in w+, with a warning where they could be frames.
+            them, [n, t, num_ws, w_dim]. As many rows of w as the generator has layers count as one
+            latent in w+, with a warning where they could be frames.
         generator: The generator they belong to; `None` where nobody said.
         name: What the file is called in messages.
 

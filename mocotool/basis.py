@@ -1,4 +1,4 @@
-"""What is a PCA basis in memory and on disk? Its arrays, their origin, and their `.npz`."""
+"""A PCA basis in memory and on disk: its arrays, their origin, and their `.npz`."""
 
 import dataclasses
 from pathlib import Path
@@ -59,7 +59,7 @@ class BasisMeta:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PCABasis:
-    """Principal directions of a generator's latents, the widest first.
+    """Principal directions of a generator's latents, largest variance first.
 
     Raises:
         MismatchError: The arrays do not fit each other.
@@ -72,9 +72,9 @@ class PCABasis:
     mean: npt.NDArray[np.float32] | None = None
     """Mean of the latents, [latent_dim]."""
     explained_variance_ratio: npt.NDArray[np.float32] | None = None
-    """Share of the whole variance that each component holds, [k]."""
+    """Fraction of the total variance that each component explains, [k]."""
     num_samples: int | None = None
-    """Latents it was computed of."""
+    """Number of latents it was computed from."""
     meta: BasisMeta = dataclasses.field(default_factory=BasisMeta)
 
     def __post_init__(self) -> None:
@@ -103,7 +103,7 @@ class PCABasis:
 
     @property
     def note(self) -> str | None:
-        """What is odd about the basis, else `None`."""
+        """A remark on a basis that is out of the ordinary, else `None`."""
         num_still = int((self.stdev == 0).sum())
         if num_still:
             return (
@@ -114,11 +114,11 @@ class PCABasis:
 
     @property
     def directions(self) -> npt.NDArray[np.float32]:
-        """The rows of V [k, latent_dim], one standard deviation of the latents long each."""
+        """The rows of V [k, latent_dim], each one standard deviation of the latents long."""
         return self.components * self.stdev[:, None]
 
     def count_components(self, share: float) -> int | None:
-        """Return how many components hold `share` of the variance, or `None` if that is unknown."""
+        """Return how many components explain `share` of the variance, `None` if unknown."""
         if self.explained_variance_ratio is None:
             return None
         enough = np.cumsum(self.explained_variance_ratio, dtype=np.float64) >= share
@@ -243,7 +243,7 @@ def _parse_meta(values: dict[str, Any], name: str) -> BasisMeta:
 
 
 def check_basis_fits(basis: PCABasis, latent_dim: int, *, name: str) -> None:
-    """Check that a basis is of latents as large as a generator's.
+    """Check that a basis has the latent size of a generator.
 
     Raises:
         MismatchError: It is not.

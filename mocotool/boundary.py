@@ -23,7 +23,7 @@ SECONDS_PER_BYTE = 1e-4  # video at 10 kB/s, less than a still screen's, decoded
 
 @contextlib.contextmanager
 def foreign_data(name: object, *, what: str, hint: str | None = None) -> Iterator[None]:
-    """Turn whatever foreign bytes cause in the block into an error with the file's name.
+    """Turn any exception that foreign bytes cause in the block into an error that names the file.
 
     The block should hold the reading alone: a bug of ours in it would look like a damaged file.
 
@@ -53,28 +53,28 @@ def foreign_data(name: object, *, what: str, hint: str | None = None) -> Iterato
 
 @dataclasses.dataclass(slots=True)
 class Meter:
-    """The work that one file may still cause; shared by everything nested in it."""
+    """The budget of work that one file may still cause, shared by everything nested in it."""
 
     bytes: int = SPARE_BYTES
-    """Bytes that may be produced beside those that lie in the file."""
+    """Bytes that may still be produced beyond those in the file."""
     items: int = MAX_ITEMS
-    """Entries of lists and tables that may be built."""
+    """Entries of lists and tables that may still be built."""
     opcodes: int = MAX_OPCODES
-    """Opcodes of pickles that may be interpreted."""
+    """Pickle opcodes that may still be interpreted."""
     seconds: float = SPARE_SECONDS
-    """Time of a processor that may be spent; waiting for a slow disk costs none."""
+    """CPU time that may still be spent, in seconds; waiting for a slow disk costs none."""
     _last_look: float = dataclasses.field(default_factory=time.thread_time, init=False)
 
     @classmethod
     def for_file(cls, size_bytes: int) -> "Meter":
-        """Return the meter of a file of `size_bytes`."""
+        """Return the budget of a file of `size_bytes`."""
         return cls(
             bytes=SPARE_BYTES + 2 * size_bytes,
             seconds=SPARE_SECONDS + SECONDS_PER_BYTE * size_bytes,
         )
 
     def take_bytes(self, count: int) -> None:
-        """Take bytes off.
+        """Charge bytes to the budget.
 
         Raises:
             FileFormatError: There are not so many left.
@@ -84,7 +84,7 @@ class Meter:
             raise FileFormatError("it would unpack to far more bytes than the file has")
 
     def take_items(self, count: int) -> None:
-        """Take entries off.
+        """Charge entries to the budget.
 
         Raises:
             FileFormatError: There are not so many left.
@@ -94,7 +94,7 @@ class Meter:
             raise FileFormatError(f"it builds more than {MAX_ITEMS:,} entries of tables and lists")
 
     def take_opcode(self) -> None:
-        """Take one opcode off, and now and then look at the clock.
+        """Charge one opcode to the budget, and check the clock from time to time.
 
         Raises:
             FileFormatError: There is none left, or no time.
@@ -106,7 +106,7 @@ class Meter:
             self.take_time()
 
     def take_time(self) -> None:
-        """Take off what this thread has computed since the last look at the clock.
+        """Charge the CPU time of this thread since the last look at the clock.
 
         Raises:
             FileFormatError: There is not so much left.
@@ -135,22 +135,22 @@ class DirectoryReader(io.RawIOBase):
         self._file = file
 
     def seekable(self) -> bool:
-        """Say that it can seek."""
+        """Return `True`: the file can seek."""
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Seek to a position; return it."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the current position."""
         return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes.
 
         Raises:
-            FileFormatError: More are asked for than a directory has.
+            FileFormatError: More bytes are requested than a directory can have.
         """
         data = self._file.read(min(size % (1 << 62), MAX_DIRECTORY_BYTES + 1))
         if len(data) > MAX_DIRECTORY_BYTES:

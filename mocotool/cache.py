@@ -1,7 +1,7 @@
 """What is kept in the user's cache folder, how much of it, and how processes share it.
 
 Everything in it can be made or fetched again. What programs keep for each other (features, what is
-known of videos, decoded frames) takes a bounded number of bytes: what has gone unused longest makes
+known of videos, decoded frames) takes a bounded number of bytes: the least recently used makes
 room. Whatever goes wrong with the folder, the work is done without it.
 """
 
@@ -66,12 +66,12 @@ def parse_kinds(text: str) -> list[Kind]:
 
 
 def kept_path(kind: Kind, name: str) -> Path:
-    """Return where something of a kind is kept, whether it is there or not."""
+    """Return the path of an entry of a kind, whether it exists or not."""
     return cache_folder() / kind / name
 
 
 def describe_cache() -> dict[str, Any]:
-    """Return where the cache is, how large it may grow, and what is in it of each kind."""
+    """Return the cache's folder, its limit, and its contents by kind."""
     return {
         "folder": str(cache_folder()),
         "limit_gb": limit_bytes() / 1e9,
@@ -104,7 +104,7 @@ def clear_cache(kinds: Collection[Kind]) -> dict[str, Any]:
 
 
 def make_room(size_bytes: int) -> bool:
-    """Make room for a file by removing what has gone unused longest.
+    """Make room for a file by removing the least recently used ones.
 
     Returns:
         Whether there is room now. Nothing is removed for a file that is too large for the cache.
@@ -138,8 +138,8 @@ def make_room(size_bytes: int) -> bool:
 def making(path: Path) -> Iterator[None]:
     """Let only one process at a time make a file that all look for; the others wait.
 
-    Who gets in looks again whether the file is there. Where the folder cannot be written, or
-    cannot lock, nobody waits.
+    The one that gets in checks again whether the file is there. Where the folder cannot be written,
+    or cannot lock, nobody waits.
     """
     lock = path.with_name(f".{path.name}{LOCK_ENDING}")
     file = _lock(lock)

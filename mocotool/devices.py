@@ -115,7 +115,7 @@ def describe_device(device: torch.device, precision: torch.dtype = torch.float32
 
 
 def describe_gpu(device: torch.device) -> dict[str, str]:
-    """Return what numbers depend on besides torch: GPU, driver, CUDA and cuDNN; none elsewhere."""
+    """Return what results depend on besides torch: GPU, driver, CUDA, cuDNN; empty on a CPU."""
     if device.type != "cuda":
         return {}
     facts = {
@@ -138,10 +138,10 @@ def find_idle_gpus(device: torch.device) -> str | None:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Bring a tensor of the host to a device, without waiting for what the device still does.
+    """Copy a tensor from the host to a device, without waiting for work queued there.
 
-    A copy from memory that may be paged out waits for the device unless it is small, so what is
-    large is pinned first.
+    A copy from pageable memory waits for the device unless it is small, so large tensors are pinned
+    first.
     """
     if device.type in ("cpu", "mps") or tensor.device.type != "cpu":  # MPS reads while we go on
         return tensor.to(device)
@@ -192,7 +192,9 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         Deviation: "auto" takes bf16 where it is quick; docs/precision.md has what that changes.
     """
     if name == "tf32" and device.type != "cuda":
-        raise ConfigError("--precision tf32: a CUDA device alone has it", hint="--precision fp32")
+        raise ConfigError(
+            "--precision tf32: only CUDA devices support it", hint="use --precision fp32"
+        )
     global _is_chosen  # noqa: PLW0603 - torch's own switches are global as well
     _is_chosen = True
     _allow_tf32(name == "tf32")

@@ -33,15 +33,15 @@ class PublishedWeights:
     name: str
     """What `moco fetch` calls it."""
     file_name: str
-    """What it is called in the cache."""
+    """Its file name in the cache."""
     url: str
-    """Where it is downloaded from."""
+    """Its download URL."""
     purpose: str
     """What needs it."""
     size_bytes: int | None = None
-    """Length, where it is known."""
+    """Size in bytes, where it is known."""
     sha256: str | None = None
-    """Hash of the whole file, where it is known."""
+    """sha256 of the whole file, where it is known."""
     git_sha1: str | None = None
     """Git's own hash of the file, where only that is known."""
     licence: str = "not stated"

@@ -1,4 +1,4 @@
-"""Every way to fail that is the user's to mend, each with its exit code.
+"""Errors that the user can fix, each with its exit code.
 
 The command line turns these into one sentence on stderr; see `mocotool.cli.group`. Anything else
 that escapes is a bug and shows its traceback (exit code 1).

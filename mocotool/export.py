@@ -1,4 +1,4 @@
-"""How a trajectory becomes files to look at: videos, a grid of them, or a contact sheet."""
+"""Trajectories exported as files to look at: videos, a grid of them, or a contact sheet."""
 
 import re
 import warnings
@@ -39,7 +39,7 @@ MAX_SHEET_PIXELS = 8192  # on a side; beyond, viewers and memory give up
 
 
 def name_outputs(out: Path, *, num_videos: int, single: bool) -> list[Path]:
-    """Return the files that are to be written: `out` itself, or name-0000.mp4 and so on.
+    """Return the names of the files to write: `out` itself, or name-0000.mp4 and so on.
 
     Args:
         out: The name that was asked for.
@@ -68,7 +68,7 @@ def export_trajectory(
     shard: Shard = WHOLE,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Render a trajectory into one video a trajectory, one grid of them, or a contact sheet.
+    """Render trajectories into one video each, one grid of them, or a contact sheet.
 
     Memory is for one chunk of frames, or one of each video in a grid, however long the videos are.
     A name such as "frames/%05d.png" stands for numbered frames, in a folder for each of several
@@ -118,7 +118,7 @@ def export_trajectory(
     # outputs are refused before anything is rendered
     if shard != WHOLE and (single or numbered):
         raise ConfigError(
-            "--shard divides videos that get a file each, and this is one file or numbered frames",
+            "--shard divides videos that get a file each, got one file or numbered frames",
             hint="-o NAME.mp4 without --grid",
         )
     part = take_share(len(targets), shard)

@@ -1,4 +1,4 @@
-"""How files are read and written safely: whole or not at all, and never by surprise."""
+"""Safe reading and writing of files: whole or not at all, never overwritten by surprise."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ SYSTEM_FOLDERS = (("dev",), ("proc",), ("sys",))
 
 
 def to_path(place: Path | str | BinaryIO) -> Path | BinaryIO:
-    """Return the path of a name; a path or a stream as it is."""
+    """Turn a name into a path; return a path or a stream as it is."""
     return Path(place) if isinstance(place, str) else place
 
 
@@ -61,7 +61,7 @@ def _explain_absence(path: Path, error: OSError | ValueError) -> FileFormatError
 
 
 def is_plain_file(path: Path) -> bool:
-    """Whether a path that somebody else chose may be opened: a file on a disk, and nothing else.
+    """Tell whether a path chosen by someone else may be opened: a regular file on a disk.
 
     Opening a pipe waits, opening a device may do anything, and what lies in /proc and /sys are not
     files but questions to the system.
@@ -74,7 +74,7 @@ def is_plain_file(path: Path) -> bool:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a path is a pipe, a terminal or another device, which has no size and cannot seek."""
+    """Tell whether a path is a pipe, a terminal or another device: no size, no seeking."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""How latents become frames: the frozen generator, chunk by chunk, in bounded memory."""
+"""Rendering of latents to frames by the frozen generator, chunk by chunk, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -82,9 +82,9 @@ def render_video(
         video_idx: Which of the videos.
         config: Noise, seed and chunk size; `None` is the defaults.
         frame_idxs: Which frames, in this order; `None` is all of them.
-        noise_idx: Of which video pixel noise is drawn; `None` is `video_idx`.
+        noise_idx: Index of the video whose pixel noise is drawn; `None` is `video_idx`.
         keep_alpha: Whether transparent pictures stay so, where the generator makes them; if not,
-            they are put on white.
+            they are composited on white.
 
     Yields:
         The next frames, uint8 [t_chunk, h, w, 3], or [t_chunk, h, w, 4] with straight alpha.
@@ -125,7 +125,7 @@ def render_video(
 
 
 def put_on_white(rgba_u8: FramesU8) -> FramesU8:
-    """Return transparent pictures as they look on white.
+    """Composite transparent pictures on white.
 
     Args:
         rgba_u8: uint8 [..., 4], straight alpha.
@@ -146,7 +146,7 @@ def draw_video_noise(
     """Draw the noise maps that a video keeps for all its frames, so that texture does not boil.
 
     Returns:
-        One [1, 1, h, w] map a noisy layer, or `None` where the noise mode says it all.
+        One [1, 1, h, w] map per noisy layer, or `None` where the noise mode says it all.
     """
     if config.noise != "random":
         return None

@@ -1,4 +1,4 @@
-"""Say of any artefact what it is and where it came from."""
+"""Descriptions of artefacts: what a file is and where it came from."""
 
 import dataclasses
 import json
@@ -179,7 +179,7 @@ def describe_generator(generator: "Generator") -> Facts:
 
 
 def describe_size(generator: "Generator") -> Facts:
-    """Return the size of pictures that are not square, as most are."""
+    """Return the height and width of pictures that are not square; empty for square ones."""
     height, width = generator.img_size
     return {} if height == width else {"width": width, "height": height}
 
@@ -244,7 +244,7 @@ def is_npz(path: Path) -> bool:
 
 
 def describe_npy(path: Path) -> Facts:
-    """Return what a bare array holds, which says nothing else of itself."""
+    """Return dtype and shape of a bare array, which records nothing else."""
     array = read_npy(path)
     return {
         "what": "one array: latents, directions, or of a PCA folder",

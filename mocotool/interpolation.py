@@ -1,4 +1,4 @@
-"""Frames between frames: make a trajectory longer. NumPy, and SciPy where a curve is asked for."""
+"""Interpolation of trajectories in time, in NumPy, and in SciPy for curves."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ PCHIP_REACH = 2  # frames to each side that a slope of pchip and its interval de
 def interpolate_trajectory(
     trajectory: Trajectory, *, config: InterpolateConfig | None = None
 ) -> Trajectory:
-    """Put frames between the frames: t frames become exactly factor * t.
+    """Interpolate between the frames: t frames become exactly factor * t.
 
     With natural ends the new frames are spread evenly from the first frame to the last, both of
     which stay. With periodic ends the video is a loop: every given frame stays, and the last new
@@ -179,7 +179,7 @@ def _find_knots(video: Latents, is_loop: bool, knots: Positions | None) -> Posit
 def _neighbours(
     video: Latents, positions: Positions, knots: Positions
 ) -> tuple[Latents, Latents, Latents]:
-    """Return the frames before and after each position, and how far it is between them."""
+    """Return the frames before and after each position, and its fraction of the way."""
     before = np.searchsorted(knots, positions, side="right") - 1
     before = np.clip(before, 0, max(len(knots) - 2, 0))
     after = np.minimum(before + 1, len(knots) - 1)

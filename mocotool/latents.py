@@ -1,4 +1,4 @@
-"""What are latents in memory and on disk? Trajectories, their origin, and their `.npz`."""
+"""Latents in memory and on disk: trajectories, their origin, and their `.npz`."""
 
 import dataclasses
 import math
@@ -51,16 +51,15 @@ class LatentsMeta:
     motion_seeds: list[int] | None = None
     """Motion seed of each video."""
     names: list[str] | None = None
-    """What each video is called, such as the clip that it was found for."""
+    """Name of each video, such as that of the inverted clip."""
     liveliness: list[float] | None = None
-    """How much each video changes from frame to frame, of what the clip does that it was found
-    for."""
+    """Change of each video from frame to frame, as a fraction of that of the inverted clip."""
     shard: Shard | None = None
     """(i, n) where these are part i of n, to be merged."""
     shard_of: str | None = None
     """16 digits that tell the whole which these are a part of from others."""
     frame_stride: int | None = None
-    """Every n-th frame of the clips that it was found for, or that its motion was learnt from."""
+    """Stride, in frames, of the clips that were inverted or that its motion was learnt from."""
     generator: FileRecord | None = None
     """The image generator the latents belong to."""
     motion: FileRecord | None = None

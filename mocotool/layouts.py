@@ -1,4 +1,4 @@
-"""Every pixel layout and range conversion, and the shape check used at the doors.
+"""Every pixel layout and range conversion, and the shape check used at interfaces.
 
 Inside the library an image is float32 [n, c, h, w] in [-1, 1] and a video float32
 [n, t, c, h, w] in [-1, 1]. Outside (files, encoders, previews) frames are uint8 [t, h, w, c] RGB.
@@ -49,7 +49,7 @@ def to_frames_u8(img: Tensor) -> Tensor:
 
     Source:
         Official code: evaluate.py (clamped, then cast).
-        Deviation: rounded; the program cuts off, which is half a step of grey darker on average.
+        Deviation: rounded; the program truncates, which is half a grey level darker on average.
     """
     # uint8 wraps: clamp before the cast.
     scaled = img.float().add(1.0).mul(127.5).round_().clamp_(0, 255)

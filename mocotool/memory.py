@@ -1,4 +1,4 @@
-"""How much memory this process may still take, and how many processors."""
+"""Memory and processors available to this process."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Parts of work that machines did apart, put together: a basis, latents, or statistics."""
+"""Merging of shards computed on several machines: a basis, latents, or statistics."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How `.npz` files are read without trust and written without chance.
+"""Reading of untrusted `.npz` files, and reproducible writing.
 
 Reading checks what every array claims to be before anything is allocated for it, and never
 unpickles. Writing leaves out times, so that the same arrays give the same bytes.
@@ -68,14 +68,14 @@ def _check_members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Zip
     packed = sum(info.compress_size for info in members)
     if unpacked > max(SPARE_BYTES, MAX_RATIO * packed):
         raise FileFormatError(
-            f"{name}: {packed} bytes would unpack to {unpacked}, which no file of latents does"
+            f"{name}: {packed} bytes would unpack to {unpacked}, far more than any file of latents"
         )
     found: dict[str, zipfile.ZipInfo] = {}
     for info in members:
         if not info.filename.endswith(".npy") or info.filename.removesuffix(".npy") in found:
             raise FileFormatError(
                 f"{name}: {info.filename!r} inside is not an array of its own, "
-                "so this is a zip file but no .npz"
+                "so this is a zip file but not an .npz"
             )
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FileFormatError(

@@ -57,7 +57,7 @@ class Synthesis(nn.Module):
 
 
 class MotionStart(nn.Module):
-    """The first latent to the state that steps begin from."""
+    """Maps the first latent to the recurrent state before the first step."""
 
     def __init__(self, motion: MotionGenerator) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class MotionStart(nn.Module):
 
 
 class MotionStep(nn.Module):
-    """One frame's latent and state to the next one's."""
+    """Maps the latent and state of one frame to those of the next."""
 
     def __init__(self, motion: MotionGenerator) -> None:
         super().__init__()

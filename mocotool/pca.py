@@ -1,4 +1,4 @@
-"""Which way may latents move? Compute the PCA basis V of an image generator's latents.
+"""The PCA basis V of an image generator's latents: the directions that motion may take.
 
 The basis is exact: one pass over as many latents as asked for, their mean and scatter kept in
 float64, then the eigenvectors of the scatter. Memory does not grow with the number of latents.
@@ -42,7 +42,7 @@ class LatentMoments:
         self._products = torch.zeros(latent_dim, latent_dim, dtype=torch.float64)
 
     def add(self, latents: Tensor) -> None:
-        """Count in latents [n, latent_dim]."""
+        """Add latents [n, latent_dim]."""
         if latents.device.type == "mps":  # has no float64
             latents = latents.cpu()
         rows = latents.to(torch.float64)
@@ -61,7 +61,7 @@ class LatentMoments:
             self._products.addmm_(rows.T, rows)
 
     def finish(self) -> Moments:
-        """Return number, mean and scatter of what was counted in."""
+        """Return number, mean and scatter of the latents added."""
         assert self._shift is not None
         scatter = self._products - torch.outer(self._sum, self._sum) / self.count
         return Moments(

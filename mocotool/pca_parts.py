@@ -1,4 +1,4 @@
-"""Parts of a PCA that machines compute apart: sums of latents, and their files.
+"""Shards of a PCA computed on several machines: sums of latents, and their files.
 
 All latents of a PCA are in pieces, up to 64, whatever the number of shards; the whole adds up the
 same pieces in the same order. So shards that are merged give the basis that one machine gives, to

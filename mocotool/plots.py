@@ -38,21 +38,21 @@ class Series:
     name: str
     """What the legend says; nothing is said of a single line without a name."""
     x: Sequence[float] | npt.NDArray[np.float64]
-    """Where, [m]."""
+    """x coordinates, [m]."""
     y: Sequence[float] | npt.NDArray[np.float64]
-    """How much, [m]."""
+    """y coordinates, [m]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """A point of a chart that is worth a word."""
+    """An annotated point of a chart."""
 
     x: float
-    """Where."""
+    """x coordinate."""
     y: float
-    """How much."""
+    """y coordinate."""
     text: str
-    """What is said beside it."""
+    """Text beside the point."""
 
 
 def draw_line_chart(

@@ -1,4 +1,4 @@
-"""How alike are two images, pixel by pixel: PSNR and SSIM as Wang et al. 2004 define them."""
+"""Pixelwise similarity of images: PSNR, and SSIM as Wang et al. 2004 define it."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which way does a video go? Sample and traverse latents."""
+"""Sampling of trajectories from a motion model, and traversal of a basis."""
 
 import dataclasses
 import hashlib
@@ -321,7 +321,7 @@ def traverse_basis(
         config: How many, how far, in how many steps; `None` is the defaults.
 
     Returns:
-        One video a component [k, num_frames, latent_dim], from -reach to +reach standard
+        One video per component [k, num_frames, latent_dim], from -reach to +reach standard
         deviations; with an odd number of frames, the latent itself is in the middle.
 
     Raises:

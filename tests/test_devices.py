@@ -52,7 +52,7 @@ def test_convolutions_round_to_tf32_only_where_asked(name, torchs_own_settings):
 
 
 def test_tf32_on_the_cpu_is_a_sentence():
-    with pytest.raises(ConfigError, match="--precision tf32: a CUDA device alone has it"):
+    with pytest.raises(ConfigError, match="--precision tf32: only CUDA devices support it"):
         resolve_precision("tf32", torch.device("cpu"))
 
 

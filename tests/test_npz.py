@@ -209,7 +209,7 @@ def test_a_zip_of_something_else_is_refused():
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("../evil.sh", "rm")
 
-    with pytest.raises(FileFormatError, match="no .npz"):
+    with pytest.raises(FileFormatError, match="not an .npz"):
         read_npz(io.BytesIO(file.getvalue()), "x.npz")
 
 

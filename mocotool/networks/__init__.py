@@ -1,1 +1,1 @@
-"""Networks made elsewhere, rebuilt: what detectors and perceptual distances compute with."""
+"""Published networks in plain torch, for detectors and perceptual distances."""

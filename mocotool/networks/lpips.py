@@ -1,4 +1,4 @@
-"""How different do two pictures look? LPIPS with the SqueezeNet that comes along.
+"""LPIPS, the perceptual distance of pictures, with the bundled SqueezeNet.
 
 The linear layers are those of LPIPS 0.1. They were fitted to torchvision's weights of SqueezeNet
 1.1, and ours are the authors' Caffe weights, so this is called what it is, `TITLE`.
@@ -25,7 +25,7 @@ class LPIPS:
 
     Args:
         network: Computes the activations.
-        weights: Of each channel at each of its seven depths, [c_i], at least 0.
+        weights: Weight of each channel at each of the seven depths, [c_i], at least 0.
     """
 
     name: ClassVar[str] = "squeezenet"
@@ -42,8 +42,8 @@ class LPIPS:
             img: RGB, [n, 3, h, w], nominally in [-1, 1], 32 pixels at least.
 
         Returns:
-            Seven maps, float32 [n, c_i, h_i, w_i]: activations scaled to length one at each pixel,
-            then channel by channel by the root of its weight.
+            Seven maps, float32 [n, c_i, h_i, w_i]: activations normalised to unit length at each
+            pixel, then each channel scaled by the root of its weight.
 
         Raises:
             MismatchError: The pictures are not RGB, or too small.

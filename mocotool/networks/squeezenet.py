@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1, the eyes that come along: ImageNet features in plain torch.
+"""SqueezeNet 1.1, the bundled classifier: ImageNet features in plain torch.
 
 The weights inside the package are those of the authors' caffemodel, the largest (3x3 expansions and
 classifier) in half precision.
@@ -35,7 +35,7 @@ TAPPED_AFTER = (3, 5, 6, 7, 8, 9)  # besides conv1; where LPIPS looks
 
 
 class Fire(nn.Module):
-    """Few channels by a 1x1 convolution, then many by 1x1 and 3x3 ones side by side."""
+    """Squeeze by a 1x1 convolution, then expand by parallel 1x1 and 3x3 ones."""
 
     def __init__(self, c_in: int, c_squeezed: int, c_expanded: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class SqueezeNet(nn.Module):
         return self.activations(img)[-1].float().mean(dim=(2, 3))
 
     def forward(self, img: Tensor) -> Tensor:
-        """Return ImageNet's logits, [n, 1000]; see `activations` for the pictures."""
+        """Return ImageNet logits [n, 1000]; see `activations` for the pictures."""
         x = F.relu(self.conv10(self.activations(img)[-1]))
         return x.float().mean(dim=(2, 3))
 

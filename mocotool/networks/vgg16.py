@@ -34,9 +34,9 @@ FETCH_HINT = "`moco fetch vgg16` gets the right file"
 
 
 class VGG16Features(nn.Module):
-    """Features of VGG16 at four depths, each pixel's scaled to unit mean square.
+    """Features of VGG16 at four depths, scaled to unit mean square at each pixel.
 
-    The convolutions up to relu4_3; what follows is not needed, and left out of the file's reading.
+    The convolutions up to relu4_3; the layers after it are not needed, and not read from the file.
     """
 
     name: ClassVar[str] = "vgg16"
@@ -92,7 +92,7 @@ class VGG16Features(nn.Module):
         return taps
 
     def forward(self, img: Tensor) -> list[Tensor]:
-        """Compute the maps that distances are taken of; see `ImageFeatures`.
+        """Compute the feature maps that are compared; see `ImageFeatures`.
 
         Source:
             Paper: Johnson et al., arXiv:1603.08155 (which layers).
