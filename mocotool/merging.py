@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mocotool.basis import write_basis
 from mocotool.errors import ConfigError, MismatchError
@@ -15,12 +15,18 @@ from mocotool.pca_parts import read_pca_part
 from mocotool.provenance import current_command
 
 
-def merge_files(parts: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
+def merge_files(
+    parts: Sequence[Path | str],
+    out: Path | str,
+    *,
+    what: Literal["statistics"] | None = None,
+) -> dict[str, Any]:
     """Merge the files of all shards of one PCA, of one set of latents, or of one set of statistics.
 
     Args:
         parts: A file of each shard, in any order.
         out: Where the whole goes; an existing file is replaced.
+        what: What all parts have to be; `None` takes what the first one is.
 
     Returns:
         What was merged, and how much of it.
@@ -33,7 +39,7 @@ def merge_files(parts: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
     paths = [Path(part) for part in parts]
     if len(paths) < 2:
         raise ConfigError("nothing to merge: expected at least 2 files")
-    kinds = {path: _tell_kind(path) for path in paths}
+    kinds = {path: what or _tell_kind(path) for path in paths}
     kind = kinds[paths[0]]
     for path in paths:
         if kinds[path] != kind:
@@ -46,7 +52,13 @@ def merge_files(parts: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
     if kind == "statistics":
         stats, meta = merge_statistics(paths)
         write_statistics(stats, Path(out), meta=meta)
-        return {"what": kind, "num_samples": stats.num_samples, "feature_dim": stats.feature_dim}
+        return {
+            "what": kind,
+            "num_parts": len(paths),
+            "num_samples": stats.num_samples,
+            "feature_dim": stats.feature_dim,
+            "has_features": stats.features is not None,
+        }
     merged = merge_latents({str(path): read_latents(path) for path in paths})
     write_latents(merged.with_command(current_command()), out)
     return {"what": kind, "num_videos": merged.num_videos, "num_frames": merged.num_frames}

@@ -51,8 +51,7 @@ def all_metrics(
     """
     if markdown + latex + report.json > 1:
         raise ConfigError("--markdown, --latex and --json exclude each other")
-    for path in (real, fake):
-        ev.check_side(path)
+    ev.check_sides(real, fake)
 
     from mocotool.metrics.overview import compute_all
 

@@ -64,10 +64,7 @@ def motion(
     """
     if start is not None:
         protocol = dataclasses.replace(protocol, real_places="first")
-    ev.check_side(real)
-    for path in (fake, trajectories, start):
-        if path is not None:
-            ev.check_side(path)
+    ev.check_sides(real, fake, trajectories, start)
 
     from mocotool.latents import read_latents
     from mocotool.metrics.motion import compute_motion

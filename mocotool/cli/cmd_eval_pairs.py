@@ -85,8 +85,7 @@ def _compare(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    for path in paths:
-        ev.check_side(path)
+    ev.check_sides(*paths)
 
     from mocotool.metrics.pairs import compute_lpips, compute_psnr, compute_ssim
     from mocotool.metrics.sides import open_side, require_videos

@@ -116,7 +116,7 @@ def merge(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Merge saved statistics of the parts of one set.
+    """Merge saved statistics of the parts of one set: moco merge, for statistics alone.
 
     The result equals the statistics of all videos together, up to rounding.
 
@@ -126,18 +126,7 @@ def merge(
         check_input_file(part)
     check_output_path(out, force=force)
 
-    from mocotool.metrics.sides import merge_statistics
-    from mocotool.metrics.statistics import write_statistics
+    from mocotool.merging import merge_files
 
-    merged, meta = merge_statistics(parts)
-    write_statistics(merged, out, meta=meta)
-    report.result(
-        {
-            "out": str(out),
-            "num_parts": len(parts),
-            "num_clips": merged.num_samples,
-            "feature_dim": merged.feature_dim,
-            "has_features": merged.features is not None,
-        },
-        quiet_hides=True,
-    )
+    merged = merge_files(parts, out, what="statistics")
+    report.result({"out": str(out), "num_clips": merged["num_samples"]} | merged, quiet_hides=True)

@@ -48,9 +48,7 @@ def inception_score(
 
     Example: moco eval is walk.npz --num-splits 10
     """
-    paths = (videos,) if ground_truth is None else (videos, ground_truth)
-    for path in paths:
-        ev.check_side(path)
+    paths = ev.check_sides(videos, ground_truth)
 
     from mocotool.metrics.inception_score import compute_is, load_score_detector
     from mocotool.metrics.sides import require_frames, require_videos
@@ -99,9 +97,7 @@ def acd(
 
     Example: moco eval acd walk.npz --ground-truth faces/train
     """
-    paths = (videos,) if ground_truth is None else (videos, ground_truth)
-    for path in paths:
-        ev.check_side(path)
+    paths = ev.check_sides(videos, ground_truth)
 
     from mocotool.metrics.face_distance import compute_acd
     from mocotool.metrics.faces import load_face_embedder

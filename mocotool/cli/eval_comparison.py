@@ -29,8 +29,7 @@ def compare_sides(
     Raises:
         ConfigError: Statistics of several repeats were to be saved.
     """
-    for path in paths:
-        ev.check_side(path)
+    ev.check_sides(*paths)
     targets = ev.choose_statistics(options.save_stats, force=options.force)
     if targets and protocol.num_repeats > 1:
         raise ConfigError("--save-stats keeps one draw", hint="add --num-repeats 1")

@@ -139,6 +139,11 @@ def check_side(path: Path) -> Path:
     return path
 
 
+def check_sides(*paths: Path | None) -> tuple[Path, ...]:
+    """Check that all sides exist; return those that were named."""
+    return tuple(check_side(path) for path in paths if path is not None)
+
+
 def names_motion(path: Path) -> bool:
     """Tell whether a path is that of a motion model, ours or the authors', by its ending."""
     return str(path) == BUNDLED_MOTION or path.suffix.lower() in (".safetensors", ".pth")

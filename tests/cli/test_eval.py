@@ -107,6 +107,9 @@ def test_merged_shards_give_the_same_number(run_moco, real, fake, tmp_path):
     merged = run_moco("eval", "merge", *parts, "-o", tmp_path / "real.npz", "--json")
 
     assert json.loads(merged.stdout)["num_clips"] == 6
+    result = run_moco("merge", *parts, "-o", tmp_path / "same.npz", "--json")
+    assert json.loads(result.stdout)["what"] == "statistics"
+    assert (tmp_path / "same.npz").read_bytes() == (tmp_path / "real.npz").read_bytes()
     whole, sum_of_parts = (
         json.loads(run_moco("eval", "fvd", side, fake, *MOTION, "--json").stdout)["value"]
         for side in (real, tmp_path / "real.npz")
@@ -349,7 +352,7 @@ BAD_INPUTS = {
     "different lengths": ("psnr", "real", "long", 4, "8 and 9 frames"),
     "bad shard": ("stats", "real", *MOTION, "--shard", "3/3", "-o", "s.npz", 2, "shard 3/3"),
     "no shard": ("stats", "real", *MOTION, "--shard", "x", "-o", "s.npz", 2, "expected I/N"),
-    "one part": ("merge", "other.npz", "-o", "s.npz", 2, "at least 2 files of statistics"),
+    "one part": ("merge", "other.npz", "-o", "s.npz", 2, "expected at least 2 files"),
     "parts of something else": ("merge", *["other.npz"] * 2, "-o", "s.npz", 3, "no statistics"),
     "small frames": ("lpips", "tiny", "tiny", 4, "at least 32 pixels"),
     "even window": ("ssim", "real", "real", "--window-size", "8", 2, "odd number"),
