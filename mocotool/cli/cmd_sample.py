@@ -1,7 +1,7 @@
 """`moco sample`: draw motion trajectories from a trained motion model."""
 
 import functools
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import SampleConfig
 from mocotool.configs.shard import parse_shard
 from mocotool.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mocotool.generators.base import Generator
 
 
 def sample(
@@ -78,10 +81,17 @@ def sample(
             precision=precision,
             warn=report.warn,
         )
-        begin = None
+        models = begin = None
+
+        def find_generator() -> "Generator":
+            """Load both models now, for a start of which only the generator knows the axes."""
+            nonlocal models
+            models = load()
+            return models[1]
+
         if start is not None:
-            begin, start = read_trajectory(start, find_generator=lambda: load()[1])
-        model, network = load(start=begin, start_name=start or "")
+            begin, start = read_trajectory(start, find_generator=find_generator)
+        model, network = models or load(start=begin, start_name=start or "")
         with report.progress("videos") as advance:
             trajectory = sample_trajectory(
                 model, network, config=config, start=begin, progress=advance, **parts

@@ -1,10 +1,14 @@
+import functools
 import io
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mocotool import trajectory
+from mocotool.generators import recorded
 from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latents
 from mocotool.video.opening import open_video
 
@@ -47,6 +51,26 @@ def test_a_start_from_a_file_and_from_stdin(run_moco, toy_motion_path, toy_laten
     starts = read_latents(toy_latents_path).latents[:, -1]
     for result in (from_file, from_pipe):
         np.testing.assert_array_equal(unpack(result).latents[:, 0], starts)
+
+
+def test_a_bare_array_as_the_start_loads_each_model_once(
+    run_moco, toy_motion_path, tmp_path, monkeypatch
+):
+    loads = Counter()
+
+    def count(load, *args, **options):
+        loads[load.__name__] += 1
+        return load(*args, **options)
+
+    for module, name in ((trajectory, "load_motion"), (recorded, "load_generator")):
+        load = getattr(module, name)
+        monkeypatch.setattr(module, name, functools.partial(count, load))
+    np.save(tmp_path / "start.npy", np.ones((1, 12), np.float32))
+
+    result = run_moco("sample", toy_motion_path, "--start", tmp_path / "start.npy")
+
+    assert unpack(result).num_videos == 1
+    assert loads == {"load_motion": 1, "load_generator": 1}
 
 
 def test_projected_w_is_a_start(run_moco, toy_motion_path, toy_generator_path, tmp_path):
