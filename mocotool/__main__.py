@@ -1,13 +1,23 @@
 """`python -m mocotool` and the console script `moco`."""
 
+import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line."""
-    try:
-        from mocotool.cli.app import app
+    # Nothing is begun while modules are imported, so Ctrl-C ends the process there and then: an
+    # exception could come out of a half-loaded module as another one, with a traceback. Where
+    # signals are ignored, as under nohup, they stay so.
+    is_heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_heeded:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from mocotool.cli.app import app
 
+    try:
+        if is_heeded:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         app(prog_name="moco")
     except KeyboardInterrupt:  # before the command line is there to say so
         sys.exit(130)

@@ -7,7 +7,7 @@ import typer
 
 from mocotool.addresses import address_of
 from mocotool.cli.report import Report
-from mocotool.cli.streams import STDIN_PATHS, saved_stream
+from mocotool.cli.streams import OPENED_PREFIXES, STDIN_PATHS, saved_stream
 from mocotool.errors import FileFormatError
 from mocotool.files import is_stream
 
@@ -32,10 +32,16 @@ def info(
     """
     path = Path(file)
     # A named pipe may have nobody at its other end; what the shell opened for us has.
-    is_open_stream = file in STDIN_PATHS or (file.startswith("/dev/fd/") and is_stream(path))
+    is_pipe = is_stream(path)
+    is_open_stream = file in STDIN_PATHS or (file.startswith(OPENED_PREFIXES) and is_pipe)
     is_address = address_of(file) is not None
     if not is_open_stream and not is_address and not path.exists():
         raise FileFormatError(f"{file}: no such file", hint="check the path")
+    if is_pipe and not is_open_stream:
+        raise FileFormatError(
+            f"{file}: is a device or a pipe, expected a file, or - for stdin",
+            hint=f"moco info - < {file}",
+        )
 
     from mocotool.info import check_beginning, describe_file
 

@@ -17,6 +17,8 @@ STDIN_NAME = "<stdin>"
 # What a shell or a script may call the two; opening /dev/stdout anew would cut a file short.
 STDIN_PATHS = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 STDOUT_PATHS = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+OPENED_PREFIXES = ("/dev/fd/", "/proc/self/fd/")
+"""Where a shell puts what it has opened for a command, as <(...) does."""
 STREAM_MAGICS = (b"PK", b"\x93N")  # .npz and .npy
 READ_CHUNK_BYTES = 1 << 20
 MAX_SPOOLED_BYTES = 1 << 27

@@ -1,6 +1,8 @@
 import json
+import os
 import shutil
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +94,30 @@ def test_the_authors_motion_model(run_moco):
 
     assert "modelR" in values["what"]
     assert (values["latent_dim"], values["hidden_dim"], values["num_components"]) == (64, 48, 40)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="opens a pipe by its number")
+@pytest.mark.parametrize("folder", ["/dev/fd", "/proc/self/fd"])
+def test_what_the_shell_has_opened_is_read_once(run_moco, folder, toy_latents_path):
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(toy_latents_path.read_bytes())  # less than a pipe holds
+
+    values = info(run_moco, f"{folder}/{reading}")
+
+    os.close(reading)
+    assert values["file"] == f"{folder}/{reading}"
+    assert values["sha256"] == sha256_file(toy_latents_path)
+
+
+def test_a_named_pipe_is_refused_with_what_works(run_moco, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    result = run_moco("info", tmp_path / "pipe")
+
+    assert result.exit_code == 3
+    assert "expected a file, or - for stdin" in result.stderr
+    assert f"moco info - < {tmp_path / 'pipe'}" in result.stderr.replace("\n", " ")
 
 
 def test_a_run_folder(run_moco, tmp_path, toy_motion_path):

@@ -29,6 +29,33 @@ def test_a_signal_removes_what_was_half_written(number, toy_motion_path, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Interrupter:
+    def find_spec(self, name, *_):
+        if name == "mocotool.cli.cmd_edit":
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                signal.pause()  # it comes here
+            except BaseException as error:  # as compiled modules do
+                raise ImportError(name) from error
+
+sys.meta_path.insert(0, Interrupter())
+from mocotool.__main__ import main
+main()
+"""
+
+
+def test_an_interrupt_within_an_import_that_calls_it_a_failure_is_quiet():
+    words = [sys.executable, "-c", INTERRUPTED_IMPORT, "sample", "--help"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    ended = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=60)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("delay_s", [0.03, 0.06, 0.1, 0.15, 0.25])
 def test_an_interrupt_at_the_start_is_quiet(delay_s):
     script = "from mocotool.__main__ import main; print(flush=True); main()"
