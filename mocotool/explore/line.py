@@ -1,4 +1,4 @@
-"""Which command line makes the video that a page shows?"""
+"""The command line that makes the video on the page."""
 
 import dataclasses
 import shlex

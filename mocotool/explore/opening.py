@@ -1,4 +1,4 @@
-"""From files to an `Explorer`: which generator, which motion, which directions?"""
+"""Opening of files as an `Explorer`: the generator, its motion and its directions."""
 
 import dataclasses
 from collections.abc import Callable

@@ -124,7 +124,7 @@ class ExploreServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def server_close(self) -> None:
-        """Take no more requests, end the streams, and wait until nothing is computed."""
+        """Refuse further requests, end the streams, and wait for running computations."""
         self.is_stopping.set()
         super().server_close()
         # A thread that was cut off while torch computes would bring the process down.

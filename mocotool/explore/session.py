@@ -35,10 +35,10 @@ MAX_CACHE_BYTES = 1 << 26
 
 
 class FrameCache:
-    """Frames as PNG files, the least recently used forgotten first.
+    """Frames as PNG files, the least recently used dropped first.
 
     Args:
-        max_bytes: Of all of them together.
+        max_bytes: Limit of their total size.
     """
 
     def __init__(self, max_bytes: int = MAX_CACHE_BYTES) -> None:
@@ -46,7 +46,7 @@ class FrameCache:
         self._frames: OrderedDict[bytes, bytes] = OrderedDict()
 
     def find(self, key: bytes) -> bytes | None:
-        """Return the frame of a latent, or `None`."""
+        """Return the kept frame of a latent, or `None`."""
         found = self._frames.get(key)
         if found is not None:
             self._frames.move_to_end(key)

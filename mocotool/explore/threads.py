@@ -1,4 +1,4 @@
-"""How many threads render sooner here?
+"""Choice of the number of threads: whichever renders sooner.
 
 Several wait for the slowest of them at every layer. Where other programs have the cores, or the
 pictures are small, one alone can be many times as quick.

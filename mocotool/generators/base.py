@@ -1,4 +1,4 @@
-"""What every image generator offers, whatever family it is of."""
+"""The interface that image generators of every family share."""
 
 import dataclasses
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -52,7 +52,7 @@ class Synthesis(Protocol):
     """The part of a generator that renders latents."""
 
     compute_dtype: torch.dtype
-    """What convolutions compute in; float32 unless `Generator.set_precision` said otherwise."""
+    """dtype of the convolutions; float32 unless `Generator.set_precision` changed it."""
 
     def __call__(
         self,
@@ -65,7 +65,7 @@ class Synthesis(Protocol):
         """Render latents as images.
 
         Args:
-            latent: [n, latent_dim], or [n, num_ws, latent_dim] for one latent a layer.
+            latent: [n, latent_dim], or [n, num_ws, latent_dim] for one latent per layer.
             labels: Class indices int64 [n], only where classes enter here (BigGAN); best on the
                 CPU, where they can be checked without waiting for the device.
             noise_mode: "const" is the file's own per-pixel noise, "random" is fresh, "none" none.
@@ -119,7 +119,7 @@ class Generator(nn.Module):
         return self.resolution, self.resolution
 
     def check_square(self, what: str) -> None:
-        """Check that the images are square, for what can take no others.
+        """Check that the images are square, for code that takes no others.
 
         Raises:
             MismatchError: They are not.
@@ -137,7 +137,7 @@ class Generator(nn.Module):
         A video keeps its set for all its frames, so that texture does not boil.
 
         Returns:
-            One [n, 1, h, w] tensor a noisy layer, in layer order; empty where there is no noise.
+            One [n, 1, h, w] tensor per noisy layer, in layer order; empty where there is no noise.
         """
         del n, rng
         return []
@@ -172,7 +172,7 @@ class Generator(nn.Module):
         return to_device(nn.functional.one_hot(labels, self.c_dim).to(torch.float32), self.device)
 
     def freeze(self) -> Self:
-        """Switch training off for good: no parameter asks for a gradient."""
+        """Switch to eval mode for good: no parameter requires a gradient."""
         self.requires_grad_(False)
         return self.eval()
 

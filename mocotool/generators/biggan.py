@@ -158,7 +158,7 @@ class BigGANSynthesis(nn.Module):
         )
 
     def conditions(self, latent: Tensor, labels: Tensor) -> list[Tensor]:
-        """Return what each block's normalisation takes, [n, condition_dim] or class indices [n]."""
+        """Return the condition of each block's normalisation, [n, condition_dim] or classes [n]."""
         if self.shared is None:
             return [labels] * len(self.blocks)
         embedded = self.shared(labels)  # [n, shared_dim]
@@ -223,12 +223,12 @@ class BigGAN(Generator):
     Args:
         z_dim: Size of z, all its parts together.
         num_classes: Number of classes.
-        shared_dim: Size of the class embedding that all blocks share; 0 for one a block.
+        shared_dim: Size of the class embedding that all blocks share; 0 for one per block.
         is_hierarchical: Whether each block gets a part of z of its own.
         channels: Channels before the first block and after each block.
         img_channels: 3 for RGB.
         bottom_width: Pixels of the first layer.
-        attention_blocks: Blocks with self-attention behind them.
+        attention_blocks: Blocks followed by self-attention.
         bn_eps: Added to the variance in batch normalisation.
     """
 

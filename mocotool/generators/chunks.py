@@ -1,4 +1,4 @@
-"""How many pictures may be rendered at once? As many as memory has room for, or fewer."""
+"""Batch sizes of rendering: as many pictures at once as memory has room for."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,10 +19,10 @@ FREE_SHARE = 0.5
 
 
 class ChunkSize:
-    """How many rows are computed at once; halved whenever memory runs out, which is said once.
+    """Number of rows computed at once, halved whenever memory runs out, with one warning.
 
     Args:
-        value: At first.
+        value: The number to begin with.
     """
 
     def __init__(self, value: int) -> None:
@@ -30,7 +30,7 @@ class ChunkSize:
         self._is_told = False
 
     def run(self, compute: Callable[[int, int], T], num_rows: int) -> Iterator[T]:
-        """Yield `compute(start, stop)` for one chunk of rows after the other.
+        """Yield `compute(start, stop)` chunk by chunk.
 
         A chunk that memory has no room for is computed again in halves.
 

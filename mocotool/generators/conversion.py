@@ -1,4 +1,4 @@
-"""Any supported file of weights -> our native file, or names that other programs use."""
+"""Conversion of any supported weights to our native file, or to other programs' formats."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which file is meant? From what was named, or what an artefact records, to a file of weights."""
+"""Resolving of names, and of the records in artefacts, to files of weights."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""A synthesis layer whose weights are frozen, with a gradient that keeps only what the layer gives.
+"""A synthesis layer with frozen weights, whose backward pass keeps only the layer's output.
 
 Training motion and inverting images differentiate through a generator that does not learn. Torch
-would then keep five pictures a layer for the way back; one, which the next layer keeps as its input
-anyway, is enough: the leaky ReLU keeps the sign, and what the gain multiplied is the output less
-bias and noise.
+would then keep five activation maps per layer for the backward pass; one, which the next layer
+keeps as its input anyway, is enough: the leaky ReLU keeps the sign, and what the gain multiplied is
+the output less bias and noise.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def run_frozen_layer(
 ) -> Tensor:
     """Modulate, convolve, scale, add noise and bias, and activate.
 
-    Gradients flow to the first three arguments alone, and only once.
+    Only the first three arguments receive gradients, and only of first order.
 
     Args:
         x: [n, c_in, h, w].
@@ -40,7 +40,7 @@ def run_frozen_layer(
         bias: What is added to each channel, [c_out].
         noise: What is added to each pixel, [n or 1, 1, h', w'], or `None`.
         kernel: The low-pass filter after doubling the size; `None` keeps the size.
-        slope: The leaky ReLU's.
+        slope: Negative slope of the leaky ReLU.
         limit: Where to clamp, or `None`.
 
     Returns:

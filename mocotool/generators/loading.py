@@ -1,4 +1,4 @@
-"""A file of weights -> a frozen generator, and a generator -> our native file."""
+"""Loading of frozen generators from files of weights, and saving to our native file."""
 
 import warnings
 from collections.abc import Callable
@@ -125,7 +125,7 @@ def build_generator(weights: GeneratorWeights) -> tuple[Generator, list[str]]:
     """
     family = FAMILIES.get(weights.kind)
     if family is None:
-        raise FileFormatError(f"a generator of the unknown kind {weights.kind!r:.40}")
+        raise FileFormatError(f"a generator of an unknown kind, {weights.kind!r:.40}")
     arch = check_arch(weights.kind, weights.arch)
     with shapes_only():  # a false size costs nothing
         generator = family(**arch)
@@ -217,7 +217,7 @@ def write_generator(
     Args:
         generator: The generator.
         file: Where to; it need not seek.
-        notes: What to record of its making, besides what `generator.origin` says.
+        notes: Further records of its making, besides those of `generator.origin`.
         dtype: What to store weights of two axes and more in; float16 or bfloat16 halve the file
             and lose precision, float32 is exact.
     """

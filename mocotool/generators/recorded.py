@@ -1,4 +1,4 @@
-"""Which generator do these latents belong to? The one their record names, loaded again."""
+"""The generator that latents belong to, loaded from what they record of it."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,8 +1,8 @@
 """StyleGAN2's low-pass filter, alone and with doubling or halving, in plain torch.
 
 The gradient of each operation is another of them, so each can be differentiated as often as a
-gradient penalty asks, always by a kernel that is quick on the CPU: what torch would take instead is
-up to a hundred times slower there in bfloat16.
+gradient penalty needs, always by a kernel that is quick on the CPU: what torch would take instead
+is up to a hundred times slower there in bfloat16.
 """
 
 from typing import Any

@@ -127,7 +127,7 @@ class SynthesisBlock(nn.Module):
             x: Activations of the block before, [n, c_in, h/2, w/2]; `None` for the first block.
             img: The picture so far, [n, img_channels, h/2, w/2], or `None`.
             ws: [n, num_conv + 1, w_dim]; the last one is for the image layer.
-            noise: One map or `None` a convolution.
+            noise: One map or `None` per convolution.
             dtype: What convolutions compute in.
 
         Returns:
@@ -187,13 +187,13 @@ class SynthesisNetwork(nn.Module):
         self.num_ws = 2 * len(self.block_resolutions)
 
     def layers(self) -> list[SynthesisLayer]:
-        """Return the noisy layers, in the order the picture passes them."""
+        """Return the noisy layers, in forward order."""
         return [layer for layer in self.modules() if isinstance(layer, SynthesisLayer)]
 
     def choose_noise(
         self, n: int, noise_mode: NoiseMode, noise: list[Tensor] | None
     ) -> list[Tensor | None]:
-        """Return one noise map or `None` a convolution."""
+        """Return one noise map or `None` per convolution."""
         layers = self.layers()
         if noise is not None:
             return list(noise)

@@ -143,7 +143,7 @@ class SynthesisLayer(nn.Module):
 
         Args:
             x: Activations.
-            w: One latent a sample.
+            w: One latent per sample.
             noise: [n or 1, 1, h', w'], or `None` for no noise.
             gain: Factor on the output.
         """

@@ -81,7 +81,7 @@ class SynthesisPlan:
         ]
 
     def exponents(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return each layer's place on the way from the first to the last frequency, 0 to 1."""
+        """Return each layer's position between the first and the last frequency, 0 to 1."""
         steps = np.arange(self.num_layers + 1, dtype=np.float64)
         return np.minimum(steps / (self.num_layers - self.num_critical), 1.0)
 
@@ -99,7 +99,7 @@ class SynthesisPlan:
 
 
 class FourierInput(nn.Module):
-    """Sinusoids over the picture plane, rotated and moved by the first latent."""
+    """Sinusoids over the picture plane, rotated and translated by the first latent."""
 
     transform: Tensor
     freqs: Tensor

@@ -1,9 +1,9 @@
-"""Convolutions whose slope can be differentiated again quickly, for gradient penalties.
+"""Convolutions with a fast second derivative, for gradient penalties.
 
 A penalty needs the gradient of a gradient. Torch's own second derivative of a convolution goes
-through one with batch and channels exchanged, several times slower on the CPU, and finds gradients
-of fixed filters that nobody asked for. Here the first derivative is an ordinary convolution again,
-whose derivative torch computes as quickly as any.
+through one with batch and channels exchanged, several times slower on the CPU, and computes
+gradients of fixed filters that nothing uses. Here the first derivative is an ordinary convolution
+again, whose derivative torch computes as quickly as any.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from mocotool.training.networks import wants_weight_gradients
 def convolve_2d(
     x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int = 1, padding: int = 0
 ) -> Tensor:
-    """Do what `F.conv2d` does."""
+    """Convolve as `F.conv2d` does, with a fast second derivative."""
     y: Tensor = _Convolve.apply(x, weight, bias, stride, padding)
     return y
 

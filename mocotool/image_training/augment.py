@@ -1,4 +1,4 @@
-"""Augmentations that both real and generated images pass before the discriminator.
+"""Augmentations of both real and generated images before the discriminator.
 
 Each operation is applied to an image with probability p. The generator does not learn to make
 augmented pictures as long as p stays below about 0.8 (Karras et al. 2020, Sec. 2.2); p rises only
@@ -49,7 +49,7 @@ def augment_images(
 
 
 def _translate(img: Tensor, active: Tensor, amount: Tensor) -> Tensor:
-    """Shift whole pixels; what comes in from outside repeats the border."""
+    """Translate by whole pixels; the border is replicated."""
     n, _, height, width = img.shape
     down, right = (
         ((amount[:, i : i + 1] * 2 - 1) * (side * TRANSLATION)).round() * active[:, None]
@@ -63,7 +63,7 @@ def _translate(img: Tensor, active: Tensor, amount: Tensor) -> Tensor:
 
 
 def _cut_out(img: Tensor, active: Tensor, centre: Tensor) -> Tensor:
-    """Set one square to mid grey."""
+    """Set one square to mid-grey (cutout)."""
     _, _, height, width = img.shape
     row = torch.arange(height, device=img.device) / height  # [h]
     col = torch.arange(width, device=img.device) / width  # [w]
@@ -74,7 +74,7 @@ def _cut_out(img: Tensor, active: Tensor, centre: Tensor) -> Tensor:
 
 
 class AdaptiveProbability:
-    """Raises p while the discriminator is too sure of the real images, lowers it otherwise.
+    """Raises p while the discriminator overfits the real images, lowers it otherwise.
 
     Args:
         target: The mean sign of the real scores to hold, in (0, 1).

@@ -1,4 +1,4 @@
-"""What a `train-image` run would be, found out without doing it: `--dry-run`."""
+"""The plan of a `train-image` run, made without training: `--dry-run`."""
 
 import dataclasses
 import time
@@ -35,10 +35,10 @@ SMALLER: tuple[dict[str, int], ...] = (
 
 
 def plan_training(trainer: ImageTrainer) -> dict[str, Any]:
-    """Return sizes, and the time and memory that a few steps on noise suggest.
+    """Return sizes, and the time and memory estimated from a few steps on noise.
 
     A processor takes as long for each image of a step as for any other, so a few of them are timed
-    there; other devices take whole steps. The trainer has been used up afterwards.
+    there; other devices take whole steps. The trainer cannot be used afterwards.
     """
     config, world_size = trainer.config, trainer.processes.world_size
     few = FEW_IMAGES * world_size
@@ -88,14 +88,14 @@ def fit_budget(
     processes: Processes,
     class_counts: Sequence[int] = (),
 ) -> TrainImageConfig:
-    """Choose what nobody asked for so that a run fits into its time.
+    """Choose the settings that nobody asked for so that a run fits its time budget.
 
     The largest pictures and networks of which `ENOUGH_IMAGES` fit, as steps of a few pictures
     suggest, and as many images as then fit; saves and previews are spread over them.
 
     Args:
         config: Settings that fit the start.
-        deadline: Says how much time is left.
+        deadline: Knows how much time is left.
         asked: Names of settings to leave alone.
         start: The StyleGAN2 to start from, which says what the network is.
         precision: What convolutions compute in.

@@ -1,4 +1,4 @@
-"""A discriminator with eyes: small heads on the frozen features of a classifier.
+"""The projected discriminator: small heads on the frozen features of a classifier.
 
 A network that was trained to tell a thousand things apart sees what is wrong with a picture long
 before one that starts from nothing. Its features at four depths are mixed by fixed random
@@ -41,13 +41,13 @@ TAPS = (
 
 
 class ProjectedDiscriminator(nn.Module):
-    """Image to the scores of many places, by five heads from pixels to the deepest features.
+    """Scores many places of an image, by five heads from pixels to the deepest features.
 
     Its random projections come from torch's global seed and stay as drawn.
 
     Args:
         img_resolution: A power of two from 32 up.
-        precision: What features and heads compute in.
+        precision: dtype of features and heads.
         c_dim: Number of classes, 0 for none; heads then project on one embedding of them.
         first_size: Height and width of the generator's first block.
 
@@ -123,15 +123,15 @@ class ProjectedDiscriminator(nn.Module):
         return [head(x) for head, x in zip(self.heads, [pixels, *mixed], strict=True)]
 
     def real_loss(self, score: Tensor) -> Tensor:
-        """Punish scores of real images below 1 (hinge)."""
+        """Return the hinge loss of real images: scores below 1 are penalised."""
         return self._mean(F.relu(1 - score))
 
     def fake_loss(self, score: Tensor) -> Tensor:
-        """Punish scores of generated images above -1 (hinge)."""
+        """Return the hinge loss of generated images: scores above -1 are penalised."""
         return self._mean(F.relu(1 + score))
 
     def generator_loss(self, score: Tensor) -> Tensor:
-        """Punish low scores of generated images, however low."""
+        """Return the generator's loss, the negative mean score; it has no bound."""
         return self._mean(-score)
 
     def _mean(self, values: Tensor) -> Tensor:
@@ -169,12 +169,12 @@ class RandomProjection(nn.Module):
 
 
 def _random_kernel(c_in: int, c_out: int, size: int, *, gain: float = 1.0) -> nn.Parameter:
-    """Draw a kernel that keeps the variance of what it mixes, [c_out, c_in, size, size]."""
+    """Draw a kernel [c_out, c_in, size, size] that preserves the variance of its input."""
     return nn.Parameter(torch.randn(c_out, c_in, size, size) * gain / math.sqrt(c_in * size**2))
 
 
 class Head(nn.Module):
-    """Features or pixels to scores of places: halved down to 8 pixels, then two convolutions.
+    """Maps features or pixels to scores of places: halved down to 8 px, then two convolutions.
 
     Nothing is normalised over the batch, as it is in the paper's heads: a tint that all generated
     images have would be taken out before anything could see it.

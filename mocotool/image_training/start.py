@@ -1,4 +1,4 @@
-"""What a `train-image` run starts from: a new StyleGAN2, or one from a file."""
+"""The generator that a `train-image` run starts from: a new StyleGAN2, or one from a file."""
 
 import dataclasses
 from collections.abc import Collection
@@ -63,7 +63,7 @@ def load_start(path: Path, *, resolution: int | None = None, c_dim: int = 0) -> 
 
 
 def grow_generator(generator: StyleGAN2) -> StyleGAN2:
-    """Return a generator of twice the resolution that begins by making the same pictures.
+    """Return a generator of twice the resolution that at first renders the same pictures.
 
     The new block has half the channels of the last one, and an image layer of zeros, so that at
     first it adds nothing to the enlarged picture.
@@ -95,12 +95,11 @@ def grow_generator(generator: StyleGAN2) -> StyleGAN2:
 
 
 def freeze_below(generator: StyleGAN2, resolution: int) -> int:
-    """Take the mapping and every block of fewer pixels out of training.
+    """Freeze the mapping and every block below a resolution.
 
     What a trained generator knows of shapes and poses is in them; the blocks above learn details.
 
-    Returns:
-        The pixels of the highest frozen block.
+    Returns: Resolution of the highest frozen block, in pixels.
 
     Raises:
         MismatchError: No block is left.

@@ -1,4 +1,4 @@
-"""The discriminator that a StyleGAN2 is trained against: residual blocks, minibatch deviation."""
+"""The discriminator of StyleGAN2: residual blocks and minibatch standard deviation."""
 
 import math
 
@@ -91,14 +91,14 @@ class DiscriminatorBlock(nn.Module):
 
 
 def minibatch_deviation(x: Tensor, *, group_size: int = MBSTD_GROUP_SIZE) -> Tensor:
-    """Append one channel that tells how much the images of a group differ.
+    """Append one channel with the standard deviation over the images of a group.
 
     Groups are neighbours in the batch, so that a batch split over processes keeps its groups as
     long as each process has a multiple of `group_size` images.
 
     Args:
         x: [n, c, h, w].
-        group_size: Images a group; where n is no multiple, the largest divisor of n below it.
+        group_size: Images per group; where n is not a multiple, the largest divisor of n below it.
 
     Returns:
         [n, c + 1, h, w].
@@ -112,7 +112,7 @@ def minibatch_deviation(x: Tensor, *, group_size: int = MBSTD_GROUP_SIZE) -> Ten
 
 
 class ClassMapping(nn.Module):
-    """A class to what the features of its pictures are projected on, for conditional scores.
+    """Embeds a class as the vector that features are projected on, for conditional scores.
 
     Args:
         c_dim: Number of classes.
@@ -134,7 +134,7 @@ class ClassMapping(nn.Module):
         )
 
     def forward(self, features: Tensor, c: Tensor) -> Tensor:
-        """Project float32 features [n, cmap_dim, ...] on those of one-hot classes [n, c_dim].
+        """Project float32 features [n, cmap_dim, ...] on embeddings of one-hot classes [n, c_dim].
 
         Returns:
             [n, 1, ...].
@@ -147,7 +147,7 @@ class ClassMapping(nn.Module):
 
 
 class StyleGAN2Discriminator(nn.Module):
-    """Image to one score; trained with a gradient penalty.
+    """Maps an image to one score; trained with a gradient penalty.
 
     Args:
         img_resolution: A power of two from 8 up.
@@ -207,7 +207,7 @@ class StyleGAN2Discriminator(nn.Module):
 
     @staticmethod
     def real_loss(score: Tensor) -> Tensor:
-        """Punish low scores of real images, and with them those that a generator wants high.
+        """Return the non-saturating loss of scores of real images, also the generator's loss.
 
         Source:
             Paper: Goodfellow et al., 2014, the non-saturating form.
@@ -216,7 +216,7 @@ class StyleGAN2Discriminator(nn.Module):
 
     @staticmethod
     def fake_loss(score: Tensor) -> Tensor:
-        """Punish high scores of generated images."""
+        """Return the non-saturating loss of scores of generated images."""
         return F.softplus(score).mean()
 
     generator_loss = real_loss

@@ -1,4 +1,4 @@
-"""Training a StyleGAN2 on images: the part of the pipeline that the paper takes as given.
+"""Trainer of a StyleGAN2 on images, the part of the pipeline that the paper takes as given.
 
 Follows Karras et al. 2020 ("Analyzing and improving the image quality of StyleGAN" and "Training
 generative adversarial networks with limited data"): non-saturating loss, lazy R1, averaged weights.
@@ -47,16 +47,16 @@ DIVERGED_HINT = (
 
 
 class ImageBatches(Protocol):
-    """An endless iterator of this process's real images that can be put back to where it was."""
+    """An endless iterator over this process's real images whose position can be restored."""
 
     def __next__(self) -> Tensor | tuple[Tensor, Tensor]:
         """Return the next batch, uint8 [n, 3, h, w] RGB; with classes, also those, int64 [n]."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the iterator is."""
+        """Return the iterator's position."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to where a saved iterator was."""
+        """Restore a saved position."""
 
 
 class ImageTrainer:
@@ -178,7 +178,7 @@ class ImageTrainer:
         return values
 
     def check_weights(self) -> None:
-        """Check that the weights are worth saving.
+        """Check that the weights are finite, before they are saved.
 
         Raises:
             DivergedError: One is NaN or infinite.
@@ -259,7 +259,7 @@ class ImageTrainer:
         }
 
     def _penalty_step(self, real: Tensor, c: Tensor | None) -> Tensor:
-        """Punish the slope of the score at real images (R1, Mescheder et al. 2018)."""
+        """Return the R1 gradient penalty at real images (Mescheder et al. 2018)."""
         self.discriminator.compute_dtype = torch.float32
         real = real.detach().requires_grad_(True)
         score = self._score(real, c, "real").sum()
@@ -329,7 +329,7 @@ class ImageTrainer:
         return self.step_idx * self.config.batch_size
 
     def resume(self, run: RunFolder, images: ImageBatches, *, warn: Callable[[str], None]) -> None:
-        """Go on from the newest state in a run's folder.
+        """Resume from the newest state in a run's folder.
 
         Args:
             run: The folder.
@@ -349,7 +349,7 @@ class ImageTrainer:
         run.drop_log_after(self.step_idx)
 
     def save(self, run: RunFolder, images: ImageBatches, *, is_best: bool = False) -> None:
-        """Write what `resume` goes on from."""
+        """Write the state that `resume` reads."""
         state = self.state_dict() | {"images": images.state_dict()}
         run.save_state(state, step=self.step_idx, is_best=is_best)
 
@@ -369,7 +369,7 @@ class ImageTrainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step_idx = state["step_idx"]
         self.augment.p = state["augment_p"]
         self.best_kid = state.get("best_kid", self.best_kid)  # older runs measured nothing

@@ -1,4 +1,4 @@
-"""Training on images: `ImageTrainer` in the loop, with its files and the distance it watches."""
+"""Training on images: `ImageTrainer` in the training loop, with its files and watched KID."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def train_image(
 
     Args:
         trainer: What to train; may have been resumed.
-        images: The real images, at the trainer's place.
+        images: The real images, at the trainer's position.
         run: Where the generator, state and losses go; opened.
         save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
         measure: Returns the averaged generator's distance (KID) from images that it never saw;
@@ -90,18 +90,18 @@ class ImageTraining(Training):
 
     @property
     def is_over(self) -> bool:
-        """Whether held-out images have not been come nearer to for as long as was allowed."""
+        """Whether the distance from held-out images has stalled for as long as is allowed."""
         patience = self.trainer.config.patience
         # Only the first process measures; all have to end together.
         return patience is not None and self.run.processes.any(self._best.is_long_ago(patience))
 
     @property
     def progress(self) -> str:
-        """How far training is, in words."""
+        """Progress of training, in words."""
         return f"{self.trainer.images_seen} images"
 
     def step(self) -> dict[str, float]:
-        """Show the networks one batch; return losses, and how many images were shown how fast."""
+        """Train on one batch; return losses, and the number and rate of images shown."""
         self._is_best = False
         batch = next(self.images)
         values = self.trainer.step(*(batch if isinstance(batch, tuple) else (batch,)))
@@ -110,7 +110,7 @@ class ImageTraining(Training):
         return values | {"images": images, "images_per_s": rate}
 
     def measure(self, warn: Say) -> dict[str, float]:
-        """Return the distance, and write the averaged generator if none was nearer."""
+        """Return the distance, and write the averaged generator if it is the best so far."""
         trainer = self.trainer
         if self._measure_distance is None:
             return {}

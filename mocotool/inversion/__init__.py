@@ -1,6 +1,6 @@
-"""Which latent renders this picture? The paper's inversion, for batches of pictures.
+"""Inversion: the latents that render given pictures, for batches of pictures.
 
-`objective` says how far off a rendering is, `starts` where to begin, `descent` how to go down,
-`gauss_newton` how to end, and `search` is the whole of it: pictures in model units to latents.
+`objective` measures the error of a rendering, `starts` proposes initial latents, `descent` is Adam,
+`gauss_newton` the final steps, and `search` puts them together: pictures in [-1, 1] to latents.
 `tuning` lets the generator give way to pictures that no latent renders.
 """

@@ -28,7 +28,7 @@ DAMPING_RANGE = (1e-4, 1e3)
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class LatentAxes:
-    """Where a generator's latents lie: in coordinates along these axes they are N(0, I), about."""
+    """Principal axes of a generator's latents; coordinates along them are roughly N(0, I)."""
 
     mean: Tensor
     """[latent_dim]."""
@@ -37,7 +37,7 @@ class LatentAxes:
 
     @classmethod
     def measure(cls, generator: Generator, *, count: int, seed: int = 0) -> "LatentAxes":
-        """Draw latents and take the `count` widest axes of theirs, fewer where there are fewer."""
+        """Draw latents and keep their `count` principal axes, or all if there are fewer."""
         z = torch.randn(NUM_DRAWN, generator.z_dim, generator=derive_rng(seed, "axes"))
         with torch.no_grad():
             drawn = generator.mapping(z.to(generator.device)).float()
@@ -78,7 +78,7 @@ def search_clip(
 ) -> FoundClip:
     """Find latents of all frames of a clip together.
 
-    The sum of squares that is made small: differences of pictures and of their pyramids; steps from
+    The sum of squares that is minimised: differences of pictures and of their pyramids; steps from
     frame to frame, times `smoothness`; and coordinates, times `prior`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Many clips into latents, one after the other, so that a long run can be taken up again."""
+"""Inversion of many clips, one after the other, in runs that can be resumed."""
 
 import dataclasses
 import hashlib
@@ -47,9 +47,9 @@ class ClipInversion:
     lpips: float
     """LPIPS (SqueezeNet, Caffe weights), the mean over frames; NaN where they are not RGB."""
     liveliness: float
-    """How much its pictures change from frame to frame, of what the clip does."""
+    """Change of its pictures from frame to frame, as a fraction of the clip's."""
     seconds: float
-    """Time it took."""
+    """Duration of the search."""
 
 
 class ClipParts:

@@ -1,4 +1,4 @@
-"""How does a batch of searches go down? Adam with a schedule of its own for every image."""
+"""Gradient descent of a batch of searches: Adam with a schedule of its own per image."""
 
 import dataclasses
 import math
@@ -42,7 +42,7 @@ def latent_noise_levels(step: int, lengths: Tensor, *, peak: float) -> Tensor:
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class SearchRows:
-    """The state of searches under way, one row per image; every field has n rows."""
+    """The state of running searches, one row per image; every field has n rows."""
 
     image_idx: Tensor
     """Which image of the batch."""
@@ -80,7 +80,7 @@ class SearchRows:
         )
 
     def __len__(self) -> int:
-        """How many searches are under way."""
+        """Number of running searches."""
         return len(self.image_idx)
 
     def select(self, mask: Tensor) -> Self:

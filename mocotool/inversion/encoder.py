@@ -1,4 +1,4 @@
-"""Which latent might this picture have? A small network that has seen the generator's own pictures.
+"""An encoder from pictures to latents, a small network trained on the generator's own pictures.
 
 Nothing but the generator is needed: it draws latents, renders them, and the network learns to read
 them back. On other pictures its guesses are rough, and good places to begin a search.
@@ -98,11 +98,11 @@ class LatentEncoder(nn.Module):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderFit:
-    """A trained encoder, and how well it does."""
+    """A trained encoder, and its error."""
 
     encoder: LatentEncoder
     error: float
-    """Mean square error of latents of pictures it has not seen, as a share of their variance."""
+    """Mean square error of latents on unseen pictures, as a fraction of their variance."""
     psnr: float
     """Of the generator's pictures of its guesses, in dB of the range [-1, 1]."""
 

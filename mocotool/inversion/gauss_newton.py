@@ -1,4 +1,4 @@
-"""How does a search end? By Gauss-Newton steps, where Adam creeps along narrow valleys.
+"""Gauss-Newton steps that end a search, where Adam creeps along narrow valleys.
 
 The loss is a sum of squares, and of a generator's own pictures every square can become zero. There
 its curvature follows from first derivatives alone. Each step solves for where they would lead, with
@@ -32,9 +32,9 @@ class GaussNewtonRows:
     """Searches near their end, one row per image."""
 
     coords: Tensor
-    """Where they are, [n, d]."""
+    """Coordinates, [n, d]."""
     damping: Tensor
-    """How little the curvature is trusted [n]."""
+    """Damping [n], as a fraction of the curvature along the gradient."""
     loss: Tensor
     """Sum of squared residuals [n]."""
 
@@ -51,7 +51,7 @@ class GaussNewtonRows:
         return type(self)(**rows)
 
     def step(self, residuals: Residuals) -> None:
-        """Go where the loss would be least if residuals were linear; never upwards.
+        """Step to the minimum of the loss with linearised residuals, unless the loss would rise.
 
         Source:
             Follows: Marquardt 1963 (damping), Steihaug 1983 (conjugate gradients, cut short).

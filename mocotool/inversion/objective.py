@@ -1,4 +1,4 @@
-"""How far is a rendering from the picture that is looked for?"""
+"""The objective of inversion: the distance of a rendering from its target."""
 
 import math
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ class ImageFeatures(Protocol):
 
     @property
     def name(self) -> str:
-        """Say which: "squeezenet", "vgg16", or "none" for the stand-in without weights."""
+        """Name of the features: "squeezenet", "vgg16", or "none" for those without weights."""
 
     @property
     def weight(self) -> float:
-        """Tell what their distance counts beside that of pixels, if nothing else is asked for."""
+        """Default weight of their distance beside that of pixels."""
 
     def __call__(self, img: Tensor) -> list[Tensor]:
         """Compute the maps.
@@ -61,7 +61,7 @@ class PyramidFeatures:
 
 
 class SqueezeNetFeatures:
-    """LPIPS' maps of the image, made 128 pixels at least: smaller faces escape its eyes.
+    """LPIPS maps of the image, enlarged to at least 128 pixels: it misses smaller faces.
 
     Args:
         lpips: See `load_lpips`.
@@ -121,7 +121,7 @@ def inversion_residuals(
     target_maps: Sequence[Tensor],
     perceptual_weight: float = 1.0,
 ) -> Tensor:
-    """Return what `inversion_loss` is the sum of squares of, [n, p]; the arguments are its own."""
+    """Return the residuals [n, p] whose squares sum to `inversion_loss`; same arguments."""
     parts = [(img - target).flatten(1) / math.sqrt(img[0].numel())]
     for a, b in zip(maps, target_maps, strict=True):
         parts.append((a - b).flatten(1) * math.sqrt(perceptual_weight / a[0].numel()))

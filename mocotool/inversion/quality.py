@@ -1,4 +1,4 @@
-"""How good does a reconstruction look? Judged on the bytes that a file would hold."""
+"""Quality of reconstructions, measured on the bytes that a file would hold."""
 
 import math
 
@@ -34,7 +34,7 @@ def measure_quality(img: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def measure_lpips(img: Tensor, target: Tensor, *, lpips: LPIPS | None = None) -> float:
-    """Return how different renderings look from their targets, the mean of all.
+    """Return the mean LPIPS between renderings and their targets.
 
     Args:
         img: [n, c, h, w], nominally in [-1, 1]; smaller ones than 128 pixels are enlarged.
@@ -53,7 +53,7 @@ def measure_lpips(img: Tensor, target: Tensor, *, lpips: LPIPS | None = None) ->
 
 
 def compare_liveliness(img: Tensor, target: Tensor) -> float:
-    """Return how much a clip [t, c, h, w] changes from frame to frame, of what its target does.
+    """Return the change of a clip [t, c, h, w] from frame to frame, as a fraction of its target's.
 
     It is 1 where the target stands still.
     """

@@ -1,4 +1,4 @@
-"""From pictures to the latents that render them."""
+"""Search for the latents that render given pictures."""
 
 import contextlib
 import dataclasses

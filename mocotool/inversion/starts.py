@@ -1,4 +1,4 @@
-"""Where does a search begin? Near: where drawn latents and their pictures point to.
+"""Initial latents of a search, from drawn latents and their pictures.
 
 A thousand drawn latents are rendered once. For each image they give the nearest of them, and
 guesses by regression from pictures to latents.
@@ -25,7 +25,7 @@ RENDER_BATCH = 64
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class LatentSurvey:
-    """Drawn latents of a generator, what they look like, and how they are spread."""
+    """Drawn latents of a generator, their pictures, and their mean and spread."""
 
     points: Tensor
     """The latents [s, d], in z for a search in z, else in the space of the generator's latents."""
