@@ -1,4 +1,4 @@
-"""Both sides of a comparison, measured once, whatever is computed of them."""
+"""Both sides of a comparison, measured once for everything that is computed from them."""
 
 import dataclasses
 from typing import Any
@@ -23,7 +23,7 @@ from mocotool.metrics.statistics import FeatureStats, Float32
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ComparedSides:
-    """Both sides, measured, and how."""
+    """Both sides, measured, and the settings they were measured with."""
 
     stats: dict[str, FeatureStats]
     inputs: dict[str, dict[str, Any]]
@@ -117,7 +117,7 @@ class ComparedSides:
         return [require_features(half, self.inputs["real"]["path"]) for half in self.halve_real()]
 
     def find_warnings(self) -> tuple[str, ...]:
-        """Return why samples may not be what they seem: dependent, or of unlike strides."""
+        """Return warnings about the samples: dependent ones, or strides that differ."""
         key = f"num_{self.what}"
         found = [
             f"{role}: {report[key]:,} {self.what} of {report['num_videos']:,} videos; {self.what} "
@@ -128,7 +128,7 @@ class ComparedSides:
         return (*found, *self._find_stride_warnings())
 
     def find_distance_warnings(self, *, is_biased: bool = True) -> tuple[str, ...]:
-        """Return why a distance may not be what it seems: few samples, codecs, sizes, strides.
+        """Return warnings about a distance: few samples, lossy codecs, sizes, strides.
 
         Args:
             is_biased: Whether it is large for few samples, as Frechet distances are.

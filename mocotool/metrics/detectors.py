@@ -1,4 +1,4 @@
-"""Which networks turn clips into features, where their weights come from, and what to call results.
+"""Detectors that turn clips into features, where their weights come from, and names of results.
 
 Only the published I3D gives a number called FVD; any other detector gives a Frechet distance named
 after it.
@@ -69,18 +69,18 @@ class Detector(Protocol):
     record: DetectorRecord
     """What it is."""
     min_frames: int
-    """Frames it needs in a clip."""
+    """Fewest frames of a clip."""
     batch_size: int
-    """Clips or frames it takes at once on a CPU."""
+    """Batch size on a CPU, in clips or frames."""
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
-        """Turn uint8 [t, h, w, 3] into what `extract` takes, a first axis of samples in front."""
+        """Turn uint8 [t, h, w, 3] into the input of `extract`, with a leading axis of samples."""
 
     def extract(self, batch: Tensor) -> Tensor:
         """Return features [n, d] of a batch of what `prepare` gives."""
 
     def to(self, device: torch.device) -> "Detector":
-        """Move to a device and return itself."""
+        """Move to a device; return `self`."""
 
     def settings(self) -> dict[str, Any]:
         """Return what features depend on besides the weights, for the key of a cache."""

@@ -1,4 +1,4 @@
-"""How differently do videos continue from one start? The per-pixel diversity of Appendix D."""
+"""The per-pixel diversity of Appendix D: how differently videos continue from one start."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +45,7 @@ class PixelSpread:
 
 
 def measure_spread(videos: Iterable[FramesU8]) -> PixelSpread:
-    """Compute mean and standard deviation over videos of one beginning, in constant memory.
+    """Compute mean and standard deviation over videos with the same start, in constant memory.
 
     Args:
         videos: Each uint8 [t, h, w, 3], two at least.
@@ -78,7 +78,7 @@ def compute_diversity(
     protocol: dict[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[MetricResult, PixelSpread]:
-    """Compute how differently videos of one beginning end.
+    """Compute the per-pixel diversity of videos with the same start.
 
     Latents are grouped by their content seed; other videos count as one group. Only the last frame
     of the shortest video counts, and of the first group all frames are kept for pictures.
@@ -140,7 +140,7 @@ def compute_sampled_diversity(
     protocol: DiversityProtocol | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[MetricResult, PixelSpread]:
-    """Sample what Appendix D measures, and measure it, as often as the protocol says.
+    """Sample the videos of Appendix D and measure them, as often as the protocol says.
 
     Args:
         motion: Draws trajectories.
@@ -174,7 +174,7 @@ def compute_sampled_diversity(
 def sample_contents(
     motion: MotionGenerator, generator: Generator, *, protocol: DiversityProtocol
 ) -> RenderedLatents:
-    """Draw what Appendix D measures: the same motion seeds for each of several contents.
+    """Draw the trajectories of Appendix D: the same motion seeds for each of several contents.
 
     Args:
         motion: Draws trajectories.

@@ -1,4 +1,4 @@
-"""Features of many clips in constant memory: read ahead, batched, checked, cached, shared out."""
+"""Extraction of features in constant memory: prefetched, batched, checked, cached, distributed."""
 
 import contextlib
 import dataclasses
@@ -243,7 +243,7 @@ def _run_parts(
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureExtractor:
-    """How features are extracted, whatever is measured by them."""
+    """Extracts features, with the settings that all metrics share."""
 
     config: ExtractionConfig = dataclasses.field(default_factory=ExtractionConfig)
     """Batches, threads, cache and shard."""
@@ -328,7 +328,7 @@ class _Batcher:
 
 
 def choose_batch_size(detector: Detector, device: torch.device) -> int:
-    """Return how many samples suit a device."""
+    """Return the batch size that suits a device."""
     return detector.batch_size * (1 if device.type == "cpu" else GPU_BATCH_FACTOR)
 
 
@@ -391,7 +391,7 @@ def _run(
 
 
 def feature_key(source: VideoSource, request: FeatureRequest, config: ExtractionConfig) -> str:
-    """Return what tells features from others: it says all that they depend on."""
+    """Return the key of features in the cache: everything that they depend on."""
     record = request.detector.record
     key = {
         "layout": CACHE_LAYOUT,

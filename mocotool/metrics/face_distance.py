@@ -1,4 +1,4 @@
-"""Average content distance: does a video keep to one person?"""
+"""Average content distance (ACD): whether a video keeps to one person."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ from mocotool.metrics.sources import VideoSource
 
 
 class FaceSpread:
-    """How far apart the faces of a clip are, as a detector of clips: what an ACD is made of.
+    """The mean distance of a clip's faces, as a detector of clips, for the ACD.
 
     Args:
         embedder: What turns frames into vectors of faces, d numbers each.
@@ -102,7 +102,7 @@ def compute_acd(
 def plan_faces(
     videos: VideoSource, *, protocol: FaceProtocol, detector: FaceSpread
 ) -> FeatureRequest:
-    """Choose the videos and frames that an ACD looks at."""
+    """Choose the videos and frames of an ACD."""
     lengths = videos.num_frames
     plan = FirstFramesPlan(
         lengths,

@@ -1,4 +1,4 @@
-"""Who is in the picture? Faces found, cut out and turned into vectors that tell people apart."""
+"""Face embeddings: faces detected, aligned, and turned into vectors that tell people apart."""
 
 import dataclasses
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class FaceVectors:
     """The faces of some frames as vectors."""
 
     vectors: Embeddings
-    """[k, d], one a face that was found."""
+    """[k, d], one per detected face."""
     is_found: npt.NDArray[np.bool_]
     """Whether each frame has one, [t]; k of them are true."""
 
@@ -45,7 +45,7 @@ class FaceEmbedder(Protocol):
     record: DetectorRecord
     """What it is."""
     crop: CropChoice
-    """Whether faces are looked for, or the frame is taken whole."""
+    """Whether faces are detected, or the whole frame is taken."""
 
     def embed(self, frames_u8: FramesU8) -> FaceVectors:
         """Embed the largest face of each frame, uint8 [t, h, w, 3]."""

@@ -1,4 +1,4 @@
-"""The Frechet distance of two Gaussians: what FVD and FID are once features have been computed."""
+"""The Frechet distance of two Gaussians, from which FVD and FID are computed."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from mocotool.metrics.statistics import FeatureStats, Float64
 
 
 def frechet_distance(a: FeatureStats, b: FeatureStats, *, ddof: int = 1) -> float:
-    """Compute the squared Frechet distance of two sets of features, taken as Gaussian.
+    """Compute the squared Frechet distance between Gaussians fitted to two sets of features.
 
     |mu_a - mu_b|^2 + tr(C_a) + tr(C_b) - 2 tr((C_a C_b)^(1/2)), in float64. Symmetric, and zero
     for equal statistics up to rounding.

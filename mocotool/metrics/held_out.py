@@ -1,4 +1,4 @@
-"""How near is a generator in training to images that it never saw?"""
+"""The distance of a generator in training from held-out images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ class HeldOutDistance:
 
     @torch.inference_mode()
     def __call__(self, generator: StyleGAN2) -> float:
-        """Return the unbiased kernel distance; about 0 where nothing tells the two apart."""
+        """Return the unbiased kernel distance; about 0 for equal distributions."""
         z = torch.randn(
             self._num_images, generator.z_dim, generator=derive_rng(self._seed, "held-out")
         ).to(self._device)

@@ -1,4 +1,4 @@
-"""How near is motion in training to clips that it never saw? A small `moco eval motion`."""
+"""The distance of motion in training from held-out clips: a small `moco eval motion`."""
 
 import torch
 

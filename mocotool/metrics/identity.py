@@ -1,4 +1,4 @@
-"""Who is it? What tells one animated person from another, with no network and no weights.
+"""Identity features that tell animated persons apart, with no network and no weights.
 
 The colours of skin, hair and clothes in a histogram that does not care where they are. It does not
 see whether a face melts.

@@ -1,4 +1,4 @@
-"""The Inception score of videos: C3D is sure of each clip, and its classes are many over all."""
+"""The Inception score of videos: C3D is confident on each clip, and diverse over all."""
 
 import dataclasses
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def load_score_detector(
 def inception_score(
     probabilities: npt.NDArray[Any], *, num_splits: int = 1, seed: int = 42
 ) -> tuple[float, float]:
-    """Compute exp of the mean divergence of each sample's classes from the classes of all.
+    """Compute exp of the mean KL divergence of each sample's classes from the marginal classes.
 
     Args:
         probabilities: [n, k], rows that add up to 1.

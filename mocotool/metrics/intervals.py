@@ -1,13 +1,13 @@
-"""How far chance may have moved a share."""
+"""Confidence intervals of proportions."""
 
 LEVEL = 0.95
 
 
 def exact_interval(count: int, total: int) -> tuple[float, float]:
-    """Return the interval that holds the true share of `count` out of `total` 95 times in 100.
+    """Return the 95 % confidence interval of the proportion `count` / `total`.
 
     Source:
-        Paper: Clopper and Pearson, Biometrika 26, 1934 (which holds it at least so often).
+        Paper: Clopper and Pearson, Biometrika 26, 1934 (its coverage is at least 95 %).
     """
     from scipy.stats import binomtest
 

@@ -1,4 +1,4 @@
-"""The kernel distance (KVD, KID): an unbiased estimate that makes no assumption of Gaussians."""
+"""The kernel distance (KVD, KID): an unbiased estimate without a Gaussian assumption."""
 
 import dataclasses
 from typing import Any
@@ -15,7 +15,7 @@ BLOCK_COLUMNS = 8192
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelDistance:
-    """An estimated squared MMD and how far chance may have moved it."""
+    """An estimated squared MMD and its standard error."""
 
     value: float
     """The estimate; may be slightly negative for equal distributions."""

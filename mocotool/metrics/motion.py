@@ -1,4 +1,4 @@
-"""How good is motion? All figures of it, over several seeds, beside what is easy to reach."""
+"""Figures of motion over several seeds, beside those of baselines."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ class MotionSubject:
     anywhere: bool = False
     """Whether clips begin at random places."""
     is_real: bool = False
-    """Whether its videos are those that everything is compared with."""
+    """Whether its videos are the reference that everything is compared with."""
     design: Callable[[int], Trajectory] | None = None
     """Gives latents of every content with every motion seed, for the shares of displacement."""
     generator: Generator | None = None
@@ -210,7 +210,7 @@ def describe_model(
     real: Trajectory | None = None,
     start: Trajectory | None = None,
 ) -> list[MotionSubject]:
-    """Return a motion model as subjects: itself first, then what it has to beat.
+    """Return a motion model as subjects: itself first, then the baselines.
 
     Args:
         motion: The model.

@@ -1,4 +1,4 @@
-"""What has a motion model to beat? Trajectories that a glance at the latents is enough for."""
+"""Baselines for motion models: trajectories from simple statistics of the latents."""
 
 import copy
 import dataclasses
@@ -113,7 +113,7 @@ def walk_autoregressively(trajectory: Trajectory, *, seed: int) -> Trajectory:
 def move_untrained(
     trajectory: Trajectory, motion: MotionGenerator, *, seed: int, num_frames: int
 ) -> Trajectory:
-    """Move first latents by a motion model of the same build whose weights are random."""
+    """Move first latents by an untrained motion model of the same architecture."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "untrained"))
         untrained = copy.deepcopy(motion)

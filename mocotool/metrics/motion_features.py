@@ -1,4 +1,4 @@
-"""Plain features of how a clip moves: no network, no weights, nothing to download.
+"""Hand-made features of a clip's motion: no network, no weights, nothing to download.
 
 They tell a real clip's motion from still, shuffled, slowed, noisy and blurred ones, and say nothing
 of what is seen. A distance of them is called "frechet distance (motion features)", never FVD.

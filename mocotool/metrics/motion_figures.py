@@ -1,4 +1,4 @@
-"""How alike do two sets of clips move? One number for each thing that can go wrong."""
+"""Figures that compare the motion of two sets of clips, one for each thing that can go wrong."""
 
 import dataclasses
 import math
@@ -47,11 +47,11 @@ class Interval:
     half_width: float | None
     """Of the interval that holds the mean in 95 of 100 cases (Student's t); `None` for one seed."""
     values: tuple[float, ...]
-    """One a seed."""
+    """One value per seed."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Interval":
-        """Return the interval of one value a seed."""
+        """Return the interval of one value per seed."""
         n, mean = len(values), float(np.mean(values))
         half = None
         if n > 1:
@@ -111,7 +111,7 @@ def measure_identity(sample: MotionSample) -> dict[str, float]:
 
 
 def compare_places(real: MotionSample, other: MotionSample, *, exclude_self: bool = False) -> float:
-    """Ask whether clips move where a real clip moves that looks the same.
+    """Measure whether clips move where a real clip of the same looks moves.
 
     Each clip's map of change is compared with that of the real clip whose first frame is nearest to
     its own, and with those of all; a clip that begins with a real first frame is so compared with
@@ -160,7 +160,7 @@ def measure_accuracy(real: Tensor, other: Tensor, *, seed: int = 0) -> float:
 
 
 def correlate_energy(curves: Tensor) -> dict[str, float]:
-    """Ask whether the energy of motion over time follows the motion seed.
+    """Measure whether the energy of motion over time follows the motion seed.
 
     Args:
         curves: Energy of each step, for every content with every motion seed, [a, b, t-1].

@@ -1,4 +1,4 @@
-"""What is kept of clips to compare how they move: a few kilobytes each, whatever their size."""
+"""Summaries of clips that motion is compared by: a few kilobytes each, whatever their size."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -23,16 +23,16 @@ FEWEST_CLIPS = 2
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MotionSample:
-    """What some clips of one kind are like; one row per clip."""
+    """Summaries of some clips of one kind, one row per clip."""
 
     video_idxs: list[int]
-    """Which video each is of."""
+    """Index of the video of each."""
     features: Tensor
     """Motion features, [n, 43]."""
     looks: Tensor
     """The first frame, small and flat, [n, 3 * LOOK_SIZE**2]."""
     maps: Tensor
-    """Where it changes, [n, NUM_CELLS**2]; see `change_maps`."""
+    """Map of change, [n, NUM_CELLS**2]; see `change_maps`."""
     curves: Tensor
     """Energy of each step, [n, t-1]."""
     changes: Tensor
@@ -47,7 +47,7 @@ class MotionSample:
     """Number of frames -> identity of that frame, [n, d]; of the lengths that all clips have."""
 
     def __len__(self) -> int:
-        """How many clips."""
+        """Number of clips."""
         return len(self.features)
 
 
@@ -63,7 +63,7 @@ def sample_motion(
     movement: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> MotionSample:
-    """Look at one clip of each video, in memory for one clip.
+    """Summarise one clip of each video, in memory for one clip.
 
     Args:
         videos: Where clips come from.

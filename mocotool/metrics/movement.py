@@ -1,4 +1,4 @@
-"""Where does a clip move, and is it movement at all? Maps of change, and block matching."""
+"""Maps of where a clip changes, and block matching that tells movement from change of colour."""
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ NO_CHANGE = 1e-12
 
 
 def change_maps(video: Tensor) -> Tensor:
-    """Return where each clip changes.
+    """Return maps of where each clip changes.
 
     Args:
         video: [n, t, c, h, w].
@@ -28,16 +28,16 @@ def change_maps(video: Tensor) -> Tensor:
 
 
 def compare_maps(a: Tensor, b: Tensor) -> Tensor:
-    """Return how alike maps are: their Bhattacharyya coefficients in [0, 1], [n, m]."""
+    """Return the Bhattacharyya coefficients of maps, [n, m] in [0, 1]."""
     return a.sqrt() @ b.sqrt().T
 
 
 def explain_changes(video: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Ask whether blocks of each frame moved, or changed their colour.
+    """Measure how much of each frame's change is movement of blocks, how much change of colour.
 
     A block may come from anywhere within `MAX_SHIFT` pixels of the frame before, to a fraction of a
     pixel (one step of optical flow from the best whole shift); or it may keep its place and take
-    another mean colour. Movement has two unknowns a block and colour three.
+    another mean colour. Movement has two unknowns per block and colour three.
 
     Args:
         video: [n, t, c, h, w], t at least 2, h and w multiples of BLOCK_SIZE. Of its pairs of

@@ -61,7 +61,7 @@ class Overview:
     results: tuple[MetricResult, ...]
     """What could be computed, in a fixed order."""
     skipped: dict[str, str]
-    """Metric -> why not."""
+    """Metric -> reason."""
 
     def as_json(self) -> dict[str, Any]:
         """Return all in the stable schema "moco.eval.all/1"."""
@@ -92,7 +92,7 @@ class Overview:
         return "\n".join([lines[0], "|---" * len(heads) + "|", *lines[1:]])
 
     def as_table(self) -> dict[str, str]:
-        """Return one row a metric, with the ground truth where there is one."""
+        """Return one row per metric, with the ground truth where there is one."""
         rows = {}
         for result in self.results:
             _, row = next(iter(result.as_table().items()))

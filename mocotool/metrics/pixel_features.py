@@ -1,4 +1,4 @@
-"""Plain features of what a frame looks like: no network, no weights, nothing to download.
+"""Hand-made features of a frame's looks: no network, no weights, nothing to download.
 
 Layout and colour from a small thumbnail, texture and edges from gradients at three scales on a
 coarse grid. A distance of them is called "frechet distance (pixel features)", never FID.

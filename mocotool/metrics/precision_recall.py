@@ -1,4 +1,4 @@
-"""Are generated samples like real ones, and are all kinds of real ones among them?"""
+"""Precision and recall, density and coverage of generated samples."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ MEMORY_MB = 256  # of the distances held at once
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ManifoldScores:
-    """How two sets lie to each other, each sample's ball reaching to its k-th neighbour."""
+    """Overlap of two sets of samples, estimated by balls that reach to the k-th neighbour."""
 
     precision: float
     """Share of generated samples that lie in the ball of some real one, in [0, 1]."""

@@ -1,4 +1,4 @@
-"""How well does a video go on from its first frame? The paper's prediction experiment."""
+"""The paper's prediction experiment: how well a video is predicted from its first frame."""
 
 import copy
 import dataclasses
@@ -45,7 +45,7 @@ class Similarity:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PredictedVideo:
-    """What came of one video."""
+    """Results of one video."""
 
     path: str
     predicted: Similarity
@@ -66,7 +66,7 @@ def compute_prediction(
     frames_folder: Path | str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> MetricResult:
-    """Predict each video from its first frame, and compare with what really follows.
+    """Predict each video from its first frame, and compare with the real frames.
 
     The first frame is inverted, the motion model moves its latent, interpolation doubles the
     frames. Frames 2 and later are compared, at the generator's resolution; the first is given.

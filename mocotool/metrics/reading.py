@@ -1,4 +1,4 @@
-"""Frames for several plans at once: each video is read one time, in bounded memory."""
+"""Reading of frames for several plans at once: each video once, in bounded memory."""
 
 import dataclasses
 from collections import deque
@@ -33,7 +33,7 @@ def read_together(
 
     Args:
         source: Where frames come from.
-        plans: What is asked for; videos in rising order, and frames within each.
+        plans: Requested frames; videos in rising order, and frames within each.
         shares: Which pieces of each plan.
         num_readers: Threads.
 

@@ -1,4 +1,4 @@
-"""The same measurement with everything drawn anew, and what its results say together."""
+"""Repeated measurements with fresh draws, and their averages."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ P = TypeVar(
 def repeat_draws(
     protocol: P, measure: Callable[[P], MetricResult], *, num_seeds: int = 1
 ) -> MetricResult:
-    """Measure as often as a protocol says, each time from seeds of its own.
+    """Repeat a measurement as often as a protocol says, each time with seeds of its own.
 
     Args:
         protocol: Its `num_repeats` and `seed` count here.

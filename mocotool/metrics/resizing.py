@@ -1,4 +1,4 @@
-"""How frames become a detector's square: the step in which published protocols differ most."""
+"""Resizing of frames to a detector's input, the step in which published protocols differ most."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ def resize_frames(
     resize: ResizeChoice = "squash",
     interpolation: InterpolationChoice = "bilinear",
 ) -> Tensor:
-    """Make frames squares of one size.
+    """Resize frames to squares of one size.
 
     Args:
         frames: float32 [..., h, w], any range.

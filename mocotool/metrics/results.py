@@ -1,4 +1,4 @@
-"""A number and everything it depends on, in one shape for all metrics."""
+"""Results of metrics: a number and everything it depends on, in one form for all."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ SCHEMA = "moco.eval/1"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class MetricResult:
-    """What a metric says, and what one must know to compare it with another."""
+    """The value of a metric, and everything needed to compare it with another."""
 
     metric: str
-    """"FVD", or what else it is: "frechet distance (motion features)"."""
+    """Name of the metric: "FVD", or "frechet distance (motion features)"."""
     value: float
     """The number; the mean where there are several."""
     std: float | None = None
     """Standard deviation over repeats, splits, videos or contents; `None` where there is one."""
     standard_error: float | None = None
-    """How far chance may have moved the value, where the metric estimates that."""
+    """Standard error of the value, where the metric estimates it."""
     unit: str | None = None
     """"dB"; `None` for plain numbers."""
     protocol: dict[str, Any]
@@ -31,13 +31,13 @@ class MetricResult:
     inputs: dict[str, dict[str, Any]]
     """"real" and "fake", "a" and "b", or "videos": what each was."""
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What else the metric tells: values of repeats, of videos, of ground truth."""
+    """Further results: values of repeats, of videos, of ground truth."""
     numerics: str = "float32 features, float64 statistics"
     """What was computed in which precision."""
     device: str = "cpu"
     """Where."""
     warnings: tuple[str, ...] = ()
-    """Why the number may not be what it seems."""
+    """Warnings: why the number may mislead."""
     statistics: dict[str, FeatureStats] = dataclasses.field(default_factory=dict, repr=False)
     """Statistics of each side, to be saved; of the first repeat. Not part of the JSON."""
 

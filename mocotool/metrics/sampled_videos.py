@@ -1,4 +1,4 @@
-"""A motion model as one side of a comparison: its videos are drawn when they are looked at."""
+"""A motion model as one side of a comparison, whose videos are sampled on demand."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""Which clips and frames of which videos are measured: chosen before anything is decoded."""
+"""Plans of which clips and frames of which videos to measure, made before decoding."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -18,22 +18,22 @@ START, SUBSET = range(2)
 
 
 class WorkPlan(Protocol):
-    """What is read, piece by piece: frames of one video at a time."""
+    """A plan of what to read, piece by piece: frames of one video at a time."""
 
     def __len__(self) -> int:
-        """How many pieces there are."""
+        """Number of pieces."""
 
     def __getitem__(self, piece_idx: int) -> tuple[int, Sequence[int]]:
-        """Return a video and which of its frames."""
+        """Return the index of a video, and those of its frames."""
 
     what: str
     """What features are of: "clips" or "frames"."""
     piece_size: int
-    """Features that come of one piece, at most."""
+    """Most features that one piece yields."""
 
     @property
     def num_samples(self) -> int:
-        """How many features come of it."""
+        """Number of features that the plan yields."""
 
     @property
     def video_idxs(self) -> list[int]:
@@ -72,7 +72,7 @@ class ClipPlan:
 
     @property
     def num_samples(self) -> int:
-        """How many clips there are."""
+        """Number of clips."""
         return len(self.clips)
 
     @property
@@ -119,7 +119,7 @@ class FramePlan:
 
     @property
     def num_samples(self) -> int:
-        """How many frames there are."""
+        """Number of frames."""
         return len(self.frames)
 
     @property
@@ -135,7 +135,7 @@ class FramePlan:
 
 
 class FirstFramesPlan:
-    """The first frames of some videos, one feature a video; short ones give what they have.
+    """The first frames of some videos, one feature per video; short ones are taken whole.
 
     Args:
         video_lengths: Frames of each video, [n].
@@ -170,7 +170,7 @@ class FirstFramesPlan:
 
     @property
     def num_samples(self) -> int:
-        """How many videos there are."""
+        """Number of videos."""
         return len(self.video_idxs)
 
     def identify(self) -> list[Any]:
@@ -188,7 +188,7 @@ def plan_clips(
     count: int | None = None,
     seed: int = 0,
 ) -> ClipPlan:
-    """Choose clips; what is drawn for a video depends on the seed and its place only.
+    """Choose clips; a video's random draw depends on the seed and its index only.
 
     Args:
         video_lengths: Frames of each video, [n].

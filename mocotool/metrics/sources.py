@@ -1,4 +1,4 @@
-"""What is measured: videos on disk, latents rendered on the fly, or clips in memory.
+"""Sources of clips to measure: videos on disk, latents rendered on the fly, clips in memory.
 
 Nothing lies between a generator and a detector but bytes: latents are rendered when they are
 needed, so no lossy file blurs what is measured.
@@ -58,7 +58,7 @@ class VideoSource(Protocol):
         """Name a clip in a message."""
 
     def fingerprint(self, video_idxs: Sequence[int]) -> str:
-        """Return what changes when the pixels of these videos do, 64 hexadecimal digits."""
+        """Return a hash that changes with the pixels of these videos, 64 hexadecimal digits."""
 
     def describe(self) -> dict[str, Any]:
         """Return what a result says of its input."""
@@ -118,7 +118,7 @@ class VideoFiles:
 
 
 class RenderedLatents:
-    """Latents that become frames when they are looked at.
+    """Latents rendered to frames on demand.
 
     Args:
         trajectory: The latents.

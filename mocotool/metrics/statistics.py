@@ -1,4 +1,4 @@
-"""What is left of features: number, mean and scatter in float64, added up batch by batch."""
+"""Statistics of features: number, mean and scatter in float64, accumulated batch by batch."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class FeatureStats:
     """Number, mean and scatter of features, and the features themselves while they are few."""
 
     num_samples: int
-    """How many features went in, n."""
+    """Number of features, n."""
     mean: Float64
     """Their mean, [d]."""
     scatter: Float64
@@ -119,7 +119,7 @@ class FeatureStats:
 
 
 class StatsAccumulator:
-    """Adds up features batch by batch, in memory that does not grow with their number.
+    """Accumulates features batch by batch, in memory that does not grow with their number.
 
     Args:
         feature_dim: Numbers in a feature.
@@ -142,7 +142,7 @@ class StatsAccumulator:
                 self._kept = None
 
     def finish(self) -> FeatureStats:
-        """Return the statistics of all that was added."""
+        """Return the statistics of all features added."""
         if self._kept is None:
             return self._stats
         features = np.concatenate([np.zeros((0, self._stats.feature_dim), np.float32), *self._kept])

@@ -1,4 +1,4 @@
-"""Where do parts of a clip go? Blocks followed from frame to frame, and how they move.
+"""Features of tracked blocks: their velocities and accelerations through a clip.
 
 After the idea of FVMD (velocities and accelerations of tracked points, as histograms of their
 directions), with plain block matching in place of a network and other histograms: a distance of
@@ -26,7 +26,7 @@ STIFFNESS = (1.0 / 255.0) ** 2
 
 
 def track_features(video: Tensor) -> Tensor:
-    """Describe how the parts of each clip move.
+    """Compute histograms of the motion of tracked blocks of each clip.
 
     Args:
         video: float32 [n, t, 3, 64, 64] in [0, 1], t at least 3.
@@ -48,16 +48,16 @@ def track_features(video: Tensor) -> Tensor:
 
 
 def track_blocks(video: Tensor) -> Tensor:
-    """Follow the blocks of the first frame through each clip.
+    """Track the blocks of the first frame through each clip.
 
-    From frame to frame, a block goes where it finds itself again: the best whole shift of at most
-    `MAX_SHIFT` pixels, and from there one step of Gauss and Newton to a fraction of a pixel.
+    From frame to frame, a block moves to its best match: the best whole shift of at most
+    `MAX_SHIFT` pixels, and from there one Gauss-Newton step to a fraction of a pixel.
 
     Args:
         video: float32 [n, t, c, h, w] in [0, 1], h and w multiples of `BLOCK_SIZE`.
 
     Returns:
-        Places of the middles of the blocks (x, y) in pixels, [n, t, rows, columns, 2].
+        Centres of the blocks (x, y) in pixels, [n, t, rows, columns, 2].
 
     Source:
         Follows: block matching as video codecs have it; Lucas and Kanade 1981.

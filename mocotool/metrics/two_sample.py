@@ -1,4 +1,4 @@
-"""Can two sets of samples be told apart? By nearest neighbours, or by logistic regression."""
+"""Classifier two-sample tests: nearest neighbours, or logistic regression."""
 
 import dataclasses
 from typing import Any
@@ -23,7 +23,7 @@ MAX_ITERATIONS = 1000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Accuracy:
-    """How often a sample is said to be of the side that it is of."""
+    """Accuracy of a classifier that tells two sides apart."""
 
     value: float
     """Share of all samples, in [0, 1]: 0.5 where the sides are alike, 1 where they are apart; below
@@ -77,8 +77,8 @@ def logistic_accuracy(
     Args:
         x: Features of one side, [n, d], n at least `num_folds`.
         y: Features of the other side, as many of them.
-        num_folds: Parts that are left out of learning in turn.
-        seed: Of the parts.
+        num_folds: Number of cross-validation folds.
+        seed: Of the folds.
 
     Returns:
         How many were classified right.

@@ -1,1 +1,1 @@
-"""Which videos do people prefer? A blind page to ask them with, and the count of their votes."""
+"""Preference studies: a blind page that asks people which videos they prefer, and their votes."""

@@ -1,4 +1,4 @@
-"""Who is shown against whom, in which order, and by which videos: all drawn beforehand."""
+"""Plans of blind studies: sides, order and videos of every question, drawn beforehand."""
 
 import dataclasses
 import hashlib
@@ -40,7 +40,7 @@ class Study:
 
     @property
     def mark(self) -> str:
-        """Sixteen digits that another study does not have."""
+        """Identifier of the study, sixteen hexadecimal digits."""
         plan = [self.names, [[path.name for path in paths] for paths in self.files], self.question]
         trials = [dataclasses.asdict(trial) for trial in self.trials]
         text = json.dumps([plan, trials], sort_keys=True)
@@ -92,7 +92,7 @@ def plan_study(sides: Sequence[Path | str], *, config: CompareConfig | None = No
 
 
 class _Deck:
-    """Numbers drawn without coming again before all have come."""
+    """Numbers drawn without replacement until all have been drawn, then anew."""
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
         self._size, self._rng = size, rng

@@ -1,4 +1,4 @@
-"""Votes of people, read strictly, and what they say: shares with intervals, one scale for all."""
+"""Votes, read strictly, and their analysis: shares with intervals, and one scale for all sides."""
 
 import dataclasses
 import json
@@ -40,7 +40,7 @@ class Ballot:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PairTally:
-    """How often one side was preferred to another."""
+    """Votes on one pair of sides."""
 
     a: str
     b: str
@@ -48,27 +48,27 @@ class PairTally:
     """Votes for `a`."""
     num_votes: int
     share: float
-    """Of the votes, for `a`."""
+    """Share of the votes for `a`."""
     interval: tuple[float, float]
-    """Clopper and Pearson's, which holds 95 % at least."""
+    """95 % confidence interval of the share (Clopper and Pearson)."""
     p_value: float
-    """Of a difference so large or larger if people had no preference, both ways."""
+    """Two-sided p-value under no preference."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Strength:
-    """Where a side stands on the common scale of all."""
+    """Strength of a side on the common scale."""
 
     side: str
     value: float
     """Logarithm of odds: a side is preferred to another with odds exp(difference); mean 0."""
     interval: tuple[float, float]
-    """95 %, from the curvature of the likelihood."""
+    """95 % interval, from the curvature of the likelihood."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Tally:
-    """What the votes of a study say."""
+    """Results of a study."""
 
     sides: tuple[str, ...]
     num_voters: int
