@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mocotool.configs.eval_motion import MotionProtocol
 from mocotool.configs.sample import SampleConfig
@@ -14,7 +15,9 @@ from mocotool.latents import Trajectory
 from mocotool.metrics.motion_baselines import (
     HeldFirstFrame,
     borrow_steps,
+    choose_others,
     move_untrained,
+    take_steps_of,
     walk_autoregressively,
     walk_randomly,
 )
@@ -33,9 +36,12 @@ from mocotool.trajectory import sample_trajectory
 
 METRIC = "frechet distance (motion features)"
 REAL_ROW = "real, other places"
+OTHERS_ROW = "steps of other contents"
 NUM_RENDERED = 8  # contents and motions of a design whose energy over time is looked at
 OTHER_PLACES = 100_003  # added to seeds, so that places in real videos differ
 FEW_CLIPS = 100
+
+Order = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +194,7 @@ def has_design(trajectory: Trajectory) -> bool:
     return len(pairs) == len(seeds) == a * b and min(a, b) > 1
 
 
-def _as_grid(trajectory: Trajectory) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _as_grid(trajectory: Trajectory) -> npt.NDArray[np.float32]:
     """Return latents [contents, motions, t, d] of a design, in rising order of both seeds."""
     if not has_design(trajectory):
         raise MismatchError("latents do not hold every content with every motion seed")
@@ -223,7 +229,7 @@ def describe_model(
         start: Latents whose first frames take the place of drawn contents, and of `num_videos`.
     """
 
-    def sample(seed: int, num_frames: int) -> Trajectory:
+    def sample(seed: int, num_frames: int, order: Order | None = None) -> Trajectory:
         if start is not None:
             n = start.num_videos
             config = SampleConfig(
@@ -231,11 +237,23 @@ def describe_model(
                 num_frames=num_frames,
                 start_frame=0,
             )
-            return sample_trajectory(motion, generator, config=config, start=start)
-        first = seed * num_videos
-        videos = tuple(range(first, first + num_videos))
-        config = SampleConfig(seeds=videos, motion_seeds=videos, num_frames=num_frames)
+            begun = start if order is None else _reorder(start, order)
+            return sample_trajectory(motion, generator, config=config, start=begun)
+        videos = np.arange(num_videos) + seed * num_videos
+        contents = videos if order is None else videos[order]
+        config = SampleConfig(
+            seeds=tuple(contents.tolist()),
+            motion_seeds=tuple(videos.tolist()),
+            num_frames=num_frames,
+        )
         return sample_trajectory(motion, generator, config=config)
+
+    def exchange(seed: int) -> Trajectory:
+        """Move each content as the model moves another by the same motion seed."""
+        longest = protocol.lengths[-1]
+        own = sample(seed, longest)
+        order = choose_others(own.num_videos, seed=seed)
+        return take_steps_of(own, sample(seed, longest, order))
 
     def design(seed: int) -> Trajectory:
         a, b = protocol.num_contents, protocol.num_motions
@@ -258,7 +276,8 @@ def describe_model(
     ]
     if not baselines:
         return subjects
-    rows = _walks(lambda seed: sample(seed, protocol.num_frames), generator, protocol, real=real)
+    rows = {OTHERS_ROW: exchange}
+    rows |= _walks(lambda seed: sample(seed, protocol.num_frames), generator, protocol, real=real)
     rows["untrained"] = lambda seed: move_untrained(
         sample(seed, 2), motion, seed=seed, num_frames=protocol.num_frames
     )
@@ -288,9 +307,13 @@ def describe_latents(
         return subjects
     last = (protocol.num_frames - 1) * stride + 1
     clips = dataclasses.replace(trajectory, latents=trajectory.latents[:, :last:stride])
-    return subjects + _render(
-        _walks(lambda _: clips, videos.generator, protocol, real=real), videos.generator
-    )
+
+    def exchange(seed: int) -> Trajectory:
+        return take_steps_of(clips, _reorder(clips, choose_others(clips.num_videos, seed=seed)))
+
+    rows = {OTHERS_ROW: exchange}
+    rows |= _walks(lambda _: clips, videos.generator, protocol, real=real)
+    return subjects + _render(rows, videos.generator)
 
 
 def describe_videos(
@@ -333,6 +356,12 @@ def _walks(
             real, latents=real.latents[:, ::stride]
         )
     return rows
+
+
+def _reorder(trajectory: Trajectory, order: Order) -> Trajectory:
+    """Return a trajectory's videos in another order [n]."""
+    labels = None if trajectory.labels is None else trajectory.labels[order]
+    return dataclasses.replace(trajectory, latents=trajectory.latents[order], labels=labels)
 
 
 def _render(

@@ -152,6 +152,28 @@ def borrow_steps(
     return _follow(trajectory, np.diff(clips[nearest, :num_frames], axis=1))
 
 
+def choose_others(n: int, *, seed: int) -> npt.NDArray[np.int64]:
+    """Give each of `n` contents another one at random, and each of them once, [n]."""
+    circle = _rng(seed, "other contents").permutation(n)
+    others = np.empty(n, np.int64)
+    others[circle] = np.roll(circle, 1)
+    return others
+
+
+def take_steps_of(trajectory: Trajectory, others: Trajectory) -> Trajectory:
+    """Let each video walk from its own first latent by the steps of the other's.
+
+    Args:
+        trajectory: Gives first latents, in w or z.
+        others: Gives steps, as many videos.
+
+    Raises:
+        MismatchError: Latents are in w+.
+    """
+    _check_plain(trajectory)
+    return _follow(trajectory, np.diff(_check_plain(others).astype(np.float64), axis=1))
+
+
 def _check_plain(trajectory: Trajectory) -> Float32:
     if trajectory.latents.ndim != 3:
         raise MismatchError("latents in w+ have no baselines here, expected one latent per frame")

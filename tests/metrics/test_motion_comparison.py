@@ -1,18 +1,29 @@
 import numpy as np
 import pytest
+import torch
 from clip_array import ClipArray
 from toy_videos import draw_videos
 
 from mocotool.configs.eval_motion import MotionProtocol
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.latents import LatentsMeta, Trajectory
-from mocotool.metrics.motion import REAL_ROW, compute_motion, describe_model, describe_videos
+from mocotool.metrics.motion import (
+    OTHERS_ROW,
+    REAL_ROW,
+    compute_motion,
+    describe_latents,
+    describe_model,
+    describe_videos,
+)
 from mocotool.metrics.motion_baselines import (
     borrow_steps,
     walk_autoregressively,
     walk_randomly,
 )
+from mocotool.metrics.motion_figures import compare_places
 from mocotool.metrics.motion_sample import sample_motion
+from mocotool.metrics.sources import RenderedLatents
+from mocotool.motion.generator import MotionGenerator
 from mocotool.trajectory import draw_latents
 
 PROTOCOL = MotionProtocol(num_frames=8, real_stride=1, num_seeds=2, max_frames=16)
@@ -116,6 +127,7 @@ def test_a_motion_model_has_shares_and_all_baselines(toy_motion, toy_generator):
 
     assert list(rows) == [
         "toy",
+        OTHERS_ROW,
         "static",
         "random walk",
         "AR(1) with offset",
@@ -127,6 +139,89 @@ def test_a_motion_model_has_shares_and_all_baselines(toy_motion, toy_generator):
     shares = [rows["toy"][name]["mean"] for name in ("content", "common", "motion_seed")]
     assert sum(shares) == pytest.approx(1.0)
     assert "own_10" in rows["toy"]
+    assert "own_10" in rows[OTHERS_ROW]
+
+
+class KnownMotion(MotionGenerator):
+    """Goes on along one line, which the first latent alone decides, or the noise alone."""
+
+    def __init__(self, generator, *, sees_content):
+        d = generator.latent_dim
+        super().__init__(
+            latent_dim=d, noise_dim=d, hidden_dim=4, components=torch.eye(d), stdev=torch.ones(d)
+        )
+        self.sees_content = sees_content
+        drawn = draw_latents(generator, list(range(256)))
+        self.mean, self.spread = drawn.mean(dim=0), drawn.std(dim=0)
+
+    def _walk(self, latent, noise):
+        mixed = torch.randn(
+            latent.shape[1], latent.shape[1], generator=torch.Generator().manual_seed(0)
+        )
+        along = ((latent - self.mean) / self.spread) @ mixed
+        for i, step in enumerate(noise):
+            if i == 0 and not self.sees_content:
+                along = step @ mixed
+            latent = latent + 0.2 * self.spread * along / along.norm(dim=1, keepdim=True)
+            yield latent, latent, latent
+
+
+def _draw_beside_others(generator, *, sees_content, num_videos=16):
+    """Return the walks of a model, and the same on other contents."""
+    protocol = MotionProtocol(num_frames=6, max_frames=12)
+    model = KnownMotion(generator, sees_content=sees_content)
+    subjects = describe_model(
+        model, generator, name="known", num_videos=num_videos, protocol=protocol, baselines=True
+    )
+    named = {subject.name: subject for subject in subjects}
+    return named["known"].draw(0), named[OTHERS_ROW].draw(0)
+
+
+def test_a_model_that_does_not_see_the_content_equals_its_row_of_other_contents(toy_generator):
+    own, others = _draw_beside_others(toy_generator, sees_content=False)
+
+    assert own.trajectory.num_frames == 12  # so that `own` is known after long walks too
+    np.testing.assert_allclose(others.trajectory.latents, own.trajectory.latents, atol=1e-5)
+
+
+def test_what_the_content_decides_is_lost_on_other_contents(toy_generator):
+    own, others = _draw_beside_others(toy_generator, sees_content=True)
+
+    ours, theirs = own.trajectory.latents, others.trajectory.latents
+    np.testing.assert_array_equal(theirs[:, 0], ours[:, 0])
+    # the same steps, each once, and none where it was
+    gaps = np.abs(np.diff(theirs, axis=1)[:, None, 0] - np.diff(ours, axis=1)[None, :, 0])
+    found = gaps.max(axis=2).argmin(axis=1)
+    assert sorted(found) == list(range(len(found)))
+    assert (found != np.arange(len(found))).all()
+
+    # If real clips were the model's own, it would move where they do, and the others would not.
+    real, moved = (sample_motion(videos, num_frames=6, movement=False) for videos in (own, others))
+    assert compare_places(real, real) == pytest.approx(1.0, abs=1e-6)
+    assert compare_places(real, moved) < 0.5
+
+
+def test_latents_of_a_file_have_the_row_too(toy_generator):
+    rng = np.random.default_rng(0)
+    first = draw_latents(toy_generator, list(range(5))).numpy()[:, None]
+    steps = rng.standard_normal((5, 6, first.shape[2])) * np.arange(1, 6)[:, None, None]
+    latents = (first + 0.01 * np.cumsum(steps, axis=1)).astype(np.float32)
+    videos = RenderedLatents(
+        Trajectory(latents=latents, meta=LatentsMeta(space="w")), toy_generator
+    )
+    protocol = MotionProtocol(num_frames=6)
+
+    subjects = describe_latents(videos, protocol=protocol, baselines=True)
+    (shuffled,) = [subject for subject in subjects if subject.name == OTHERS_ROW]
+    walks = [shuffled.draw(seed).trajectory.latents for seed in range(8)]
+
+    for walk in walks:
+        np.testing.assert_array_equal(walk[:, 0], latents[:, 0])
+        energy = np.square(np.diff(walk, axis=1)).sum(axis=(1, 2))
+        order = np.argsort(np.argsort(energy))  # whose steps each has: they grow with the number
+        assert sorted(order) == list(range(5))
+        assert (order != np.arange(5)).all()
+    assert len({walk.tobytes() for walk in walks}) > 1
 
 
 def _walks(n=400, t=17, d=12, memory=0.8):
