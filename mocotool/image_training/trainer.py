@@ -134,6 +134,10 @@ class ImageTrainer:
         interval = config.r1_interval
         ratio = interval / (interval + 1) if self.discriminator.has_penalty else 1.0
         self.d_optimizer = _adam(self._d_parameters, config.learning_rate * ratio, ratio)
+        self._learning_rates = {
+            self.g_optimizer: config.learning_rate,
+            self.d_optimizer: config.learning_rate * ratio,
+        }
         self.g_scaler = build_scaler(precision, device)
         self.d_scaler = build_scaler(precision, device)
 
@@ -375,6 +379,9 @@ class ImageTrainer:
         self.best_kid = state.get("best_kid", self.best_kid)  # older runs measured nothing
         for name in ("generator", "averaged", "discriminator", "g_optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
+        # An optimiser's state brings the rate of then along; a resumed run may have another.
+        for optimizer, rate in self._learning_rates.items():
+            optimizer.param_groups[0]["lr"] = rate
         for name in ("g_scaler", "d_scaler"):
             restore_scaler(getattr(self, name), state.get(name))
 

@@ -19,6 +19,9 @@ FREE_ON_RESUME = frozenset(
     }
 )
 
+# Settings that people change on purpose half-way, of the runs that can follow; it is said.
+ADJUSTABLE = {"train-image": ("learning_rate", "ema_images", "ema_rampup")}
+
 
 def make_record(
     config: Any,
@@ -68,13 +71,16 @@ def continue_record(
     """
     if old.get("run", new["run"]) != new["run"]:
         raise MismatchError(f"{path}: holds a run of {old['run']}, not of {new['run']}")
-    changed = _changed_settings(old["config"], new["config"], config_type)
-    changed += _changed_inputs(old["inputs"], new["inputs"])
-    if changed:
+    changes = _changed_settings(old["config"], new["config"], config_type)
+    adjusted = [changes.pop(name) for name in ADJUSTABLE.get(new["run"], ()) if name in changes]
+    refused = [*changes.values(), *_changed_inputs(old["inputs"], new["inputs"])]
+    if refused:
         raise MismatchError(
-            f"{path}: the run was started with other settings: {'; '.join(changed)}",
+            f"{path}: the run was started with other settings: {'; '.join(refused)}",
             hint="resume with the same options, or start another run",
         )
+    if adjusted:
+        warn(f"{path}: goes on with other settings: {'; '.join(adjusted)}")
     moved = [
         f"{name} was {value}, is {new['machine'][name]}"
         for name, value in old["machine"].items()
@@ -102,14 +108,15 @@ def _run_name(config: Any) -> str:
     return "-".join(words).lower()
 
 
-def _changed_settings(old: dict[str, Any], new: dict[str, Any], config_type: Any) -> list[str]:
+def _changed_settings(old: dict[str, Any], new: dict[str, Any], config_type: Any) -> dict[str, str]:
+    """Return what to say of each setting that differs, by its name."""
     # A run older than a setting had what is now its default.
     defaults = {field.name: field.default for field in dataclasses.fields(config_type)}
-    return [
-        f"{name} was {old.get(name, defaults[name])!r}, now {value!r}"
+    return {
+        name: f"{name} was {old.get(name, defaults[name])!r}, now {value!r}"
         for name, value in new.items()
         if name not in FREE_ON_RESUME and old.get(name, defaults[name]) != value
-    ]
+    }
 
 
 def _changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -99,10 +99,20 @@ def test_a_folder_with_a_run_asks_for_resume(train):
 def test_resuming_with_other_settings_names_them(train):
     train()
 
-    result = train("--resume", "--learning-rate", "0.5")
+    result = train("--resume", "--style-mixing", "0.5")
 
     assert result.exit_code == 4
-    assert "learning_rate was 0.002, now 0.5" in result.stderr
+    assert "style_mixing was 0.9, now 0.5" in result.stderr
+
+
+def test_a_lower_learning_rate_is_taken_on_resume_and_said(train, tmp_path):
+    train()
+
+    result = train("--resume", "--learning-rate", "0.001", "--num-images", "20")
+
+    assert result.exit_code == 0, result.stderr
+    assert "goes on with other settings: learning_rate was 0.002, now 0.001" in result.stderr
+    assert read_config(tmp_path)["config"]["learning_rate"] == 0.001
 
 
 def test_resuming_nothing_is_refused(train):

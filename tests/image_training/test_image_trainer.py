@@ -373,6 +373,27 @@ def test_a_longer_run_goes_on_from_a_finished_one(tmp_path):
     assert trainer.images_seen == 32
 
 
+def test_a_resumed_run_learns_at_the_rate_that_it_is_given_now(tmp_path):
+    run = open_run(tmp_path / "run")
+    before = ImageTrainer(CONFIG)
+    train_image(before, ToyImages(), run)
+    still = dataclasses.replace(CONFIG, num_images=32, learning_rate=1e-12)
+
+    run = RunFolder(tmp_path / "run")
+    warnings = []
+    run.open(still, resume=True, warn=warnings.append)
+    trainer, images = ImageTrainer(still), ToyImages()
+    trainer.resume(run, images, warn=pytest.fail)
+    train_image(trainer, images, run)
+
+    assert len(warnings) == 1
+    assert "learning_rate was 0.002, now 1e-12" in warnings[0]
+    for network in ("generator", "discriminator"):
+        old, new = getattr(before, network), getattr(trainer, network)
+        for was, now in zip(old.parameters(), new.parameters(), strict=True):
+            torch.testing.assert_close(now, was, rtol=0, atol=1e-8)
+
+
 def test_a_state_of_something_else_is_refused(tmp_path):
     run = open_run(tmp_path / "run")
     run.save_state({"trainer": {}, "clips": {}})
