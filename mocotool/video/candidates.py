@@ -123,15 +123,18 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
         known = _drop_others(files, MEDIA_SUFFIXES | ARCHIVE_SUFFIXES, ignored)
         new = [name for name in known if is_new(_real_path(real_place, name))]
+        base, images = Path(place), []
         for name in new:
-            path = Path(place, name)
-            if os.path.splitext(name)[1].lower() in ARCHIVE_SUFFIXES:
-                yield from _in_archive_or_refused(path, ignored, refuse)
-            elif not is_image_name(name):
-                yield Candidate(path)
-        for names in _group_alike(filter(is_image_name, new)):
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix in ARCHIVE_SUFFIXES:
+                yield from _in_archive_or_refused(base / name, ignored, refuse)
+            elif suffix in IMAGE_SUFFIXES:
+                images.append(name)
+            else:
+                yield Candidate(base / name)
+        for names in _group_alike(images):
             single = len(names) == 1
-            yield Candidate(Path(place, names[0])) if single else Candidate(Path(place), names)
+            yield Candidate(base / names[0]) if single else Candidate(base, names)
 
 
 def _real_path(real_place: str, name: str) -> str:

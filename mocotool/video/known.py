@@ -23,7 +23,7 @@ import numpy as np
 from mocotool.cache import kept_path, limit_bytes, make_room, making
 from mocotool.errors import FileFormatError, MocoError
 from mocotool.files import atomic_path, make_folder
-from mocotool.memory import num_usable_cores
+from mocotool.memory import garbage_ignored, num_usable_cores
 from mocotool.npz import Array, from_json_array, read_npz, to_json_array, write_npz
 from mocotool.video.archives import identify_source
 from mocotool.video.candidates import Candidate
@@ -87,10 +87,11 @@ def _look(
     advance: Callable[[int], None] | None,
 ) -> list[Looked]:
     """Return what is known of each candidate, or what is found by looking at it."""
-    found: list[Any] = [
-        known.make_entry(candidate, known.rows[identity]) if identity in known.rows else None
-        for candidate, identity in zip(candidates, identities, strict=True)
-    ]
+    with garbage_ignored():
+        found: list[Any] = [
+            known.make_entry(candidate, known.rows[identity]) if identity in known.rows else None
+            for candidate, identity in zip(candidates, identities, strict=True)
+        ]
     missing = [place for place, entry in enumerate(found) if entry is None]
     if advance is not None and len(missing) < len(found):
         advance(len(found) - len(missing))

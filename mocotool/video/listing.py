@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocotool.errors import FileFormatError
+from mocotool.memory import garbage_ignored
 from mocotool.video.candidates import find_candidates
 from mocotool.video.known import look_at_all
 from mocotool.video.opening import VideoEntry
@@ -104,7 +105,8 @@ def list_videos(
         if warn is not None:
             warn(f"{reason}; skipped")
 
-    candidates = list(find_candidates(folder, ignored, refuse))
+    with garbage_ignored():
+        candidates = list(find_candidates(folder, ignored, refuse))
     for candidate, found in zip(
         candidates, look_at_all(folder, candidates, advance=advance), strict=True
     ):
