@@ -1,4 +1,7 @@
-"""Files named by an address: `https://host/file`, or `hf://owner/repo/file` on Hugging Face."""
+"""Files named by an address: on the web, on Hugging Face, or in an object store.
+
+`https://host/file`, `hf://owner/repo/file`, `s3://bucket/file`; in stores also folders.
+"""
 
 import dataclasses
 import hashlib
@@ -11,7 +14,12 @@ from mocotool.errors import ConfigError
 HUB = "https://huggingface.co"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_NAME = 100
-EXPECTED = "expected https://host/file.pkl or hf://owner/repo/file.pkl"
+STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "oci", "sftp", "ssh", "memory"})
+"""Protocols that fsspec's packages speak, and that nobody on the way can change."""
+EXPECTED = "expected https://host/file.pkl, hf://owner/repo/file.pkl or s3://bucket/file.pkl"
+
+
+ADDRESS = re.compile(rf"(https?|hf|{'|'.join(sorted(STORES))}):/+(?=[^/])")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,8 +41,13 @@ def address_of(place: Path | str | None) -> str | None:
 
     A path has lost one of the two slashes: `Path("https://a/b")` is "https:/a/b".
     """
-    found = re.match(r"(https?|hf):/+(?=[^/])", str(place))
+    found = re.match(ADDRESS, str(place))
     return None if found is None else f"{found[1]}://{str(place)[found.end() :]}"
+
+
+def is_store(url: str) -> bool:
+    """Tell whether an address is read through fsspec."""
+    return url.partition("://")[0] in STORES
 
 
 def parse_address(text: str) -> Address:
@@ -47,6 +60,7 @@ def parse_address(text: str) -> Address:
         ConfigError: It is not an address that can be fetched safely.
     """
     plain, _, fragment = text.partition("#")
+    plain = plain.rstrip("/") if is_store(plain) else plain
     known = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
     if fragment and known is None:
         raise ConfigError(f"{text}: expected #sha256= and 64 hexadecimal digits at the end")
@@ -77,6 +91,8 @@ def check_safe(url: str) -> None:
         raise ConfigError(f"{url}: no address, {EXPECTED}")
     if parts.username or parts.password:
         raise ConfigError(f"{parts.hostname}: the address contains a user name or password")
+    if is_store(url):
+        return
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
         raise ConfigError(f"{url}: not https, so anyone on the way could change the file")
 

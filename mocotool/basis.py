@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mocotool.errors import FileFormatError, MismatchError
-from mocotool.files import open_target, to_path
+from mocotool.fetched import locate
+from mocotool.files import open_target
 from mocotool.latents import parse_record
 from mocotool.npz import Array, from_json_array, read_npy, read_npz, to_json_array, write_npz
 from mocotool.provenance import FileRecord, tool_version
@@ -178,7 +179,7 @@ def read_basis(source: Path | str | BinaryIO, name: str | None = None) -> PCABas
     Raises:
         FileFormatError: It is neither, or its content contradicts itself.
     """
-    source = to_path(source)
+    source = locate(source) if isinstance(source, Path | str) else source
     name = str(source) if name is None else name
     if isinstance(source, Path) and source.is_dir():
         return _build_basis(_read_official(source), BasisMeta(space="w"), name)

@@ -24,7 +24,7 @@ try:
 except ImportError:  # Windows: processes do not wait for each other
     fcntl = None  # type: ignore[assignment]
 
-Kind = Literal["weights", "features", "videos", "frames"]
+Kind = Literal["weights", "features", "videos", "frames", "clips"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 BOUNDED: tuple[Kind, ...] = ("features", "videos", "frames")
 """What others than the user put there, and so makes room by itself."""
@@ -81,6 +81,11 @@ def describe_cache() -> dict[str, Any]:
             for sizes in [[item.size_bytes for item in _list_items(kind)]]
         },
     }
+
+
+def kind_bytes(kind: Kind, *, but: Path | None = None) -> int:
+    """Return how many bytes are kept of a kind, one of its items left out."""
+    return sum(item.size_bytes for item in _list_items(kind) if item.path != but)
 
 
 def clear_cache(kinds: Collection[Kind]) -> dict[str, Any]:
@@ -202,15 +207,17 @@ def _list_items(kind: Kind) -> list[_Item]:
     items = []
     for name in sorted(names):
         path = kept_path(kind, name)
-        notes = path.with_suffix(".json")
-        if path == notes and path.with_suffix(".npy").name in names:
-            continue  # listed with its array
-        beside = (notes,) if path.suffix == ".npy" and notes.name in names else ()
+        notes, has_notes = path.with_suffix(".json"), path.suffix == ".npy"
+        if kind == "clips":  # folders
+            notes, has_notes = path.with_name(f"{name}.json"), path.is_dir()
+        if path.suffix == ".json" and {name[:-5], f"{name[:-5]}.npy"} & names:
+            continue  # listed with what it is about
+        beside = (notes,) if has_notes and notes.name in names else ()
         with contextlib.suppress(OSError):
-            found = [file.stat() for file in (path, *beside)]
-            items.append(
-                _Item(path, beside, sum(file.st_size for file in found), found[0].st_mtime)
-            )
+            inner = path.rglob("*") if path.is_dir() else ()
+            found = [file.stat() for file in (path, *beside, *inner) if not file.is_dir()]
+            size = sum(file.st_size for file in found)
+            items.append(_Item(path, beside, size, path.stat().st_mtime))
     return items
 
 
@@ -221,12 +228,19 @@ def _remove(item: _Item) -> bool:
         try:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                item.path.unlink()
+                _unlink(item.path)
         finally:
             os.close(file)
-        item.path.unlink(missing_ok=True)  # Windows refuses by itself what others have open
+        _unlink(item.path)  # Windows refuses by itself what others have open
         for path in item.beside:
             path.unlink(missing_ok=True)
     except OSError:
         return False
     return True
+
+
+def _unlink(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

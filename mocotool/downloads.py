@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mocotool import __version__
-from mocotool.addresses import address_of, check_safe, parse_address
+from mocotool.addresses import address_of, check_safe, is_store, parse_address
 from mocotool.errors import ConfigError, UnavailableError
 from mocotool.files import HASH_CHUNK_BYTES, atomic_path, check_input_file, make_folder, sha256_file
+from mocotool.stores import copy_file
 
 TIMEOUT_S = 30.0
 TRUSTED_NAME = "trusted.json"
@@ -186,6 +187,8 @@ def find_weights(name: str, *, file: Path | str | None = None) -> Path:
 
 def how_to_get(weights: PublishedWeights) -> str:
     """Return how the user gets these weights: by command, or by hand."""
+    if is_store(weights.url):
+        return f"`moco fetch {weights.name}`"
     if weights.sha256:
         check = f"sha256 {weights.sha256}"
     elif weights.git_sha1:
@@ -276,6 +279,10 @@ def _download(
 
     num_here = part.stat().st_size if part.exists() else 0
     if num_here and num_here == weights.size_bytes:
+        return
+    if is_store(weights.url):
+        limit = weights.size_bytes or MAX_DOWNLOAD_BYTES
+        copy_file(weights.url, part, begun=num_here, limit_bytes=limit, progress=progress)
         return
     request = urllib.request.Request(
         weights.url, headers={"User-Agent": f"mocotool/{__version__}", "Accept": "*/*"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mocotool.addresses import address_of, parse_address
 from mocotool.errors import FileFormatError
+from mocotool.fetched import locate
 from mocotool.files import check_input_file, sha256_file
 from mocotool.npz import NPY_MAGIC, Array, from_json_array, read_npy, read_npz
 from mocotool.training.run_files import CONFIG_NAME, LOG_NAME, parse_row
@@ -45,9 +46,7 @@ def describe_file(path: Path | str) -> Facts:
         UnavailableError: The address has not been fetched.
     """
     if (address := address_of(path)) is not None:
-        from mocotool.downloads import find_weights
-
-        return describe_file(find_weights(address)) | {"file": parse_address(address).name}
+        return describe_file(locate(address)) | {"file": parse_address(address).name}
     path = Path(path)
     if path.is_dir():
         return describe_folder(path)

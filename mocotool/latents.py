@@ -17,7 +17,8 @@ from mocotool.errors import (
     MismatchError,
     UnavailableError,
 )
-from mocotool.files import check_input_file, open_target, to_path
+from mocotool.fetched import locate
+from mocotool.files import check_input_file, open_target
 from mocotool.memory import free_memory_bytes
 from mocotool.npz import (
     Array,
@@ -152,7 +153,7 @@ def read_latents(
     Source:
         Official code: stylegan2-ada-pytorch writes key `w`, [1, num_ws, w_dim].
     """
-    source = to_path(source)
+    source = locate(source) if isinstance(source, Path | str) else source
     name = str(source) if name is None else name
     if isinstance(source, Path):
         check_input_file(source)

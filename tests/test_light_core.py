@@ -22,7 +22,7 @@ try:
     app(prog_name="moco")
 except SystemExit as end:
     assert not end.code, end.code
-heavy = {"torch", "scipy", "sklearn", "matplotlib", "http.client"}
+heavy = {"torch", "scipy", "sklearn", "matplotlib", "http.client", "fsspec"}
 print("loaded:", *sorted(heavy & sys.modules.keys()), file=sys.stderr)
 """
 

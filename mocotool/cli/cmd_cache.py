@@ -22,10 +22,11 @@ def cache(
 ) -> None:
     """Show what the cache holds, or empty it.
 
-    weights are those of moco fetch, features those of moco eval, videos what
-    is known of folders of videos, and frames decoded ones. All can be made or
-    fetched again. $MOCO_CACHE says where the cache is, $MOCO_CACHE_GB how
-    large features, videos and frames may grow together (20).
+    weights and clips are those of moco fetch, features those of moco eval,
+    videos what is known of folders of videos, and frames decoded ones. All can
+    be made or fetched again. $MOCO_CACHE says where the cache is,
+    $MOCO_CACHE_GB how large features, videos and frames may grow together, and
+    clips by themselves (20).
 
     Example: moco cache --clear frames
     """

@@ -26,6 +26,7 @@ from mocotool.configs.render import RenderConfig
 from mocotool.configs.shard import WHOLE, Shard, fingerprint_whole, parse_shard, take_share
 from mocotool.downloads import find_weights
 from mocotool.errors import ConfigError, FileFormatError
+from mocotool.fetched import locate
 from mocotool.files import check_output_path
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def invert(
     """
     frame_idxs = None if frames is None else parse_numbers(frames)
     part = parse_shard(shard)
+    inputs = [locate(path) for path in inputs]
     check_paths(inputs)
     check_optional_file(generator)
     check_optional_file(encoder)

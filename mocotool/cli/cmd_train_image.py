@@ -11,6 +11,7 @@ from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Chosen
 from mocotool.configs.train_image import TrainImageConfig
+from mocotool.fetched import locate
 from mocotool.files import check_input_folder
 
 SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p", "kid")
@@ -49,7 +50,7 @@ def train_image_command(
     given = settings.from_file(TrainImageConfig, run="train-image")
     given |= settings.typed(TrainImageConfig)
     config = TrainImageConfig(**given)
-    check_input_folder(videos)
+    check_input_folder(locate(videos))
     check_optional_file(generator)
 
     from mocotool.runs.train_image import plan_image_run, train_image_run

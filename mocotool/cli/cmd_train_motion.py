@@ -14,6 +14,7 @@ from mocotool.cli.spread import Chosen
 from mocotool.configs.motion_presets import PRESETS, choose_preset
 from mocotool.configs.train_motion import TrainMotionConfig, merge_settings
 from mocotool.errors import ConfigError
+from mocotool.fetched import locate
 from mocotool.files import check_input_file, check_input_folder
 
 LENGTHS = ("num_steps", "num_epochs", "budget")
@@ -128,7 +129,7 @@ def train_motion_command(
         config = dataclasses.replace(config, budget=CPU_BUDGET)
         report.note("training for an hour; --budget, --num-steps or --num-epochs chooses otherwise")
     check_optional_file(motion)
-    check_input_folder(videos)
+    check_input_folder(locate(videos))
 
     from mocotool.runs.train_motion import plan_motion_run, train_motion_run
     from mocotool.training.distributed import is_first_process

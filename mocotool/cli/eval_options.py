@@ -14,6 +14,7 @@ from mocotool.configs.evaluate import ExtractionConfig
 from mocotool.configs.render import NoiseChoice, RenderConfig
 from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.errors import ConfigError, FileFormatError
+from mocotool.fetched import locate
 from mocotool.files import check_output_path
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def check_side(path: Path) -> Path:
     Raises:
         FileFormatError: It does not.
     """
-    if str(path) != BUNDLED_MOTION and not path.exists():
+    if str(path) != BUNDLED_MOTION and not locate(path).exists():
         raise FileFormatError(
             f"{path}: no such file or folder", hint="check the path; `ls` shows what is there"
         )

@@ -7,6 +7,7 @@ from mocotool.addresses import address_of
 from mocotool.bundled import BUNDLED_PREFIX, FOLDER
 from mocotool.cli.streams import choose_input, open_input
 from mocotool.errors import ConfigError
+from mocotool.fetched import locate
 from mocotool.files import check_input_file
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def check_optional_file(path: Path | None) -> Path | None:
         check_input_file(FOLDER / str(path).removeprefix(BUNDLED_PREFIX))
         return path
     if (address := address_of(path)) is not None:
-        from mocotool.downloads import find_weights
-
-        find_weights(address)
+        locate(address)
         return path
     return None if path is None else check_input_file(path)
 

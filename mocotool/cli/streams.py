@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from mocotool.addresses import address_of
 from mocotool.boundary import foreign_data
 from mocotool.errors import ConfigError, FileFormatError
+from mocotool.fetched import locate
 from mocotool.files import check_input_file, check_output_path, is_stream
 
 STDIN_NAME = "<stdin>"
@@ -40,7 +42,8 @@ def choose_input(source: str | None, *, what: str) -> str | None:
         what: What is read, for the message ("latents").
 
     Returns:
-        A path, or "-" for stdin; `None` if it was left out and stdin is a terminal.
+        A path, of an address that of its copy, or "-" for stdin; `None` if it was left out and
+        stdin is a terminal.
     """
     if source is None:
         return None if sys.stdin is None or is_terminal(sys.stdin) else "-"
@@ -51,6 +54,8 @@ def choose_input(source: str | None, *, what: str) -> str | None:
                 hint="moco sample | moco interpolate -o clip.mp4",
             )
         return "-"
+    if address_of(source) is not None:
+        return str(locate(source))
     if not is_stream(Path(source)):
         check_input_file(Path(source))
     return source

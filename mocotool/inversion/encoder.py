@@ -17,6 +17,7 @@ from mocotool.boundary import foreign_data
 from mocotool.configs.train_encoder import TrainEncoderConfig
 from mocotool.devices import to_device
 from mocotool.errors import ConfigError, DivergedError, FileFormatError, MismatchError
+from mocotool.fetched import locate
 from mocotool.files import check_input_file, open_target
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import check_tensors
@@ -194,7 +195,7 @@ def load_encoder(path: Path | str, *, device: torch.device | str = "cpu") -> Lat
     Raises:
         FileFormatError: The file is missing, damaged, or not an encoder.
     """
-    path = check_input_file(Path(path))
+    path = check_input_file(locate(path))
     hint = "make one with `moco train-encoder -o encoder.safetensors`"
     with foreign_data(path, what="an encoder", hint=hint):
         tensors, metadata = read_safetensors(path)

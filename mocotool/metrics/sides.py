@@ -13,6 +13,7 @@ from mocotool.configs.render import RenderConfig
 from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.configs.shard import WHOLE, Shard, check_complete, parse_saved_shard
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.fetched import locate
 from mocotool.files import make_folder
 from mocotool.generators.loading import load_generator
 from mocotool.generators.recorded import load_recorded_generator
@@ -98,7 +99,7 @@ def open_side(
             num_videos=num_videos,
             name=str(path),
         )
-    path = Path(path)
+    path = locate(path)
     if path.is_file() and path.suffix.lower() in foreign_statistics.ENDINGS:
         return SavedStatistics(*foreign_statistics.read_foreign_statistics(path), str(path))
     if path.is_dir() or path.suffix.lower() not in (".npz", ".npy"):

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mocotool.addresses import address_of
 from mocotool.boundary import foreign_data
 from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.errors import ConfigError, FileFormatError, MismatchError
+from mocotool.fetched import locate
 from mocotool.files import atomic_path, check_input_file, make_folder, open_target, sha256_file
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.guided import GuidedMotion
@@ -138,6 +140,9 @@ def load_motion(
     if path is None or str(path) == BUNDLED_MOTION:
         path = Path(__file__).parent.parent / "bundled" / BUNDLED_MOTION.removeprefix("bundled:")
         name = BUNDLED_MOTION
+    elif (address := address_of(path)) is not None:
+        name = address
+        path = locate(path)
     path = check_input_file(Path(path))
     record = read_motion_record(path)
     if record is not None and pca is not None:

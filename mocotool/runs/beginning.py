@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
+from mocotool.addresses import address_of
 from mocotool.devices import describe_device, find_idle_gpus, resolve_precision
 from mocotool.provenance import FileRecord, portable_path
 from mocotool.training.distributed import Processes
@@ -74,7 +75,7 @@ def open_run(
         config,
         resume=resume,
         inputs={
-            "videos": {"path": portable_path(Path(videos)), **counted},
+            "videos": {"path": address_of(videos) or portable_path(Path(videos)), **counted},
             "generator": generator.as_json() if generator else None,
         },
         machine=run.processes.describe()

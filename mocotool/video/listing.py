@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocotool.errors import FileFormatError
+from mocotool.fetched import locate
 from mocotool.memory import garbage_ignored
 from mocotool.video.candidates import find_candidates
 from mocotool.video.known import look_at_all
@@ -74,7 +75,8 @@ def list_videos(
     new or have changed.
 
     Args:
-        folder: Searched to any depth; a single video or archive will do as well.
+        folder: Searched to any depth; a single video or archive will do as well, and an address
+            that has been fetched.
         min_frames: Videos with fewer frames are counted and left out.
         warn: Told once of each video that cannot be read, of how many those are, and of how many
             are too short.
@@ -91,7 +93,7 @@ def list_videos(
         Deviation: files of video are read too, and frames may have any names with numbers in them;
             the program takes folders of frames whose whole names are numbers.
     """
-    folder = Path(folder)
+    folder = locate(folder)
     if not folder.exists():
         raise FileFormatError(f"{folder}: no such folder", hint="check the path of the videos")
     entries: list[VideoEntry] = []
