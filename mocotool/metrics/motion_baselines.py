@@ -61,13 +61,16 @@ class HeldFirstFrame:
         return self.videos.describe() | {"held": True}
 
 
-def walk_randomly(trajectory: Trajectory, generator: Generator, *, seed: int) -> Trajectory:
+def walk_randomly(
+    trajectory: Trajectory, generator: Generator, *, seed: int, num_frames: int | None = None
+) -> Trajectory:
     """Take random steps of the latents' own covariance, as long on average as the trajectory's.
 
     Args:
         trajectory: Gives first latents and energy, in w or z.
         generator: Gives the covariance.
         seed: Of the steps.
+        num_frames: Frames of the walks; as many as the trajectory has if `None`.
 
     Raises:
         MismatchError: The latents are in w+.
@@ -75,12 +78,15 @@ def walk_randomly(trajectory: Trajectory, generator: Generator, *, seed: int) ->
     latents = _check_plain(trajectory)
     drawn = draw_latents(generator, list(range(NUM_DRAWN))).cpu().numpy()
     rng = _rng(seed, "random walk")
-    steps = _draw_gaussian(np.cov(drawn.T), latents[:, 1:].shape, rng)
+    n, t, d = latents.shape
+    steps = _draw_gaussian(np.cov(drawn.T), (n, (num_frames or t) - 1, d), rng)
     steps *= np.sqrt(_energy(np.diff(latents, axis=1)) / max(_energy(steps), 1e-12))
     return _follow(trajectory, steps)
 
 
-def walk_autoregressively(trajectory: Trajectory, *, seed: int) -> Trajectory:
+def walk_autoregressively(
+    trajectory: Trajectory, *, seed: int, num_frames: int | None = None
+) -> Trajectory:
     """Take the trajectory's mean step, and AR(1) noise with its covariance and its memory.
 
     No network, no content and no more than two moments: what a model says beyond that shows beside
@@ -89,6 +95,7 @@ def walk_autoregressively(trajectory: Trajectory, *, seed: int) -> Trajectory:
     Args:
         trajectory: Gives first latents, mean step, covariance and correlation, in w or z.
         seed: Of the noise.
+        num_frames: Frames of the walks; as many as the trajectory has if `None`.
 
     Raises:
         MismatchError: The latents are in w+, or too few frames.
@@ -104,8 +111,9 @@ def walk_autoregressively(trajectory: Trajectory, *, seed: int) -> Trajectory:
     memory = float(np.clip(memory, 0.0, 0.999))
     rng = _rng(seed, "autoregressive walk")
     covariance = np.cov(centred.reshape(-1, d).T)
-    noise = _draw_gaussian(covariance, (n, num_steps, d), rng)
-    for t in range(1, num_steps):
+    length = num_steps if num_frames is None else num_frames - 1
+    noise = _draw_gaussian(covariance, (n, length, d), rng)
+    for t in range(1, length):
         noise[:, t] = memory * noise[:, t - 1] + np.sqrt(1 - memory**2) * noise[:, t]
     return _follow(trajectory, mean + noise)
 

@@ -260,6 +260,20 @@ def test_a_random_walk_has_the_energy_and_no_memory(toy_generator):
     assert (steps[:, 1:] * steps[:, :-1]).mean() == pytest.approx(0, abs=1e-3)
 
 
+def test_walks_may_be_longer_than_what_they_copy(toy_generator):
+    walks = _walks()
+
+    copied = walk_autoregressively(walks, seed=0, num_frames=40)
+    random = walk_randomly(walks, toy_generator, seed=0, num_frames=40)
+
+    for longer in (copied, random):
+        steps = np.diff(longer.latents, axis=1)
+        assert longer.latents.shape == (400, 40, 12)
+        assert (steps**2).mean() == pytest.approx(
+            (np.diff(walks.latents, axis=1) ** 2).mean(), rel=0.1
+        )
+
+
 def test_steps_are_borrowed_from_the_clip_that_begins_most_alike(toy_generator):
     drawn = draw_latents(toy_generator, [0, 1, 2]).numpy()
     walks = np.arange(8)[None, :, None] * np.array([1, 2, 3])[:, None, None]
