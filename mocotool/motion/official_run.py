@@ -111,7 +111,7 @@ class OfficialRun:
             bank.next_idx.fill_(int(self.image["q_ptr"]) % bank.num_negatives)
 
 
-def read_official_run(folder: Path, *, epoch: str, pca: Path | None) -> OfficialRun:
+def read_official_run(folder: Path, *, epoch: str, pca: Path | str | None) -> OfficialRun:
     """Read the three files that the authors' program wrote after an epoch.
 
     Args:

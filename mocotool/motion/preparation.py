@@ -17,7 +17,7 @@ QUICK_PCA_SAMPLES = 100_000  # a tenth of the paper's: its 384th deviation is of
 
 def find_basis(
     generator: Generator,
-    pca: Path | None,
+    pca: Path | str | None,
     *,
     start: MotionGenerator | None = None,
     note: Callable[[str], None],

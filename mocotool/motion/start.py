@@ -64,11 +64,11 @@ class Start:
 
 
 def find_start(
-    motion: Path | None,
+    motion: Path | str | None,
     *,
-    init_run: Path | None = None,
+    init_run: Path | str | None = None,
     epoch: str = LATEST,
-    pca: Path | None = None,
+    pca: Path | str | None = None,
 ) -> Start:
     """Return what a run starts from.
 
@@ -85,10 +85,12 @@ def find_start(
     if motion is not None and init_run is not None:
         raise ConfigError("--motion and --init-run both name a start, expected only one")
     if init_run is not None:
+        init_run = Path(init_run)
         official = read_official_run(init_run, epoch=epoch, pca=pca)
         return Start(path=init_run, motion=official.motion, official=official)
     if motion is None:
         return Start()
+    motion = Path(motion)
     holds_basis = read_motion_record(check_input_file(motion)) is not None
     return Start(path=motion, motion=load_motion(motion, pca=None if holds_basis else pca))
 

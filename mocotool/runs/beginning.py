@@ -1,53 +1,117 @@
-"""What every training run begins with: a precision, kept settings, its folder and its pictures."""
+"""What every training run begins with: its processes, its folder, its record, its pictures."""
 
-from collections.abc import Callable, Collection, Mapping
+import contextlib
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from mocotool.addresses import address_of
-from mocotool.devices import describe_device, find_idle_gpus, resolve_precision
+from mocotool.configs.option import list_changed
+from mocotool.devices import describe_device, find_idle_gpus, resolve_device, resolve_precision
 from mocotool.provenance import FileRecord, portable_path
-from mocotool.training.distributed import Processes
+from mocotool.training.budget import Deadline
+from mocotool.training.distributed import Processes, joined_processes
 from mocotool.training.listeners import Listeners
+from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.video.listing import VideoListing
 from mocotool.video.loading import BatchLoader
 
 
-def choose_precision(
-    precision: str, processes: Processes, *, note: Callable[[str], None]
-) -> torch.dtype:
-    """Return what a run computes in; name the device, and GPUs that stay idle beside it.
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Beginning:
+    """What a run, or the plan of one, knows before it reads a file."""
+
+    processes: Processes
+    """Those that train together."""
+    heard: Listeners
+    """Whom it tells what."""
+    deadline: Deadline
+    """When it has to end."""
+    asked: Collection[str] | None
+    """Names of settings that nothing may overrule; `None` for those that differ from defaults."""
+    begun: Mapping[str, Any] | None = None
+    """Settings of the run that is resumed, whose planned and measured ones stay; `None` for a new
+    run."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a run goes on."""
+        return self.begun is not None
+
+    def take_folder(self, out: Path | str, *, resume: bool) -> "tuple[RunFolder, Beginning]":
+        """Check early that a run can begin in a folder, or go on there.
+
+        Args:
+            out: The folder; nothing is written yet.
+            resume: Whether to go on. A run that `torchrun` has started again does so anyway.
+
+        Returns:
+            The run's folder, and this with the settings that the run began with.
+
+        Raises:
+            ConfigError: See `RunFolder.check_place`.
+            FileFormatError: The settings of the run to go on with cannot be read.
+        """
+        run = RunFolder(Path(out), processes=self.processes)
+        resume |= run.is_restarted
+        run.check_place(resume=resume)
+        begun = read_config(run.path)["config"] if resume else None
+        return run, dataclasses.replace(self, begun=begun)
+
+    def list_asked(self, config: Any) -> Collection[str]:
+        """Return the names of settings that nothing may overrule."""
+        return list_changed(config) if self.asked is None else self.asked
+
+    def take_planned(self, planned: Collection[str], *, asked: Collection[str]) -> dict[str, Any]:
+        """Return those settings that a time budget planned when the resumed run began.
+
+        Args:
+            planned: Names of what a budget plans.
+            asked: Names of settings that are asked for now, and so left out.
+        """
+        begun = self.begun or {}
+        return {name: begun[name] for name in planned if name in begun and name not in asked}
+
+    def choose_precision(self, precision: str) -> torch.dtype:
+        """Return what a run computes in; note the device, and GPUs that stay idle beside it.
+
+        Args:
+            precision: "auto", "fp32", "tf32", "bf16" or "fp16".
+        """
+        device = self.processes.device
+        dtype = resolve_precision(precision, device)
+        self.heard.note(f"computing on {describe_device(device, dtype)}")
+        if (idle := find_idle_gpus(device)) is not None:
+            self.heard.note(idle)
+        return dtype
+
+
+@contextlib.contextmanager
+def joined_beginning(
+    heard: Listeners, *, budget: float | None, asked: Collection[str] | None, device: str
+) -> Iterator[Beginning]:
+    """Join the processes of `torchrun`, of which the first one alone is heard.
 
     Args:
-        precision: "auto", "fp32", "tf32", "bf16" or "fp16".
-        processes: Those that train together.
-        note: Told of both.
+        heard: Whom the run tells what.
+        budget: How long the run may take from now on, in seconds; `None` for no end.
+        asked: See `Beginning`.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     """
-    dtype = resolve_precision(precision, processes.device)
-    note(f"computing on {describe_device(processes.device, dtype)}")
-    if (idle := find_idle_gpus(processes.device)) is not None:
-        note(idle)
-    return dtype
-
-
-def take_planned(
-    begun: Mapping[str, Any], planned: Collection[str], *, asked: Collection[str]
-) -> dict[str, Any]:
-    """Return those settings of the run to go on with that a time budget planned when it began.
-
-    Args:
-        begun: Its settings.
-        planned: Names of what a budget plans.
-        asked: Names of settings that are asked for now, and so left out.
-    """
-    return {name: begun[name] for name in planned if name in begun and name not in asked}
+    deadline = Deadline(budget)
+    with joined_processes(resolve_device(device)) as processes:
+        yield Beginning(
+            processes=processes, heard=heard.only_of(processes), deadline=deadline, asked=asked
+        )
 
 
 def open_run(
     run: RunFolder,
+    beginning: Beginning,
     config: Any,
     *,
     videos: Path | str,
@@ -55,25 +119,22 @@ def open_run(
     generator: FileRecord | None,
     precision: torch.dtype,
     machine: Mapping[str, Any] | None = None,
-    resume: bool,
-    warn: Callable[[str], None],
 ) -> None:
     """Open a run's folder with a record of what the run is made of.
 
     Args:
         run: The folder.
+        beginning: Whether the run goes on, and who is told of what has changed since it began.
         config: The run's settings.
         videos: What it learns from.
         counted: What there is of it by name, such as {"frames": 100} and each class's share.
         generator: The generator that training starts from or renders with.
         precision: What it computes in.
         machine: What else its last bits depend on.
-        resume: Whether it goes on.
-        warn: Told of what has changed since it began.
     """
     run.open(
         config,
-        resume=resume,
+        resume=beginning.resumes,
         inputs={
             "videos": {"path": address_of(videos) or portable_path(Path(videos)), **counted},
             "generator": generator.as_json() if generator else None,
@@ -81,7 +142,7 @@ def open_run(
         machine=run.processes.describe()
         | {"precision": str(precision).removeprefix("torch.")}
         | dict(machine or {}),
-        warn=warn,
+        warn=beginning.heard.warn,
     )
 
 

@@ -3,16 +3,14 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from mocotool.configs.option import list_changed
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.devices import resolve_device
 from mocotool.image_training.plan import PLANNED, fit_budget, plan_training
 from mocotool.image_training.start import adopt_network, load_start
 from mocotool.image_training.trainer import GENERATOR_NAME, PREVIEW_COLUMNS, ImageTrainer
@@ -20,11 +18,8 @@ from mocotool.image_training.training import train_image
 from mocotool.metrics.held_out import HeldOutDistance
 from mocotool.plots import CAPTION_MARGIN, draw_line
 from mocotool.provenance import FileRecord
-from mocotool.runs.beginning import choose_precision, load_share, open_run, take_planned
-from mocotool.training.budget import Deadline
-from mocotool.training.distributed import Processes, joined_processes
+from mocotool.runs.beginning import Beginning, joined_beginning, load_share, open_run
 from mocotool.training.listeners import Listeners, RunProgress, ignore
-from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 from mocotool.video.classes import Classes, find_classes
@@ -97,42 +92,29 @@ def train_image_run(
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
+    config = config or TrainImageConfig()
     heard = Listeners(progress=progress, note=note, warn=warn)
-    deadline = Deadline(None if config is None else config.budget)
-    with joined_processes(resolve_device(device)) as processes:
-        heard = heard.only_of(processes)
-        run = RunFolder(Path(out), processes=processes)
-        resume |= run.is_restarted
-        run.check_place(resume=resume)
-        prepared = _prepare(
-            videos,
-            generator,
-            config=config,
-            asked=asked,
-            precision=precision,
-            processes=processes,
-            heard=heard,
-            deadline=deadline,
-            begun=read_config(run.path)["config"] if resume else None,
-        )
+    with joined_beginning(heard, budget=config.budget, asked=asked, device=device) as joined:
+        run, beginning = joined.take_folder(out, resume=resume)
+        heard, deadline = beginning.heard, beginning.deadline
+        prepared = _prepare(beginning, config, videos, generator, precision=precision)
         trainer = prepared.trainer
 
         open_run(
             run,
+            beginning,
             trainer.config,
             videos=videos,
             counted=prepared.counted,
             generator=prepared.start,
             precision=trainer.precision,
-            resume=resume,
-            warn=heard.warn,
         )
         with (
             contextlib.closing(run),
             contextlib.closing(_load(prepared, run, heard)) as images,
         ):
             measure = _load_distance(prepared) if run.writes else None
-            if resume:
+            if beginning.resumes:
                 trainer.resume(run, images, warn=heard.warn)
             tell = heard.follow("images", trainer.config.num_images, begun=trainer.images_seen)
             with catch_stop_signals(stop) as request:
@@ -175,19 +157,10 @@ def plan_image_run(
     Raises:
         MocoError: As `train_image_run`.
     """
+    config = config or TrainImageConfig()
     heard = Listeners(progress=ignore, note=note, warn=warn)
-    deadline = Deadline(None if config is None else config.budget)
-    with joined_processes(resolve_device(device)) as processes:
-        prepared = _prepare(
-            videos,
-            generator,
-            config=config,
-            asked=asked,
-            precision=precision,
-            processes=processes,
-            heard=heard.only_of(processes),
-            deadline=deadline,
-        )
+    with joined_beginning(heard, budget=config.budget, asked=asked, device=device) as beginning:
+        prepared = _prepare(beginning, config, videos, generator, precision=precision)
         found = {"videos": len(prepared.listing.entries)} | prepared.counted
         return found | plan_training(prepared.trainer)
 
@@ -226,28 +199,21 @@ class _Prepared:
 
 
 def _prepare(
+    beginning: Beginning,
+    config: TrainImageConfig,
     videos: Path | str,
     generator: Path | str | None,
     *,
-    config: TrainImageConfig | None,
-    asked: Collection[str] | None,
     precision: str,
-    processes: Processes,
-    heard: Listeners,
-    deadline: Deadline,
-    begun: Mapping[str, Any] | None = None,
 ) -> _Prepared:
-    """Find the videos, and build the trainer with settings that fit the start.
-
-    `begun` holds the settings of the run to go on with, whose planned ones stay.
-    """
-    config = config or TrainImageConfig()
-    asked = list_changed(config) if asked is None else asked
-    if config.budget is not None and begun is not None:
-        taken = take_planned(begun, PLANNED, asked=asked)
+    """Find the videos, and build the trainer with settings that fit the start."""
+    heard, processes = beginning.heard, beginning.processes
+    asked = beginning.list_asked(config)
+    if config.budget is not None and beginning.resumes:
+        taken = beginning.take_planned(PLANNED, asked=asked)
         config = dataclasses.replace(config, **taken)
         asked = [*asked, *taken]
-    dtype = choose_precision(precision, processes, note=heard.note)
+    dtype = beginning.choose_precision(precision)
     found = list_videos(videos, warn=heard.warn, advance=heard.count("videos"))
     classes = find_classes(found) if config.cond else None
     listing, held_out = found.hold_out(config.held_out)
@@ -261,10 +227,10 @@ def _prepare(
         config = adopt_network(config, start, asked=asked)
 
     budget = config.budget
-    if budget is not None and begun is None:
+    if budget is not None and not beginning.resumes:
         config = fit_budget(
             config,
-            deadline,
+            beginning.deadline,
             asked=asked,
             start=start,
             precision=dtype,

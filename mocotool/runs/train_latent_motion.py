@@ -4,7 +4,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from mocotool.basis import PCABasis
-from mocotool.configs.option import list_changed
 from mocotool.configs.train_latent_motion import LEAST_PICTURES, TrainLatentMotionConfig
 from mocotool.devices import describe_device, resolve_device, resolve_precision
 from mocotool.errors import ConfigError
@@ -42,11 +41,11 @@ from mocotool.motion.surrogate import (
     save_pictured,
 )
 from mocotool.provenance import portable_path
-from mocotool.runs.beginning import take_planned
+from mocotool.runs.beginning import Beginning
 from mocotool.training.budget import Deadline
+from mocotool.training.distributed import Processes
 from mocotool.training.listeners import Listeners, RunProgress, ignore
 from mocotool.training.networks import count_parameters
-from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 
@@ -115,29 +114,20 @@ def train_latent_motion_run(
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
+    config = config or TrainLatentMotionConfig()
     heard = Listeners(progress=progress, note=note, warn=warn)
-    deadline = Deadline(None if config is None else config.budget)
+    run, beginning = _begin(config, heard, asked=asked).take_folder(out, resume=resume)
+    deadline = beginning.deadline
     latents = Path(latents)
-    run = RunFolder(Path(out))
-    run.check_place(resume=resume)
     prepared = _prepare(
-        latents,
-        generator,
-        config=config,
-        pca=pca,
-        device=device,
-        precision=precision,
-        heard=heard,
-        deadline=deadline,
-        asked=asked,
-        begun=read_config(run.path)["config"] if resume else None,
+        beginning, config, latents, generator, pca, device=device, precision=precision
     )
     source, config = prepared.generator, prepared.config
 
     # The folder is taken before anything that costs minutes, so that a second run is told at once.
     run.open(
         config,
-        resume=resume,
+        resume=beginning.resumes,
         inputs={
             "latents": {"path": portable_path(latents), "sha256": sha256_file(latents)},
             "generator": source.origin.file.as_json() if source.origin else None,
@@ -145,8 +135,8 @@ def train_latent_motion_run(
         warn=warn,
     )
     with contextlib.closing(run):
-        trainer = prepared.make_trainer(_find_pictured(prepared, run, resume=resume, heard=heard))
-        if resume:
+        trainer = prepared.make_trainer(_find_pictured(prepared, run, beginning))
+        if beginning.resumes:
             trainer.resume(run, warn=warn)
         with catch_stop_signals(stop) as request:
             train_latent_motion(
@@ -195,16 +185,11 @@ def plan_latent_motion_run(
     Raises:
         MocoError: As `train_latent_motion_run`.
     """
+    config = config or TrainLatentMotionConfig()
+    heard = Listeners(progress=progress, note=note, warn=warn)
+    beginning = _begin(config, heard, asked=asked)
     prepared = _prepare(
-        Path(latents),
-        generator,
-        config=config,
-        pca=pca,
-        device=device,
-        precision=precision,
-        heard=Listeners(progress=progress, note=note, warn=warn),
-        deadline=Deadline(None if config is None else config.budget),
-        asked=asked,
+        beginning, config, Path(latents), generator, pca, device=device, precision=precision
     )
 
     # One that has learnt nothing takes as long over a step.
@@ -266,23 +251,26 @@ class _Prepared:
         )
 
 
+def _begin(
+    config: TrainLatentMotionConfig, heard: Listeners, *, asked: Collection[str] | None
+) -> Beginning:
+    """Begin in this process alone, whoever started it."""
+    deadline = Deadline(config.budget)
+    return Beginning(processes=Processes(), heard=heard, deadline=deadline, asked=asked)
+
+
 def _prepare(
+    beginning: Beginning,
+    config: TrainLatentMotionConfig,
     latents: Path,
     generator: Path | str | None,
-    *,
-    config: TrainLatentMotionConfig | None,
     pca: Path | str | None,
+    *,
     device: str,
     precision: str,
-    heard: Listeners,
-    deadline: Deadline,
-    asked: Collection[str] | None,
-    begun: Mapping[str, Any] | None = None,
 ) -> _Prepared:
-    """Read the files, and choose settings that fit them and the time.
-
-    `begun` holds the settings of the run to go on with, whose planned ones stay.
-    """
+    """Read the files, and choose settings that fit them and the time."""
+    heard = beginning.heard
     trajectory = read_latents(latents)
     source = _find_generator(
         generator, trajectory, latents, device=device, precision=precision, heard=heard
@@ -297,11 +285,10 @@ def _prepare(
         )
 
     # The widest directions of a basis
-    config = config or TrainLatentMotionConfig()
-    asked = list_changed(config) if asked is None else asked
+    asked = beginning.list_asked(config)
     whole = find_basis(
         source,
-        None if pca is None else Path(pca),
+        pca,
         note=heard.note,
         progress=heard.count("latents"),
     )
@@ -313,13 +300,13 @@ def _prepare(
     # What a time budget leaves to be chosen
     if config.budget is None:
         return prepared
-    if begun is not None:
-        changes = take_planned(begun, PLANNED, asked=asked)
+    if beginning.resumes:
+        changes = beginning.take_planned(PLANNED, asked=asked)
         return dataclasses.replace(prepared, config=dataclasses.replace(config, **changes))
     config = fit_budget(
         prepared.make_quick_trainer(),
         source,
-        deadline,
+        beginning.deadline,
         num_frames=trajectory.num_videos * trajectory.num_frames,
         asked=asked,
     )
@@ -366,14 +353,15 @@ def _load_judge(trainer: LatentMotionTrainer, generator: Generator) -> HeldOutMo
 
 
 def _find_pictured(
-    prepared: _Prepared, run: RunFolder, *, resume: bool, heard: Listeners
+    prepared: _Prepared, run: RunFolder, beginning: Beginning
 ) -> PicturedClips | None:
     """Return what the clips look like and what guesses it: that of the run, or made for it."""
     config, path = prepared.config, run.path / SURROGATE_NAME
     if not config.num_pictures:
         return None
-    if resume and path.exists():
+    if beginning.resumes and path.exists():
         return load_pictured(path, trajectory=prepared.trajectory)
+    heard = beginning.heard
     fit = fit_surrogate(
         prepared.generator,
         num_pictures=config.num_pictures,

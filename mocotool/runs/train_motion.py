@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from mocotool.basis import PCABasis
-from mocotool.configs.option import list_changed
 from mocotool.configs.train_motion import AUTO, TrainMotionConfig
-from mocotool.devices import describe_gpu, resolve_device
+from mocotool.devices import describe_gpu
 from mocotool.generators.base import Generator
 from mocotool.generators.loading import load_generator
 from mocotool.metrics.held_out_motion import HeldOutMotion
@@ -26,15 +25,12 @@ from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.official_run import LATEST
 from mocotool.motion.plan import PLANNED, fit_budget, plan_training
 from mocotool.motion.preparation import find_basis, fit_config
-from mocotool.motion.start import find_start
+from mocotool.motion.start import Start, find_start
 from mocotool.motion.step_size import match_step_size
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.motion.training import train_motion
-from mocotool.runs.beginning import choose_precision, load_share, open_run, take_planned
-from mocotool.training.budget import Deadline
-from mocotool.training.distributed import Processes, joined_processes
+from mocotool.runs.beginning import Beginning, joined_beginning, load_share, open_run
 from mocotool.training.listeners import Listeners, RunProgress, ignore
-from mocotool.training.run_files import read_config
 from mocotool.training.run_folder import RunFolder
 from mocotool.training.stopping import catch_stop_signals
 from mocotool.video.clips import ClipDataset, clip_span, read_or_replace
@@ -117,27 +113,14 @@ def train_motion_run(
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
+    config = config or TrainMotionConfig(step_size=AUTO)
+    read_start = functools.partial(find_start, motion, init_run=init_run, epoch=epoch, pca=pca)
     heard = Listeners(progress=progress, note=note, warn=warn)
-    deadline = Deadline(None if config is None else config.budget)
-    with joined_processes(resolve_device(device)) as processes:
-        heard = heard.only_of(processes)
-        run = RunFolder(Path(out), processes=processes)
-        resume |= run.is_restarted
-        run.check_place(resume=resume)
+    with joined_beginning(heard, budget=config.budget, asked=asked, device=device) as joined:
+        run, beginning = joined.take_folder(out, resume=resume)
+        heard, deadline = beginning.heard, beginning.deadline
         prepared = _prepare(
-            videos,
-            generator,
-            config=config,
-            pca=pca,
-            motion=motion,
-            init_run=init_run,
-            epoch=epoch,
-            precision=precision,
-            processes=processes,
-            heard=heard,
-            deadline=deadline,
-            asked=asked,
-            begun=read_config(run.path)["config"] if resume else None,
+            beginning, config, videos, generator, pca, read_start=read_start, precision=precision
         )
         listing, trainer = prepared.listing, prepared.trainer
         if compile:
@@ -146,20 +129,19 @@ def train_motion_run(
         origin = trainer.generator.origin
         open_run(
             run,
+            beginning,
             trainer.config,
             videos=videos,
             counted={"frames": listing.num_frames},
             generator=origin.file if origin else None,
             precision=trainer.generator.synthesis.compute_dtype,
             machine={"compiled": compile},
-            resume=resume,
-            warn=heard.warn,
         )
         with (
             contextlib.closing(run),
             contextlib.closing(_load(listing, trainer.config, run, heard)) as clips,
         ):
-            if resume:
+            if beginning.resumes:
                 trainer.resume(run, clips, warn=heard.warn)
             num_steps = trainer.config.num_steps
             with (
@@ -208,22 +190,12 @@ def plan_motion_run(
     Raises:
         MocoError: As `train_motion_run`.
     """
+    config = config or TrainMotionConfig(step_size=AUTO)
+    read_start = functools.partial(find_start, motion, init_run=init_run, epoch=epoch, pca=pca)
     heard = Listeners(progress=progress, note=note, warn=warn)
-    deadline = Deadline(None if config is None else config.budget)
-    with joined_processes(resolve_device(device)) as processes:
+    with joined_beginning(heard, budget=config.budget, asked=asked, device=device) as beginning:
         prepared = _prepare(
-            videos,
-            generator,
-            config=config,
-            pca=pca,
-            motion=motion,
-            init_run=init_run,
-            epoch=epoch,
-            precision=precision,
-            processes=processes,
-            heard=heard.only_of(processes),
-            deadline=deadline,
-            asked=asked,
+            beginning, config, videos, generator, pca, read_start=read_start, precision=precision
         )
         listing, held_out = prepared.listing, prepared.held_out
         found = {
@@ -244,46 +216,34 @@ class _Prepared:
 
 
 def _prepare(
+    beginning: Beginning,
+    config: TrainMotionConfig,
     videos: Path | str,
     generator: Path | str | None,
-    *,
-    config: TrainMotionConfig | None,
     pca: Path | str | None,
-    motion: Path | str | None,
-    init_run: Path | str | None,
-    epoch: str,
+    *,
+    read_start: Callable[[], Start],
     precision: str,
-    processes: Processes,
-    heard: Listeners,
-    deadline: Deadline,
-    asked: Collection[str] | None,
-    begun: Mapping[str, Any] | None = None,
 ) -> _Prepared:
-    """Find the videos, and build the trainer with settings that fit the files.
-
-    `begun` holds the settings of the run to go on with, whose measured ones stay.
-    """
-    config = config or TrainMotionConfig(step_size=AUTO)
-    if begun is not None:
-        config = _take_over(config, begun, asked=asked)
-    basis_path, motion_path, run_path = (
-        None if path is None else Path(path) for path in (pca, motion, init_run)
-    )
+    """Find the videos, and build the trainer with settings that fit the files."""
+    heard, processes = beginning.heard, beginning.processes
+    config = _take_over(config, beginning)
     span = clip_span(config.num_frames, config.frame_stride)
     found = list_videos(videos, min_frames=span, warn=heard.warn, advance=heard.count("videos"))
     listing, held_out = hold_out_clips(found, config.held_out, note=heard.note)
-    dtype = choose_precision(precision, processes, note=heard.note)
+    dtype = beginning.choose_precision(precision)
     source = load_generator(generator, device=processes.device, precision=dtype)
 
-    start = find_start(motion_path, init_run=run_path, epoch=epoch, pca=basis_path)
+    start = read_start()
     config = start.settle(config, note=heard.note)
     basis = find_basis(
-        source, basis_path, start=start.motion, note=heard.note, progress=heard.count("latents")
+        source, pca, start=start.motion, note=heard.note, progress=heard.count("latents")
     )
     config = fit_config(config, source, basis, num_videos=len(listing.entries), note=heard.note)
     budget = config.budget
-    if budget is not None and begun is None:
-        asked = list_changed(config) if asked is None else asked
+    if budget is not None and not beginning.resumes:
+        asked = beginning.list_asked(config)
+        deadline = beginning.deadline
         config = fit_budget(config, deadline, source, basis, asked=asked, processes=processes)
         heard.note(
             f"{budget / 60:.3g} minutes: {config.num_steps} steps of {config.batch_size} "
@@ -294,10 +254,11 @@ def _prepare(
     return _Prepared(listing=listing, held_out=held_out, trainer=trainer)
 
 
-def _take_over(
-    config: TrainMotionConfig, begun: Mapping[str, Any], *, asked: Collection[str] | None
-) -> TrainMotionConfig:
-    """Return settings in which what was measured when the run began is as it was."""
+def _take_over(config: TrainMotionConfig, beginning: Beginning) -> TrainMotionConfig:
+    """Return settings in which what was measured when a resumed run began is as it was."""
+    begun = beginning.begun
+    if begun is None:
+        return config
     changes: dict[str, Any] = {}
     for name in ("graph_mb", "chunk_size"):  # decided by memory when the run began
         if getattr(config, name) is None and name in begun:
@@ -305,8 +266,7 @@ def _take_over(
     if config.step_size == AUTO:
         changes["step_size"] = begun.get("step_size", AUTO)
     if config.budget is not None:
-        asked = list_changed(config) if asked is None else asked
-        changes |= take_planned(begun, PLANNED, asked=asked)
+        changes |= beginning.take_planned(PLANNED, asked=beginning.list_asked(config))
     if "held_out" not in begun:  # a run from before, which learnt from all files
         changes["held_out"] = 0.0
     return dataclasses.replace(config, **changes)
