@@ -8,13 +8,19 @@ from http.server import ThreadingHTTPServer
 @contextlib.contextmanager
 def serving(handler, **attributes):
     """Serve on a free port of the loopback address; `attributes` are set on the server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    vars(server).update(attributes)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        vars(server).update(attributes)
+        with running(server):
+            yield server
+
+
+@contextlib.contextmanager
+def running(server):
+    """Let a server answer in a thread of its own."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield server
+        yield
     finally:
         server.shutdown()
         thread.join()
-        server.server_close()

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -55,3 +57,26 @@ def wait_for_steps(out, number, process, *, timeout_s=300):
 
 def load_state(out):
     return torch.load(out / "state.pt", weights_only=True)
+
+
+def assert_same_result(first, second):
+    """Check that two runs came to the same states and weights, to the bit."""
+    states = [load_state(path) for path in (first, second)]
+    assert states[0]["clips"] == states[1]["clips"]
+    torch.testing.assert_close(states[0]["trainer"], states[1]["trainer"], rtol=0, atol=0)
+    models = [load_file(path / "motion.safetensors") for path in (first, second)]
+    torch.testing.assert_close(*models, rtol=0, atol=0)
+
+
+def find_worker(torchrun, rank):
+    """Return the process id of one of the processes that torchrun has started."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                environment = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it has ended
+            if parent == torchrun.pid and f"RANK={rank}".encode() in environment:
+                return int(folder.name)
+    raise LookupError(f"no process of rank {rank}")

@@ -2,55 +2,29 @@
 
 import json
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from real_runs import TORCHRUN, Launcher, finish, load_state, wait_for_steps
-from safetensors.torch import load_file
-
-CLIP = Path(__file__).parent.parent / "golden" / "people-1.mp4"
-SMALL = (
-    *("--batch-size", 2, "--num-frames", 4, "--frame-size", 16, "--hidden-dim", 8),
-    *("--noise-dim", 6, "--num-components", 8, "--video-width", 2, "--image-width", 2),
-    *("--pair-width", 2, "--bank-size", 16, "--num-g-steps", 2, "--num-steps", 30),
-    *("--save-every", 4, "--log-every", 1, "--preview-every", 15, "--device", "cpu"),
+from real_runs import (
+    TORCHRUN,
+    assert_same_result,
+    find_worker,
+    finish,
+    load_state,
+    wait_for_steps,
 )
-TIMES = {"seconds": 0, "memory_mb": 0}
+from same_runs import read_log
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def start(toy_generator_path, toy_pca_path, tmp_path):
-    """Start the real command in a process; whatever still runs at the end of the test is killed."""
-    launcher, videos = Launcher(), tmp_path / "videos"
-    videos.mkdir()
-    for name in ("a.mp4", "b.mp4", "c.mp4"):
-        shutil.copy(CLIP, videos / name)
-
-    def run(out, *args, **options):
-        inputs = ("--videos", videos, "--generator", toy_generator_path, "--pca", toy_pca_path)
-        return launcher.start("train-motion", *inputs, "-o", out, *SMALL, *args, **options)
-
-    yield run
-    launcher.close()
-
-
 def assert_same_run(first, second):
     """Check that two runs left the same to the bit."""
-    states = [load_state(path) for path in (first, second)]
-    assert states[0]["clips"] == states[1]["clips"]
-    torch.testing.assert_close(states[0]["trainer"], states[1]["trainer"], rtol=0, atol=0)
-    models = [load_file(path / "motion.safetensors") for path in (first, second)]
-    torch.testing.assert_close(*models, rtol=0, atol=0)
-    logs = [(path / "metrics.jsonl").read_text().splitlines() for path in (first, second)]
-    rows = [[json.loads(line) | TIMES for line in log] for log in logs]
-    assert rows[0] == rows[1]
+    assert_same_result(first, second)
+    assert read_log(first) == read_log(second)
     for preview in (first / "samples").iterdir():
         assert preview.read_bytes() == (second / "samples" / preview.name).read_bytes()
     assert {path.name for path in second.glob(".*")} <= {".lock"}  # no temporary file
@@ -122,20 +96,6 @@ def test_a_torn_state_is_named_and_the_run_ends_the_same(start, tmp_path):
 
     assert "state.pt: torn or damaged" in errors
     assert_same_run(whole, torn)
-
-
-def find_worker(torchrun, rank):
-    """Return the process id of one of the processes that torchrun has started."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                environment = (folder / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue  # it has ended
-            if parent == torchrun.pid and f"RANK={rank}".encode() in environment:
-                return int(folder.name)
-    raise LookupError(f"no process of rank {rank}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the process in /proc")

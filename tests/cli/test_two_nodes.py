@@ -2,38 +2,25 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import time
 
 import pytest
-import torch
-from real_runs import TORCHRUN, Launcher, finish, load_state, wait_for_steps
-from safetensors.torch import load_file
+from real_runs import (
+    TORCHRUN,
+    assert_same_result,
+    find_worker,
+    finish,
+    load_state,
+    wait_for_steps,
+)
 from same_runs import read_log
-from test_train_motion_killed import CLIP, SMALL, find_worker
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="finds processes in /proc"),
 ]
-
-
-@pytest.fixture
-def start(toy_generator_path, toy_pca_path, tmp_path):
-    """Start the real command in a process; whatever still runs at the end of the test is killed."""
-    launcher, videos = Launcher(), tmp_path / "videos"
-    videos.mkdir()
-    for name in ("a.mp4", "b.mp4", "c.mp4"):
-        shutil.copy(CLIP, videos / name)
-
-    def run(out, *args, **options):
-        inputs = ("--videos", videos, "--generator", toy_generator_path, "--pca", toy_pca_path)
-        return launcher.start("train-motion", *inputs, "-o", out, *SMALL, *args, **options)
-
-    yield run
-    launcher.close()
 
 
 def node():
@@ -73,15 +60,6 @@ def test_a_node_that_was_killed_comes_back_and_the_run_ends_the_same(start, tmp_
     assert len(json.loads((killed / "config.json").read_text())["resumed"]) == 1
     assert_same_result(whole, killed)
     assert read_log(whole) == read_log(killed)
-
-
-def assert_same_result(first, second):
-    """Check that two runs came to the same states and weights, to the bit."""
-    states = [load_state(path) for path in (first, second)]
-    assert states[0]["clips"] == states[1]["clips"]
-    torch.testing.assert_close(states[0]["trainer"], states[1]["trainer"], rtol=0, atol=0)
-    models = [load_file(path / "motion.safetensors") for path in (first, second)]
-    torch.testing.assert_close(*models, rtol=0, atol=0)
 
 
 def wait_for_port(port, process, *, timeout_s=60):

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from local_server import running
 
 from mocotool.configs.explore import ExploreConfig, ExploreView
 from mocotool.errors import ConfigError, UnavailableError
@@ -21,14 +22,8 @@ from mocotool.latents import read_latents
 
 @contextlib.contextmanager
 def served(explorer, **config):
-    with ExploreServer(explorer, config=ExploreConfig(**config)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with ExploreServer(explorer, config=ExploreConfig(**config)) as server, running(server):
+        yield server
 
 
 @pytest.fixture(scope="module")
