@@ -205,3 +205,18 @@ def expand_ws(latent: Tensor, *, num_ws: int, latent_dim: int) -> Tensor:
             f"latents hold {latent.shape[1]} layers per image, the generator has {num_ws}"
         )
     return latent
+
+
+def drop_layer_axis(latent: Tensor, *, latent_dim: int) -> Tensor:
+    """Return [n, latent_dim], for generators that take one latent an image; [n, 1, ...] is one too.
+
+    Raises:
+        MismatchError: The latents do not fit the generator.
+    """
+    if latent.ndim == 3 and latent.shape[1] == 1:
+        latent = latent[:, 0]
+    if latent.ndim != 2 or latent.shape[1] != latent_dim:
+        raise MismatchError(
+            f"latents have shape {list(latent.shape)}, the generator needs [n, {latent_dim}]"
+        )
+    return latent

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mocotool.devices import to_device
 from mocotool.errors import ConfigError, MismatchError
-from mocotool.generators.base import Generator, NoiseMode, Space
+from mocotool.generators.base import Generator, NoiseMode, Space, drop_layer_axis
 from mocotool.generators.dcgan import IdentityMapping
 
 
@@ -177,12 +177,7 @@ class BigGANSynthesis(nn.Module):
     ) -> Tensor:
         """Render latents; see `base.Synthesis`. `labels` are class indices [n]; no noise."""
         del noise_mode, noise
-        if latent.ndim == 3 and latent.shape[1] == 1:
-            latent = latent[:, 0]
-        if latent.ndim != 2 or latent.shape[1] != self.z_dim:
-            raise MismatchError(
-                f"latents have shape {list(latent.shape)}, the generator needs [n, {self.z_dim}]"
-            )
+        latent = drop_layer_axis(latent, latent_dim=self.z_dim)
         conditions = self.conditions(latent, self.check_labels(labels, latent))
         x = self.linear(latent[:, : self.chunk_dim])
         x = x.unflatten(1, (-1, self.bottom_width, self.bottom_width)).to(self.compute_dtype)

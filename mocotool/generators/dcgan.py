@@ -5,8 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mocotool.errors import MismatchError
-from mocotool.generators.base import Generator, NoiseMode, Space
+from mocotool.generators.base import Generator, NoiseMode, Space, drop_layer_axis
 
 
 class IdentityMapping(nn.Module):
@@ -46,12 +45,7 @@ class DCGANSynthesis(nn.Module):
     ) -> Tensor:
         """Render latents; see `base.Synthesis`. There are neither classes nor noise."""
         del labels, noise_mode, noise
-        if latent.ndim == 3 and latent.shape[1] == 1:
-            latent = latent[:, 0]
-        if latent.ndim != 2 or latent.shape[1] != self.z_dim:
-            raise MismatchError(
-                f"latents have shape {list(latent.shape)}, the generator needs [n, {self.z_dim}]"
-            )
+        latent = drop_layer_axis(latent, latent_dim=self.z_dim)
         x = latent[:, :, None, None].float()  # [n, z_dim, 1, 1]
         with torch.autocast(
             x.device.type, self.compute_dtype, enabled=self.compute_dtype != torch.float32
