@@ -1,4 +1,4 @@
-"""Pictures changed at random, so that D_I judges what they show and not where or in what light.
+"""Random augmentation of pictures for D_I: shifts, flips, cutouts and colour.
 
 The numbers are drawn first and applied afterwards: the same change can be made again, to another
 network's input or by a slower program. Everything is differentiable through the pictures.
@@ -26,12 +26,12 @@ MAX_CUTOUT = 0.25
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Augmentation:
-    """One change a picture, for n pictures."""
+    """One augmentation per picture, for n pictures."""
 
     cutout: Tensor
     """int64 [n, 4]: top, bottom, left, right of the rectangle set to zero; it may be empty."""
     flip: Tensor
-    """bool [n]: mirror left and right."""
+    """bool [n]: flip left to right."""
     shift: Tensor
     """[n, 3]: added to each channel."""
     theta: Tensor
@@ -40,12 +40,12 @@ class Augmentation:
     """bool [n]: whether `theta` is to be applied."""
 
     def rows(self, rows: slice) -> "Augmentation":
-        """Return the changes of some of the pictures."""
+        """Return the augmentations of some of the pictures."""
         parts = {field.name: getattr(self, field.name)[rows] for field in dataclasses.fields(self)}
         return Augmentation(**parts)
 
     def to(self, device: torch.device) -> "Augmentation":
-        """Return the same changes on another device, brought there in one copy."""
+        """Return the same augmentations on another device, moved there in one copy."""
         if device == self.theta.device:
             return self
         n = len(self.theta)
@@ -67,7 +67,7 @@ class Augmentation:
 def draw_augmentation(
     n: int, *, size: int, augment_set: AugmentSet, rng: torch.Generator | None = None
 ) -> Augmentation:
-    """Draw a change for each of `n` square pictures.
+    """Draw an augmentation for each of `n` square pictures.
 
     Args:
         n: How many.
@@ -116,7 +116,7 @@ def draw_affine(n: int, *, rng: torch.Generator | None = None) -> Tensor:
 
 
 def augment(img: Tensor, augmentation: Augmentation) -> Tensor:
-    """Apply one change a picture to [n, c, h, w] in [-1, 1]; values are not clamped."""
+    """Apply one augmentation per picture to [n, c, h, w] in [-1, 1]; values are not clamped."""
     has_affine = bool(augmentation.is_affine.any())  # where it was drawn: the device need not tell
     augmentation = augmentation.to(img.device)
     img = _cut_out(img, augmentation.cutout)

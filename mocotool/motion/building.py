@@ -1,4 +1,4 @@
-"""What a motion trainer is made of: a motion generator, new or to go on from, and its games."""
+"""Construction of a motion trainer's parts: the motion generator and its games."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What all players of a motion run share: where they compute, and their random draws.
+"""The context that all players of a motion run share: device, precision and random draws.
 
 Every draw follows from the seed and a path of names and numbers, is made for the whole batch and
 cut to this process's rows.
@@ -43,7 +43,7 @@ class TrainingContext:
         return derive_rng(self.config.seed, *path)
 
     def coin(self, *path: int | str) -> bool:
-        """Toss a coin for the whole batch."""
+        """Toss a fair coin for the whole batch."""
         return bool(torch.rand((), generator=self.rng(*path)) < 0.5)
 
     def later_frame(self, *path: int | str) -> int:
@@ -56,7 +56,7 @@ class TrainingContext:
         return to_device(drawn[self.rows], self.device)
 
     def augmentation(self, size: int, *path: int | str) -> Augmentation:
-        """Draw a change for each picture of `size` pixels."""
+        """Draw an augmentation for each picture of `size` pixels."""
         drawn = draw_augmentation(
             self.config.batch_size,
             size=size,

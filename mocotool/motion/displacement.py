@@ -1,4 +1,4 @@
-"""Who decides where a walk goes: everybody alike, the content, or the motion seed?"""
+"""Analysis of variance of displacements: shared by all, due to content, or to the motion seed."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ NO_MOTION = 1e-12
 
 
 def split_displacement(displacements: npt.NDArray[np.floating]) -> dict[str, float]:
-    """Split where clips go into what all share, what content and what the motion seed decides.
+    """Split displacements into the shares common to all, due to content, and to the motion seed.
 
     Args:
         displacements: From first to last latent, for every content with every motion seed:

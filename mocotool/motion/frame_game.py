@@ -72,7 +72,7 @@ class FrameGame:
         self.real = torch.empty(0)
 
     def begin(self, real: Tensor) -> None:
-        """Take the real clips of this step."""
+        """Set the real clips of this step."""
         self.real = real
 
     def judge(

@@ -1,4 +1,4 @@
-"""The three games that the motion generator plays: against D_V, and against one of two D_I.
+"""The adversarial games of the motion generator: against D_V, and against one of two D_I.
 
 Each game holds its discriminator and optimiser, gives the generator its loss, and learns. The real
 clips of a step serve all the steps of the generator, so what they score is computed once.
@@ -106,15 +106,14 @@ class PatchGame:
     def begin(self, real: Tensor) -> None:
         """Take the real clips of this step.
 
-        Source:
-            Deviation: real clips are scored once a step for each coin or frame, not at every step
-                of the motion generator; neither they nor the discriminator change in between.
+        Source: Deviation: real clips are scored once per step for each coin or frame, not at every
+            step of the motion generator; neither they nor the discriminator change in between.
         """
         self.real = real
         self.real_scores.clear()
 
     def score(self, x: Tensor) -> list[Tensor]:
-        """Return one map of scores a scale."""
+        """Return one map of scores per scale."""
         scores: list[Tensor] = self.network(x.contiguous(memory_format=self.layout))
         return scores
 
@@ -131,7 +130,7 @@ class PatchGame:
         return scores
 
     def _take_step(self) -> Tensor:
-        """Move the weights; return the norm of their gradients."""
+        """Update the weights; return the norm of their gradients."""
         return take_step(self.network, self.optimizer, self.scaler, self.context.processes)
 
     def _play(
@@ -200,7 +199,7 @@ class VideoGame(PatchGame):
         return values
 
     def _penalise(self, fake: Tensor, *path: int | str) -> Tensor:
-        """Add the gradient penalty's gradient; one mixture of real and generated a clip."""
+        """Add the gradient penalty's gradient; one mixture of real and generated per clip."""
         mix = self.context.mixture(*path)[:, None, None, None, None]
         video = self._input(self.real, False).lerp(self._input(fake, False), mix)
         video = video.contiguous(memory_format=self.layout).requires_grad_()

@@ -1,4 +1,4 @@
-"""How does a latent move? The motion generator G_M: a walk through the image generator's latents.
+"""The motion generator G_M: a walk through the image generator's latents.
 
 An LSTM encoder turns the first latent into a state, an LSTM decoder turns noise and state into
 motion, and each frame's latent is the one before plus a small step along the basis directions.
@@ -24,7 +24,7 @@ COEFFICIENT_INIT_STD = 0.02  # Official code: models/rnn.py, `w`
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class MotionRollout:
-    """What one pass of the motion generator gives to training."""
+    """The result of one pass of the motion generator in training."""
 
     trajectory: Tensor
     """[n, t, latent_dim], or [n, t, num_ws, latent_dim]; the first frame is the start itself."""
@@ -140,7 +140,7 @@ class MotionGenerator(nn.Module):
 
     @property
     def basis(self) -> Tensor:
-        """What a step is made of, one direction a row [k, latent_dim]; see `basis_rows`."""
+        """Directions of a step, one per row [k, latent_dim]; see `basis_rows`."""
         return (
             self.components * self.stdev[:, None] if self.basis_rows == "stdev" else self.components
         )
@@ -236,7 +236,7 @@ class MotionGenerator(nn.Module):
 
         Args:
             latent: As in `forward`.
-            noise: One [n, noise_dim] a further frame, as from `iter_noise`.
+            noise: One [n, noise_dim] per further frame, as from `iter_noise`.
 
         Yields:
             The latents of one frame after the other, `latent` itself first.
@@ -276,10 +276,10 @@ def unroll_hidden(
         encoder: Reads the first latent, from a state of zeros.
         decoder: Reads one frame's noise at a time, from the encoder's state on.
         latent: [n, latent_dim], or [n, num_ws, latent_dim], whose layers' mean the encoder reads.
-        noise: One [n, noise_dim] a frame from the second on.
+        noise: One [n, noise_dim] per frame from the second on.
 
     Yields:
-        The decoder's output (in [-1, 1]) and its cell state, both [n, hidden_dim], a frame.
+        The decoder's output (in [-1, 1]) and its cell state, both [n, hidden_dim], per frame.
 
     Source:
         Paper: Eq. 1, Sec. 3.1.
@@ -297,7 +297,7 @@ def step_latent(latent: Tensor, coeffs: Tensor, *, basis: Tensor, step_size: flo
     Args:
         latent: [n, latent_dim] or [n, num_ws, latent_dim].
         coeffs: How far along each direction, [n, k] in [-1, 1].
-        basis: One direction a row, [k, latent_dim].
+        basis: One direction per row, [k, latent_dim].
         step_size: Factor on the whole step.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A motion generator that does not forget whom it moves, nor where they began."""
+"""A motion generator conditioned on the first latent at every step, and pulled back to it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Does a single frame look like a generated picture, and whose is it? D_I, with its embedding.
+"""D_I, the discriminator of single frames, with its embedding for the contrastive loss.
 
 BigGAN's discriminator without attention and classes. Spectral normalisation is our own: in train
 mode every pass makes one power iteration, in float32, and several passes may share one call.
@@ -101,7 +101,7 @@ def refine_singular(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def spread_passes(values: Tensor, n: int) -> Tensor:
-    """Give each of `n` inputs the value of its pass: [num_passes] -> [n]."""
+    """Repeat the value of each pass for its inputs: [num_passes] -> [n]."""
     return values.repeat_interleave(n // len(values), output_size=n)
 
 
@@ -200,12 +200,12 @@ class DiscriminatorBlock(nn.Module):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ImageJudgement:
-    """What D_I says of n images."""
+    """Outputs of D_I for n images."""
 
     scores: Tensor
     """Raw scores [n]; high is "a first frame"."""
     embedding: Tensor
-    """Where the projection head puts the images, [n, embed_dim], not normalised."""
+    """Embeddings by the projection head, [n, embed_dim], not normalised."""
     features: Tensor
     """The trunk's features summed over space, [n, 16 * width]."""
 
@@ -268,7 +268,7 @@ class ImageDiscriminator(nn.Module):
 
 
 def copy_frozen(network: nn.Module) -> nn.Module:
-    """Return a copy that asks for no gradient, for a moving average."""
+    """Return a copy without gradients, for a moving average."""
     return copy.deepcopy(network).requires_grad_(False)
 
 

@@ -1,4 +1,4 @@
-"""Real clips as latents: windows of them, some held out, and how much a step shows."""
+"""Real clips as latents: windows, held-out clips, and how visible a step is."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ class Window:
     coords: Tensor
     """In standard deviations along a basis, [n, t, k]."""
     pictures: Tensor | None
-    """What they look like, [n, t, p], where that is known."""
+    """Their reduced pictures, [n, t, p], where known."""
     kept: Tensor
     """How much of the clips' motion their latents have kept, [n]."""
 
@@ -56,7 +56,7 @@ class LatentWindows:
         return cls(coords, seam < SEAM**2 * step, kept, pictures)
 
     def __len__(self) -> int:
-        """How many clips."""
+        """Number of clips."""
         return len(self.coords)
 
     def draw(self, n: int, num_frames: int, *, rng: torch.Generator) -> Window:
@@ -151,7 +151,7 @@ def read_liveliness(trajectory: Trajectory) -> Tensor:
 
 
 def cut_basis(basis: PCABasis, count: int) -> PCABasis:
-    """Return the widest `count` directions of a basis, or all where there are fewer.
+    """Return the first `count` directions of a basis, or all where there are fewer.
 
     Directions that hold next to nothing are left out, because steps are measured in their widths.
     """
@@ -168,7 +168,7 @@ def cut_basis(basis: PCABasis, count: int) -> PCABasis:
 
 @torch.no_grad()
 def measure_metric(generator: Generator, basis: PCABasis, *, seed: int = 0) -> Tensor:
-    """Ask how much of a step can be seen.
+    """Measure how visible a step is along each direction.
 
     Returns:
         A square root [k, k] of the mean of J'J, where J is what pictures change by along each

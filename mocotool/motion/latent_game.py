@@ -1,4 +1,4 @@
-"""Learning motion from latents: what is drawn shall be spread as what real people do.
+"""Learning of motion from latents, by scores that match the distribution of real walks.
 
 A step costs a fraction of a second, because nothing is rendered: walks are compared as latents, and
 as what a small network in place of the generator says they look like. For first latents of real
@@ -154,7 +154,7 @@ class LatentMotionTrainer:
         )
 
     def _prepare(self, start: Tensor, rng: torch.Generator) -> Tensor:
-        """Move first latents [n, k] about, so that none is learnt by heart."""
+        """Perturb first latents [n, k], so that none is memorised."""
         if self.config.shuffle_contents:
             start = start[torch.randperm(len(start), generator=rng)]
         start = start + self.config.start_noise * torch.randn(start.shape, generator=rng)
@@ -169,11 +169,11 @@ class LatentMotionTrainer:
         return walks
 
     def _picture(self, walks: Tensor) -> Tensor | None:
-        """Guess what latents [n, t, latent_dim] look like, [n, t, p]."""
+        """Guess the reduced pictures [n, t, p] of latents [n, t, latent_dim]."""
         return None if self.surrogate is None else self.surrogate(walks)
 
     def _see(self, coords: Tensor, pictures: Tensor | None) -> tuple[list[Tensor], Tensor]:
-        """Look at walks as what they look like and as latents.
+        """Compute the views of walks, of their pictures and of their latents.
 
         Args:
             coords: In standard deviations along the basis, [n, t, k].
@@ -231,7 +231,7 @@ class LatentMotionTrainer:
         update_average(self.averaged, self.motion, decay=decay)
 
     def resume(self, run: RunFolder, *, warn: Callable[[str], None]) -> None:
-        """Go on from the newest state in a run's folder, or begin anew where none was saved.
+        """Resume from the newest state in a run's folder, or begin anew where none was saved.
 
         Raises:
             FileFormatError: There are states, but none can be read.
@@ -240,7 +240,7 @@ class LatentMotionTrainer:
         run.drop_log_after(self.step_idx)
 
     def save(self, run: RunFolder, *, is_best: bool = False) -> None:
-        """Write what `resume` goes on from."""
+        """Write the state that `resume` reads."""
         state = {"trainer": self.state_dict()}
         run.save_state(state, step=self.step_idx, is_best=is_best)
 
@@ -279,7 +279,7 @@ class LatentMotionTrainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step_idx = state["step_idx"]
         for name, part in self._parts().items():
             part.load_state_dict(state[name])

@@ -1,4 +1,4 @@
-"""How long does learning from latents take, and how many steps fit into a span of time?"""
+"""Timing of learning from latents: seconds per step, and steps that fit a time budget."""
 
 import copy
 import dataclasses
@@ -45,7 +45,7 @@ def fit_budget(
     Args:
         trainer: One of the run's sizes, for timing; stays as it is.
         generator: What will render pictures for the surrogate, and the clips.
-        deadline: Says how much time is left.
+        deadline: Knows how much time is left.
         num_frames: Frames of all clips.
         asked: Names of settings to leave alone.
     """

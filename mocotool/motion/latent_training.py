@@ -1,4 +1,4 @@
-"""Training on trajectories: `LatentMotionTrainer` in the loop, and what it watches for."""
+"""Training on trajectories: `LatentMotionTrainer` in the training loop, with its alarms."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -89,7 +89,7 @@ class LatentMotionTraining(Training):
 
     @property
     def is_over(self) -> bool:
-        """Whether held-out clips have not been scored better for as long as was allowed."""
+        """Whether the held-out score has stalled for as long as is allowed."""
         return self._best.is_long_ago(self.trainer.config.patience)
 
     def step(self) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""What is a good motion? The losses of the motion generator and of its two discriminators.
+"""The losses of the motion generator and of its two discriminators.
 
-Scores are lists of tensors, one a scale of the discriminator, the batch first. Where a loss needs a
-mean over the whole batch, `processes` makes it the batch of all processes.
+Scores are lists of tensors, one per scale of the discriminator, the batch first. Where a loss needs
+a mean over the whole batch, `processes` makes it the batch of all processes.
 """
 
 import dataclasses

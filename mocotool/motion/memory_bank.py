@@ -32,7 +32,7 @@ class MemoryBank(nn.Module):
 
     @property
     def negatives(self) -> Tensor:
-        """What counts as negatives: room that a whole batch cannot fill does not, [q, embed_dim].
+        """The negatives, [q, embed_dim]: all entries but those that no whole batch ever fills.
 
         Source:
             Official code: models/D_img.py.
@@ -42,7 +42,7 @@ class MemoryBank(nn.Module):
 
     @torch.no_grad()
     def push(self, embeddings: Tensor) -> None:
-        """Replace the oldest entries by `embeddings` [n, embed_dim]."""
+        """Replace the oldest entries with `embeddings` [n, embed_dim]."""
         size = self.num_negatives
         embeddings = F.normalize(embeddings.to(torch.float32), dim=1)[-size:]
         places = (torch.arange(len(embeddings), device=self.entries.device) + self.next_idx) % size

@@ -1,4 +1,4 @@
-"""A training run of the authors' program, to go on from: its three files of one epoch."""
+"""A training run of the authors' program to continue: its three files of one epoch."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ QUEUES = {"first": "q_real", "later": "q_fake"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class OfficialRun:
-    """What one epoch of the authors' program left."""
+    """The files of one epoch of the authors' program."""
 
     motion: MotionGenerator
     """modelR, with the basis it was trained with."""

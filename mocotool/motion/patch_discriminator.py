@@ -1,4 +1,4 @@
-"""Does a patch of video, or of a pair of frames, look real? D_V, and the in-domain D_I.
+"""Patch discriminators: D_V of videos, and the in-domain D_I of pairs of frames.
 
 Both are the same stack of strided convolutions, in three or two dimensions, at several scales.
 """
@@ -111,7 +111,7 @@ class MultiscaleDiscriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map [n, c, t, h, w] or [n, c, h, w] to one map of raw scores a scale, full size first."""
+        """Map [n, c, t, h, w] or [n, c, h, w] to one map of scores per scale, full size first."""
         scores = []
         for i, scale in enumerate(self.scales):
             x = self.shrink(x) if i else x
@@ -119,7 +119,7 @@ class MultiscaleDiscriminator(nn.Module):
         return scores
 
     def shrink(self, x: Tensor) -> Tensor:
-        """Halve height and width, and the time of long clips, counting no padding."""
+        """Halve height and width, and the time of long clips, by averages without padding."""
         if self.num_dims == 2:
             return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
         time_stride = 2 if x.shape[2] > MAX_FRAMES_AT_FULL_RATE else 1

@@ -1,4 +1,4 @@
-"""What will a run take? Sizes, and estimates of time and memory from one small step."""
+"""The plan of a motion run: sizes, and estimates of time and memory from one small step."""
 
 import dataclasses
 import time
@@ -71,14 +71,14 @@ def fit_budget(
     asked: Collection[str],
     processes: Processes,
 ) -> TrainMotionConfig:
-    """Choose what nobody asked for so that a run fits into its time.
+    """Choose the settings that nobody asked for so that a run fits its time budget.
 
     The largest frames and batches of which `ENOUGH_STEPS` fit, as a step of one clip suggests,
     and as many steps as then fit; saves and previews are spread over them.
 
     Args:
         config: Settings that fit the generator and the basis.
-        deadline: Says how much time is left.
+        deadline: Knows how much time is left.
         generator: What renders.
         basis: What steps are made of.
         asked: Names of settings to leave alone.
@@ -119,7 +119,7 @@ def _list_below(frame_size: int) -> tuple[int, ...]:
 
 
 def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
-    """Return seconds per clip and step, megabytes a further clip, and the peak so far."""
+    """Return seconds per clip and step, megabytes per further clip, and the peak so far."""
     config = dataclasses.replace(trainer.config, batch_size=1, num_g_steps=1)
     small = MotionTrainer(trainer.generator, trainer.basis, config)
     small.renderer = trainer.renderer

@@ -1,4 +1,4 @@
-"""What a motion run needs before its first step: a basis, and settings that fit the generator."""
+"""Preparation of a motion run: a basis, and settings that fit the generator."""
 
 import dataclasses
 from collections.abc import Callable

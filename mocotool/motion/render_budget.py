@@ -1,4 +1,4 @@
-"""How many frames does training render at once, and does it keep their graph? As memory allows."""
+"""Memory of rendering in training: frames rendered at once, and whether their graph is kept."""
 
 import dataclasses
 import math

@@ -54,7 +54,7 @@ class ClipRenderer:
         object.__setattr__(self, "_graph_chunks", ChunkSize(graph_chunk_size))
 
     def draw_noise(self, seeds: list[int]) -> list[Tensor] | None:
-        """Draw one video's noise maps a seed, [n, 1, h, w] a layer; `None` if it has none."""
+        """Draw noise maps per video's seed, [n, 1, h, w] per layer; `None` if it has none."""
         if self.noise_mode != "random":
             return None
         device = self.generator.device

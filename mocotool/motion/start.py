@@ -1,4 +1,4 @@
-"""What a motion run starts from: random weights, a motion model, or a run of the authors'."""
+"""The start of a motion run: random weights, a motion model, or a run of the authors'."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

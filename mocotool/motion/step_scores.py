@@ -1,4 +1,4 @@
-"""How near are drawn steps to real ones? Scores that only the true distribution makes smallest.
+"""Proper scoring rules of drawn walks: only the true distribution minimises them.
 
 A walk is looked at in several ways: its steps, the way it goes, steps summed over a while, energy
 over time; where it is known what it looks like, also the rhythm of that energy, where in the
@@ -25,7 +25,7 @@ Views = Sequence[Tensor]
 
 
 def view_steps(steps: Tensor) -> list[Tensor]:
-    """Look at walks in several ways.
+    """Compute several views of walks.
 
     Args:
         steps: [n, t, k], of mean square about one.
@@ -50,7 +50,7 @@ def view_steps(steps: Tensor) -> list[Tensor]:
 
 
 def view_pictures(pictures: Tensor, *, scale: float) -> list[Tensor]:
-    """Look at what walks look like, in three further ways.
+    """Compute three further views of walks, of their pictures.
 
     Args:
         pictures: Reduced pictures in [-1, 1], [n, t, c, s, s].

@@ -1,4 +1,4 @@
-"""How long steps shall be, before anything is learnt: as long as untrained clips change like real.
+"""The step size at which untrained clips change as much as real ones.
 
 A model that hardly moves learns first to move more, and the quickest way is one direction for
 everybody; one that moves as much as the clips learns what to do with it.

@@ -1,4 +1,4 @@
-"""What would the generator show? A small network that answers for it, thousands of times per step.
+"""A surrogate of the generator: a small network that guesses its pictures, reduced in size.
 
 Learning motion from latents needs to know how pictures change along a walk, and a generator takes a
 thousand times too long to say. It is asked once for pairs of pictures, reduced to a few numbers
@@ -101,7 +101,7 @@ class SurrogateFit:
 
     surrogate: Surrogate
     agreement: float
-    """Share of the differences between pictures it has not seen that it guesses, at most 1."""
+    """Explained share of the differences between unseen pictures, at most 1."""
 
 
 def fit_surrogate(
@@ -115,7 +115,7 @@ def fit_surrogate(
 
     Args:
         generator: The frozen generator, without classes.
-        num_pictures: Pictures to render, two a pair; at least 64.
+        num_pictures: Pictures to render, two per pair; at least 64.
         seed: Of latents and weights.
         progress: Called with the number of pictures rendered since the last call.
 
@@ -249,7 +249,7 @@ def picture_clips(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Return what the clips behind latents look like, for comparison with what is guessed.
+    """Return the reduced pictures of the clips behind latents, to compare guesses with.
 
     The latents of a clip keep only a part of its motion, more of one clip than of another. Where
     they say how much (`read_liveliness`), motion is lengthened to what it was.

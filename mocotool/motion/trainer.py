@@ -1,4 +1,4 @@
-"""One training step of the motion generator: several moves of its own, then one of each game.
+"""One training step of the motion generator: several updates of its own, then one per game.
 
 Everything random follows from the seed and the step's number, drawn for the whole batch and then
 cut to this process's rows. So a resumed run, and one over several processes, take the same steps.
@@ -43,10 +43,10 @@ class Clips(Iterator[Tensor], Protocol):
     """Where real clips come from: uint8 or float [n, t, 3, h, w], this process's share."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the place in the order of clips."""
+        """Return the position in the order of clips."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to a place that `state_dict` returned."""
+        """Restore a position that `state_dict` returned."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class MotionTrainer:
         return GeneratedClips(rollout, noise, frames)
 
     def generator_step(self, g_step: int) -> Metrics:
-        """Move the motion generator once; return its losses.
+        """Update the motion generator once; return its losses.
 
         Source:
             Deviation: discriminators get no gradients here. The program leaves some at their
@@ -270,7 +270,7 @@ class MotionTrainer:
         return floats
 
     def check_weights(self) -> None:
-        """Check that no weight is broken, before they are saved.
+        """Check that all weights are finite, before they are saved.
 
         Raises:
             DivergedError: One is NaN or infinite.
@@ -331,7 +331,7 @@ class MotionTrainer:
         return to_frames_u8(frames).cpu()
 
     def resume(self, run: RunFolder, clips: Clips, *, warn: Callable[[str], None]) -> None:
-        """Go on from the newest state in a run's folder, or begin anew where none was saved.
+        """Resume from the newest state in a run's folder, or begin anew where none was saved.
 
         Args:
             run: The folder.
@@ -351,7 +351,7 @@ class MotionTrainer:
         run.drop_log_after(self.step_idx)
 
     def save(self, run: RunFolder, clips: Clips, *, is_best: bool = False) -> None:
-        """Write what `resume` goes on from."""
+        """Write the state that `resume` reads."""
         state = {"trainer": self.state_dict(), "clips": clips.state_dict()}
         run.save_state(state, step=self.step_idx, is_best=is_best)
 
@@ -370,7 +370,7 @@ class MotionTrainer:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step_idx = state["step_idx"]
         self.motion.load_state_dict(state["motion"])
         self.averaged.load_state_dict(state["averaged"])

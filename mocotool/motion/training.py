@@ -1,4 +1,4 @@
-"""Training on videos: `MotionTrainer` in the loop, with its files and what it watches for."""
+"""Training on videos: `MotionTrainer` in the training loop, with its files and alarms."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ Judge = Callable[[MotionGenerator], Mapping[str, float]]
 
 
 class MotionWatch:
-    """Notices motion that dies away or explodes; says it once until it recovers."""
+    """Warns of motion that dies away or explodes, once until it recovers."""
 
     def __init__(self) -> None:
         self.ratio: float | None = None
@@ -119,7 +119,7 @@ class MotionTraining(Training):
 
     @property
     def is_over(self) -> bool:
-        """Whether held-out clips have not been come nearer to for as long as was allowed."""
+        """Whether the held-out figure has stalled for as long as is allowed."""
         patience = self.trainer.config.patience
         # Only the first process measures; all have to end together.
         return patience is not None and self.run.processes.any(self._best.is_long_ago(patience))

@@ -1,4 +1,4 @@
-"""What can be said of motion without rendering: where walks go, who decides it, do they end?
+"""Figures of motion without rendering: where walks go, what decides it, and how they spread.
 
 Cheap enough for every save of a run, whatever the recipe.
 """

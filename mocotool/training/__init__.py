@@ -1,1 +1,1 @@
-"""What every training command shares: the run folder, many processes, order and randomness."""
+"""Shared by all training commands: the run folder, distributed processes, order, randomness."""

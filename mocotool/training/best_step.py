@@ -1,4 +1,4 @@
-"""Which saved step was best, and how long ago."""
+"""Tracking of the best saved step, for early stopping."""
 
 import math
 
@@ -7,7 +7,7 @@ from mocotool.training.run_folder import RunFolder
 
 
 class BestStep:
-    """Which saved step has the lowest figure, those of a resumed run included.
+    """Tracks which saved step has the lowest figure, those of a resumed run included.
 
     Args:
         run: The folder, whose metrics say how earlier steps did.

@@ -1,4 +1,4 @@
-"""A span of wall time for a run: what fits into it, and when it has to end."""
+"""Time budgets of runs: what fits into a span of wall time, and when a run has to end."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ class Deadline:
     """When a run has to end, counted from now.
 
     Args:
-        seconds: How long it may take; `None` for as long as it likes.
+        seconds: How long it may take; `None` for no limit.
         clock: Tells seconds.
     """
 
@@ -35,7 +35,7 @@ class Deadline:
         return float("inf") if self._end is None else self._end - self._clock()
 
     def is_near(self) -> bool:
-        """Tell whether another step and a save might not fit any more; asked once a step."""
+        """Tell whether another step and a save might not fit any more; asked once per step."""
         if self._end is None:
             return False
         now = self._clock()
@@ -64,7 +64,7 @@ def choose_within(
 
     Args:
         choices: What there is, the best first; one at least.
-        deadline: Says how much time is left; measuring takes some of it.
+        deadline: Knows how much time is left; measuring takes some of it.
         wanted: Steps of a choice that are worth it.
         measure: Returns the seconds of a step of a choice.
 

@@ -1,4 +1,4 @@
-"""What a run tells while it works: how far it is, what it chose, what may surprise."""
+"""Callbacks of a run: its progress, its choices, and warnings."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ def ignore(_told: object) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RunProgress:
-    """How far a stage of a run is."""
+    """Progress of one stage of a run."""
 
     stage: str
     """What is counted: "videos", "latents" for a basis and "frames decoded", then "steps" or

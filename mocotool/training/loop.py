@@ -1,4 +1,4 @@
-"""The loop that every training shares: steps, log, previews, saves, stopping and going on."""
+"""The training loop that all trainings share: steps, log, previews, saves, stop and resume."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -28,7 +28,7 @@ class Schedule(Protocol):
 
 
 class Trainer(Protocol):
-    """What knows how to take a step."""
+    """Anything that takes training steps."""
 
     @property
     def config(self) -> Schedule:
@@ -77,7 +77,7 @@ class Training:
 
     @property
     def progress(self) -> str:
-        """How far training is, in words."""
+        """Progress of training, in words."""
         return f"{self.trainer.step_idx} steps"
 
 

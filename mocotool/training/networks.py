@@ -1,4 +1,4 @@
-"""What every network in training has: a number of weights, and passes that only want slopes."""
+"""Helpers for networks in training: parameter counts, finiteness, and input-only gradients."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ _inputs_only = False
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Return how many trained numbers a network has."""
+    """Return the number of trainable parameters of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def has_finite_weights(network: nn.Module) -> bool:
-    """Tell whether no trained number of a network is NaN or infinite."""
+    """Tell whether all trainable parameters of a network are finite."""
     found = [parameter.isfinite().all() for parameter in network.parameters()]
     return not found or bool(torch.stack(found).all())
 
 
 @contextlib.contextmanager
 def input_gradients_only() -> Iterator[None]:
-    """Spare the gradients of weights in the block, where only that of the input is asked for.
+    """Skip the gradients of weights in the block, where only that of the input is needed.
 
     Convolutions made for gradient penalties heed it; torch's own do not.
     """
@@ -35,5 +35,5 @@ def input_gradients_only() -> Iterator[None]:
 
 
 def wants_weight_gradients() -> bool:
-    """Whether a backward pass under way shall find gradients of weights."""
+    """Tell whether the running backward pass computes gradients of weights."""
     return not _inputs_only

@@ -1,4 +1,4 @@
-"""How weights move: Adam, one that remembers less, and a step that all processes take alike.
+"""Optimisers: Adam, an Adam without first moments, loss scaling, and synchronised steps.
 
 In float16 small gradients vanish, so losses are scaled up before they are differentiated and
 gradients scaled down before they are used; see `build_scaler`.
@@ -43,7 +43,7 @@ class SecondMomentAdam(torch.optim.Optimizer):
                     self._move(part, steps, group)
 
     def _count_steps(self, params: list[Tensor]) -> dict[float, list[Tensor]]:
-        """Count one step more for each weight; return the weights by the number of their steps."""
+        """Count one more step for each weight; return the weights by the number of their steps."""
         by_steps: dict[float, list[Tensor]] = {}
         for param in params:
             state = self.state[param]

@@ -1,4 +1,4 @@
-"""What a training run's numbers did, as one picture."""
+"""Curves of a training run's metrics, as one picture."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def draw_run_curves(metrics: dict[str, list[tuple[int, float]]]) -> FramesU8:
         metrics: From `read_metrics`.
 
     Returns:
-        uint8 [h, w, 3] RGB, two charts a row.
+        uint8 [h, w, 3] RGB, two charts per row.
     """
     groups: dict[str, list[Series]] = {}
     for name, points in metrics.items():

@@ -1,4 +1,4 @@
-"""What is called how in a training run's folder, and how its files are read; see `run_folder`."""
+"""Names of the files in a training run's folder, and how they are read; see `run_folder`."""
 
 import json
 import math

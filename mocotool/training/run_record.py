@@ -1,4 +1,4 @@
-"""What a training run writes down of itself, and whether a run may go on with other settings."""
+"""The record of a training run, and the check that a run may resume with given settings."""
 
 import dataclasses
 import json

@@ -33,7 +33,7 @@ class StopRequest:
 
 
 class Agreement:
-    """Lets processes agree on the step at which they stop, without asking each other at each.
+    """Lets processes agree on the step at which they stop, without communicating at each.
 
     Args:
         processes: Those that train together.
