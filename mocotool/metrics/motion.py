@@ -20,6 +20,7 @@ from mocotool.metrics.motion_baselines import (
     take_steps_of,
     walk_autoregressively,
     walk_randomly,
+    walk_with_return,
 )
 from mocotool.metrics.motion_figures import (
     Interval,
@@ -346,6 +347,7 @@ def _walks(
         "static": hold,
         "random walk": lambda seed: walk_randomly(sample(seed), generator, seed=seed),
         "AR(1) with offset": lambda seed: walk_autoregressively(sample(seed), seed=seed),
+        "AR(1) with return": lambda seed: walk_with_return(sample(seed), seed=seed),
     }
     if real is not None:
         stride = protocol.real_stride // (real.meta.frame_stride or 1)

@@ -118,6 +118,50 @@ def walk_autoregressively(
     return _follow(trajectory, mean + noise)
 
 
+def walk_with_return(
+    trajectory: Trajectory, *, seed: int, num_frames: int | None = None
+) -> Trajectory:
+    """Take AR(1) steps that also go back to the first latent, as far as the trajectory's do.
+
+    A step is a constant, a share of the step before, minus a share of the displacement so far, plus
+    noise; constant, shares and covariance are fitted by least squares. A walk that stays near its
+    start because something pulls it back, and for no better reason, is matched by this.
+
+    Args:
+        trajectory: Gives first latents and what is fitted, in w or z.
+        seed: Of the noise.
+        num_frames: Frames of the walks; as many as the trajectory has if `None`.
+
+    Raises:
+        MismatchError: The latents are in w+, or too few frames.
+    """
+    latents = _check_plain(trajectory).astype(np.float64)
+    n, t, d = latents.shape
+    if t < 4:
+        raise MismatchError(f"{t} frames, an AR(1) walk that returns needs at least 4")
+    steps, gone = np.diff(latents, axis=1), latents[:, 1:-1] - latents[:, :1]
+    before, after = steps[:, :-1], steps[:, 1:]
+
+    # after = constant + memory * before - pull * gone + noise
+    parts = [x - x.mean(axis=(0, 1)) for x in (before, -gone, after)]
+    columns = np.stack([x.ravel() for x in parts], axis=1)
+    (memory, pull), *_ = np.linalg.lstsq(columns[:, :2], columns[:, 2])
+    memory, pull = float(np.clip(memory, 0.0, 0.999)), float(np.clip(pull, 0.0, 1.0))
+    constant = (after - memory * before + pull * gone).mean(axis=(0, 1))
+    rest = after - memory * before + pull * gone - constant
+
+    rng = _rng(seed, "autoregressive walk that returns")
+    length = t - 1 if num_frames is None else num_frames - 1
+    first = steps[:, 0]
+    walk = first.mean(axis=0) + _draw_gaussian(np.cov(first.T), (n, length, d), rng)
+    noise = constant + _draw_gaussian(np.cov(rest.reshape(-1, d).T), (n, length, d), rng)
+    displacement = np.zeros((n, d))
+    for i in range(1, length):
+        displacement += walk[:, i - 1]
+        walk[:, i] = memory * walk[:, i - 1] - pull * displacement + noise[:, i]
+    return _follow(trajectory, walk)
+
+
 def move_untrained(
     trajectory: Trajectory, motion: MotionGenerator, *, seed: int, num_frames: int
 ) -> Trajectory:

@@ -4,8 +4,9 @@
         [--num-contents 48] [--seeds 5] [-o FILE.png] [--json FILE]
 
 Walks of a motion model (the bundled one), of its mean step with AR(1) noise of its covariance, of
-the model with untrained weights, and random ones of its energy. The last two and AR(1) take their
-moments from clips as long as those of training. Distances need no pictures; what is rendered are
+such noise that also goes back to the first latent as the model does, of the model with untrained
+weights, and random ones of its energy. All but the model take their moments from clips as long as
+those of training. Distances need no pictures; what is rendered are
 the first frame and those after 16 frames and each doubling. Prints a table of the doublings with
 95 % intervals over seeds, draws the curves, and writes every number as JSON.
 """
@@ -23,7 +24,12 @@ import mocotool as moco
 from mocotool.generators.base import Generator
 from mocotool.latents import Trajectory
 from mocotool.metrics.identity import find_own, identity_features
-from mocotool.metrics.motion_baselines import move_untrained, walk_autoregressively, walk_randomly
+from mocotool.metrics.motion_baselines import (
+    move_untrained,
+    walk_autoregressively,
+    walk_randomly,
+    walk_with_return,
+)
 from mocotool.metrics.motion_figures import Interval
 from mocotool.metrics.motion_sample import FRAME_SIZE
 from mocotool.metrics.sources import RenderedLatents
@@ -109,6 +115,7 @@ def list_walks(
     return {
         "motion model": lambda: sample(num_frames),
         "its AR(1) process": lambda: walk_autoregressively(clips, **length),
+        "AR(1) with return": lambda: walk_with_return(clips, **length),
         "untrained": lambda: move_untrained(clips, motion, **length),
         "random walk": lambda: walk_randomly(clips, generator, **length),
     }

@@ -40,7 +40,9 @@ def test_every_walk_is_followed_to_its_end(toy_motion_path, toy_generator_path, 
     )
 
     walks = json.loads(numbers.read_text())["walks"]
-    assert list(walks) == ["motion model", "its AR(1) process", "untrained", "random walk"]
+    assert list(walks) == [
+        *("motion model", "its AR(1) process", "AR(1) with return", "untrained", "random walk")
+    ]
     curves = {name: np.array(figures["distance"]) for name, figures in walks.items()}
     for name, curve in curves.items():
         assert curve.shape == (2, 32), name

@@ -19,6 +19,7 @@ from mocotool.metrics.motion_baselines import (
     borrow_steps,
     walk_autoregressively,
     walk_randomly,
+    walk_with_return,
 )
 from mocotool.metrics.motion_figures import compare_places
 from mocotool.metrics.motion_sample import sample_motion
@@ -131,6 +132,7 @@ def test_a_motion_model_has_shares_and_all_baselines(toy_motion, toy_generator):
         "static",
         "random walk",
         "AR(1) with offset",
+        "AR(1) with return",
         "look-alike's real steps",
         "real, inverted",
         "untrained",
@@ -247,6 +249,29 @@ def test_an_autoregressive_walk_has_the_moments_of_what_it_copies():
         centred = steps - steps.mean((0, 1))
         correlation = (centred[:, 1:] * centred[:, :-1]).mean() / (centred**2).mean()
         assert correlation == pytest.approx(0.8, abs=0.05)
+
+
+def test_an_autoregressive_walk_that_returns_is_the_process_it_was_fitted_to():
+    """Its moments in the long run, which no clip that it is fitted to has alone, are the same."""
+    rng = np.random.default_rng(0)
+    n, t, d = 400, 60, 6
+    spread = 0.1 + 0.01 * np.arange(d)
+    latents = np.zeros((n, t, d))
+    step = spread * rng.standard_normal((n, d))
+    for i in range(1, t):
+        latents[:, i] = latents[:, i - 1] + step
+        step = 0.5 * step - 0.2 * latents[:, i] + spread * rng.standard_normal((n, d)) + 0.02
+    walks = Trajectory(latents=latents.astype(np.float32), meta=LatentsMeta(space="w"))
+
+    copied = walk_with_return(walks, seed=0, num_frames=200)
+
+    np.testing.assert_array_equal(copied.latents[:, 0], walks.latents[:, 0])
+    far, copied_far = latents[:, 30:], copied.latents[:, 100:]
+    np.testing.assert_allclose(copied_far.mean((0, 1)), far.mean((0, 1)), atol=0.02)
+    np.testing.assert_allclose(copied_far.std((0, 1)), far.std((0, 1)), rtol=0.05)
+    # Autoregressive steps without a return leave for good.
+    left = walk_autoregressively(walks, seed=0, num_frames=200).latents
+    assert (left[:, -1].std(axis=0) > 3 * far.std((0, 1))).all()
 
 
 def test_a_random_walk_has_the_energy_and_no_memory(toy_generator):
