@@ -7,12 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.inputs import check_optional_file, check_videos
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Chosen
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.fetched import locate
-from mocotool.files import check_input_folder
 
 SHOWN_LOSSES = ("d_loss", "g_loss", "augment_p", "kid")
 
@@ -22,7 +20,9 @@ def train_image_command(
     videos: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="Folder, zip or tar of videos, numbered frames or images."
+            metavar="DIR",
+            help="Folder, zip or tar of videos, numbered frames or images; several tars as "
+            "'{000..099}.tar'.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")],
@@ -50,7 +50,7 @@ def train_image_command(
     given = settings.from_file(TrainImageConfig, run="train-image")
     given |= settings.typed(TrainImageConfig)
     config = TrainImageConfig(**given)
-    check_input_folder(locate(videos))
+    check_videos(videos)
     check_optional_file(generator)
 
     from mocotool.runs.train_image import plan_image_run, train_image_run

@@ -7,15 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from mocotool.cli import options as opt
-from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.inputs import check_optional_file, check_videos
 from mocotool.cli.latent_motion import choose_latent_settings, train_on_latents
 from mocotool.cli.report import Report
 from mocotool.cli.spread import Chosen
 from mocotool.configs.motion_presets import PRESETS, choose_preset
 from mocotool.configs.train_motion import TrainMotionConfig, merge_settings
 from mocotool.errors import ConfigError
-from mocotool.fetched import locate
-from mocotool.files import check_input_file, check_input_folder
+from mocotool.files import check_input_file
 
 LENGTHS = ("num_steps", "num_epochs", "budget")
 CPU_BUDGET = 3600.0  # seconds; 5,000 steps would take a processor days
@@ -26,7 +25,11 @@ def train_motion_command(
     *,
     videos: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder, zip or tar of videos or numbered frames."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder, zip or tar of videos or numbered frames; several tars as "
+            "'{000..099}.tar'.",
+        ),
     ] = None,
     latents: Annotated[
         Path | None,
@@ -129,7 +132,7 @@ def train_motion_command(
         config = dataclasses.replace(config, budget=CPU_BUDGET)
         report.note("training for an hour; --budget, --num-steps or --num-epochs chooses otherwise")
     check_optional_file(motion)
-    check_input_folder(locate(videos))
+    check_videos(videos)
 
     from mocotool.runs.train_motion import plan_motion_run, train_motion_run
     from mocotool.training.distributed import is_first_process

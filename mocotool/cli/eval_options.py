@@ -16,6 +16,7 @@ from mocotool.configs.sample import BUNDLED_MOTION
 from mocotool.errors import ConfigError, FileFormatError
 from mocotool.fetched import locate
 from mocotool.files import check_output_path
+from mocotool.video.braces import expand_braces
 
 if TYPE_CHECKING:
     from mocotool.metrics.extraction import FeatureExtractor
@@ -133,9 +134,12 @@ def check_side(path: Path) -> Path:
     Raises:
         FileFormatError: It does not.
     """
-    if str(path) != BUNDLED_MOTION and not locate(path).exists():
+    if str(path) == BUNDLED_MOTION:
+        return path
+    missing = [part for part in expand_braces(locate(path)) if not part.exists()]
+    if missing:
         raise FileFormatError(
-            f"{path}: no such file or folder", hint="check the path; `ls` shows what is there"
+            f"{missing[0]}: no such file or folder", hint="check the path; `ls` shows what is there"
         )
     return path
 

@@ -8,7 +8,7 @@ from mocotool.bundled import BUNDLED_PREFIX, FOLDER
 from mocotool.cli.streams import choose_input, open_input
 from mocotool.errors import ConfigError
 from mocotool.fetched import locate
-from mocotool.files import check_input_file
+from mocotool.files import check_input_file, check_input_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,20 @@ def check_optional_file(path: Path | None) -> Path | None:
         locate(address)
         return path
     return None if path is None else check_input_file(path)
+
+
+def check_videos(place: Path) -> Path:
+    """Return what videos are named by if it can be read: a folder, a file, or several archives.
+
+    Raises:
+        FileFormatError: It is missing or not readable.
+        UnavailableError: It is an address that has not been fetched.
+    """
+    from mocotool.video.braces import expand_braces
+
+    for path in expand_braces(locate(place)):
+        check_input_folder(path)
+    return place
 
 
 def read_trajectory(

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ MEMORY_SHARE = 4  # a quarter of the memory that is free may hold decoded frames
 MIN_SHARED_BYTES = 1 << 24
 """Fewer are decoded in about a second, and stay out of the cache: 1,365 frames of 64 pixels."""
 CHECKED_BYTES = 1 << 26  # what one thread checks at a time
-MAX_THREADS = 8
+MAX_THREADS = 16
 
 
 class DecodedFrames:
@@ -78,6 +79,7 @@ def decode_all(
     folder: Path | str | None = None,
     shares: bool = False,
     advance: Callable[[int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> DecodedFrames | None:
     """Decode all frames of some videos to centre squares, if there is room for them.
 
@@ -91,9 +93,10 @@ def decode_all(
         shares: Whether they may go to the user's cache, where other runs find them and several
             processes have them in memory once. What decodes in no time does not.
         advance: Called with the number of frames done since the last call.
+        warn: Told where not even the folder's disk has room.
 
     Returns:
-        The frames, or `None` if they do not fit and no folder is given.
+        The frames, or `None` if they do not fit anywhere.
     """
     num_frames = sum(entry.num_frames for entry in entries)
     num_bytes = num_frames * 3 * math.prod(to_height_and_width(size))
@@ -115,7 +118,19 @@ def decode_all(
     if folder is None:
         return None
     path = Path(folder) / _name_file(entries, size)
-    return _open_file(path, entries, size) or _decode_to_file(path, entries, size, advance)
+    with making(path):  # by one of the processes that share the folder
+        found = _open_file(path, entries, size)
+        if found is not None:
+            return found
+        free = shutil.disk_usage(make_folder(path.parent)).free
+        if num_bytes < free:
+            return _decode_to_file(path, entries, size, advance)
+    if warn is not None:
+        warn(
+            f"{num_frames:,} frames take {num_bytes / 1e9:.3g} GB, {path.parent} has "
+            f"{free / 1e9:.3g} GB to spare: clips are decoded each time that they are drawn"
+        )
+    return None
 
 
 def _find_or_share(

@@ -10,6 +10,7 @@ from pathlib import Path
 from mocotool.errors import FileFormatError
 from mocotool.fetched import locate
 from mocotool.memory import garbage_ignored
+from mocotool.video.braces import expand_braces
 from mocotool.video.candidates import find_candidates
 from mocotool.video.known import look_at_all
 from mocotool.video.opening import VideoEntry
@@ -75,8 +76,8 @@ def list_videos(
     new or have changed.
 
     Args:
-        folder: Searched to any depth; a single video or archive will do as well, and an address
-            that has been fetched.
+        folder: Searched to any depth; a single video or archive will do as well, several as
+            "{000..009}.tar", and an address that has been fetched.
         min_frames: Videos with fewer frames are counted and left out.
         warn: Told once of each video that cannot be read, of how many those are, and of how many
             are too short.
@@ -93,9 +94,12 @@ def list_videos(
         Deviation: files of video are read too, and frames may have any names with numbers in them;
             the program takes folders of frames whose whole names are numbers.
     """
-    folder = locate(folder)
-    if not folder.exists():
-        raise FileFormatError(f"{folder}: no such folder", hint="check the path of the videos")
+    named = locate(folder)
+    places = expand_braces(named)
+    for place in places:
+        if not place.exists():
+            raise FileFormatError(f"{place}: no such folder", hint="check the path of the videos")
+    folder = named if places == [named] else named.parent
     entries: list[VideoEntry] = []
     unreadable: list[tuple[Path, str]] = []
     ignored: Counter[str] = Counter()
@@ -108,9 +112,11 @@ def list_videos(
             warn(f"{reason}; skipped")
 
     with garbage_ignored():
-        candidates = list(find_candidates(folder, ignored, refuse))
+        candidates = [
+            candidate for place in places for candidate in find_candidates(place, ignored, refuse)
+        ]
     for candidate, found in zip(
-        candidates, look_at_all(folder, candidates, advance=advance), strict=True
+        candidates, look_at_all(named, candidates, advance=advance), strict=True
     ):
         if isinstance(found, FileFormatError):
             refuse(candidate.path, str(found))

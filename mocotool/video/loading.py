@@ -249,6 +249,7 @@ def load_clips(
         folder=folder,
         shares=shares,
         advance=advance,
+        warn=warn,
     )
     dataset = ClipDataset(
         listing,
@@ -297,6 +298,7 @@ def load_images(
         folder=folder,
         shares=shares,
         advance=advance,
+        warn=warn,
     )
     return BatchLoader(
         FrameDataset(listing, size=resolution, seed=seed, decoded=decoded),

@@ -23,7 +23,8 @@ READ_CLIPS = 23_000  # a second of a core, out of decoded frames
 # Assumed: nobody has run this on a GPU
 GPU_FLOPS = 200e12  # reached, of 990e12 that the data sheet of an H100 promises
 LAUNCH_SECONDS = 5e-6
-NODE_GPUS, NODE_CORES = 8, 64
+NODE_GPUS = 8
+DECODING_THREADS = 16  # of one process, which decodes for all of a node
 LINK_BYTES, NETWORK_BYTES = 150e9, 20e9  # a second: between GPUs of a node, and out of a node
 HOP_SECONDS = 20e-6
 
@@ -57,7 +58,7 @@ def main():
                 f"{speed:5.1f} times, {speed / num_gpus:4.0%}  "
                 f"reading {num_clips / sum(times) / READ_CLIPS:.4f} of a core"
             )
-    seconds = 22_496 * 200 / (DECODED_FRAMES * NODE_CORES)
+    seconds = 22_496 * 200 / (DECODED_FRAMES * DECODING_THREADS)
     print(f"decoding 22,496 clips of 200 frames: {seconds:.0f} s of every node, once")
 
 
