@@ -14,6 +14,29 @@ from mocotool.devices import to_device
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator, NoiseMode, Space, drop_layer_axis
 from mocotool.generators.dcgan import IdentityMapping
+from mocotool.generators.kept import Kept
+
+
+class CastConv2d(nn.Conv2d):
+    """A convolution that computes in the type of what it is given."""
+
+    def __init__(
+        self, before: int, after: int, kernel_size: int, *, padding: int = 0, bias: bool = True
+    ) -> None:
+        super().__init__(before, after, kernel_size, padding=padding, bias=bias)
+        self._kept: Kept[tuple[Tensor, Tensor | None]] = Kept()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve [n, c_in, h, w]."""
+        weight, bias = self._kept.get(
+            lambda: self._cast(x.dtype),
+            sources=(self.weight,) if self.bias is None else (self.weight, self.bias),
+            given=x.dtype,
+        )
+        return F.conv2d(x, weight, bias, padding=self.padding)
+
+    def _cast(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        return self.weight.to(dtype), None if self.bias is None else self.bias.to(dtype)
 
 
 class ConditionalNorm(nn.Module):
@@ -72,19 +95,20 @@ class ResidualBlock(nn.Module):
         self, before: int, after: int, condition_dim: int, num_classes: int, *, eps: float
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, padding=1)
-        self.conv2 = nn.Conv2d(after, after, 3, padding=1)
-        self.conv_sc = nn.Conv2d(before, after, 1)
+        self.conv1 = CastConv2d(before, after, 3, padding=1)
+        self.conv2 = CastConv2d(after, after, 3, padding=1)
+        self.conv_sc = CastConv2d(before, after, 1)
         self.bn1 = ConditionalNorm(before, condition_dim, num_classes, eps=eps)
         self.bn2 = ConditionalNorm(after, condition_dim, num_classes, eps=eps)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Map [n, c_in, h, w] to [n, c_out, 2h, 2w]."""
-        y = F.interpolate(F.relu(self.bn1(x, condition)), scale_factor=2)
-        y = F.relu(self.bn2(_conv(self.conv1, y), condition))
+        y: Tensor = F.interpolate(F.relu(self.bn1(x, condition)), scale_factor=2)
+        y = F.relu(self.bn2(self.conv1(y), condition))
         # A 1x1 convolution commutes with nearest-neighbour up-sampling: do it on the small side.
-        shortcut = F.interpolate(_conv(self.conv_sc, x), scale_factor=2)
-        return _conv(self.conv2, y) + shortcut
+        shortcut = F.interpolate(self.conv_sc(x), scale_factor=2)
+        y = self.conv2(y)
+        return y + shortcut
 
 
 class SelfAttention(nn.Module):
@@ -92,28 +116,24 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.theta = nn.Conv2d(channels, channels // 8, 1, bias=False)
-        self.phi = nn.Conv2d(channels, channels // 8, 1, bias=False)
-        self.g = nn.Conv2d(channels, channels // 2, 1, bias=False)
-        self.o = nn.Conv2d(channels // 2, channels, 1, bias=False)
+        self.theta = CastConv2d(channels, channels // 8, 1, bias=False)
+        self.phi = CastConv2d(channels, channels // 8, 1, bias=False)
+        self.g = CastConv2d(channels, channels // 2, 1, bias=False)
+        self.o = CastConv2d(channels // 2, channels, 1, bias=False)
         self.gamma = nn.Parameter(torch.zeros([]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [n, c, h, w] to the same shape."""
         _, _, height, width = x.shape
-        query = _conv(self.theta, x).flatten(2).transpose(1, 2)  # [n, h*w, c/8]
-        key = F.max_pool2d(_conv(self.phi, x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/8]
-        value = F.max_pool2d(_conv(self.g, x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/2]
+        query = self.theta(x).flatten(2).transpose(1, 2)  # [n, h*w, c/8]
+        key = F.max_pool2d(self.phi(x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/8]
+        value = F.max_pool2d(self.g(x), 2).flatten(2).transpose(1, 2)  # [n, h*w/4, c/2]
         query, key, value = (part.unsqueeze(1) for part in (query, key, value))  # ONNX wants a head
-        mixed = F.scaled_dot_product_attention(query, key, value, scale=1.0)  # [n, 1, h*w, c/2]
-        mixed = mixed.squeeze(1)
+        mixed: Tensor = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        mixed = mixed.squeeze(1)  # [n, h*w, c/2]
         mixed = mixed.transpose(1, 2).unflatten(2, (height, width))
-        return x + self.gamma.to(x.dtype) * _conv(self.o, mixed)
-
-
-def _conv(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    bias = None if layer.bias is None else layer.bias.to(x.dtype)
-    return F.conv2d(x, layer.weight.to(x.dtype), bias, padding=layer.padding)
+        mixed = self.o(mixed)
+        return x + self.gamma.to(x.dtype) * mixed
 
 
 class BigGANSynthesis(nn.Module):
@@ -154,7 +174,7 @@ class BigGANSynthesis(nn.Module):
         self.output_layer = nn.Sequential(
             PlainNorm(channels[-1], eps=bn_eps),
             nn.ReLU(),
-            nn.Conv2d(channels[-1], img_channels, 3, padding=1),
+            CastConv2d(channels[-1], img_channels, 3, padding=1),
         )
 
     def conditions(self, latent: Tensor, labels: Tensor) -> list[Tensor]:
@@ -187,7 +207,7 @@ class BigGANSynthesis(nn.Module):
             for attention in block[1:]:
                 x = attention(x)
         norm, _, conv = self.output_layer
-        return torch.tanh(_conv(conv, F.relu(norm(x))).float())  # type: ignore[arg-type]
+        return torch.tanh(conv(F.relu(norm(x))).float())
 
     def check_labels(self, labels: Tensor | None, latent: Tensor) -> Tensor:
         """Return class indices int64 [n]; a generator with one class needs none.

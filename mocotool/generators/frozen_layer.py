@@ -23,6 +23,7 @@ def run_frozen_layer(
     *,
     weight: Tensor,
     bias: Tensor,
+    shift: Tensor,
     noise: Tensor | None,
     kernel: Tensor | None,
     slope: float,
@@ -36,10 +37,11 @@ def run_frozen_layer(
         x: [n, c_in, h, w].
         styles: Factors on the input channels, [n, c_in].
         factors: Factors on the output channels, [n, c_out].
-        weight: [c_out, c_in, k, k].
-        bias: What is added to each channel, [c_out].
+        weight: [c_out, c_in, k, k], in the type of `x`.
+        bias: What is added to each channel, float32 [c_out].
+        shift: The same in the type of `x`, [1, c_out, 1, 1].
         noise: What is added to each pixel, [n or 1, 1, h', w'], or `None`.
-        kernel: The low-pass filter after doubling the size; `None` keeps the size.
+        kernel: The low-pass filter after doubling the size, in the type of `x`; `None` keeps it.
         slope: Negative slope of the leaky ReLU.
         limit: Where to clamp, or `None`.
 
@@ -48,7 +50,7 @@ def run_frozen_layer(
     """
     if noise is not None:
         noise = noise.to(x.dtype)
-    rest = (weight, bias, noise, kernel, slope, limit)
+    rest = (weight, bias, shift, noise, kernel, slope, limit)
     if not (torch.is_grad_enabled() and (x.requires_grad or styles.requires_grad)):
         return _run(x, styles, factors, *rest)
     y: Tensor = _FrozenLayer.apply(x, styles, factors, *rest)
@@ -61,19 +63,20 @@ def _run(  # noqa: PLR0917 - in the order that torch passes on
     factors: Tensor,
     weight: Tensor,
     bias: Tensor,
+    shift: Tensor,
     noise: Tensor | None,
     kernel: Tensor | None,
     slope: float,
     limit: float | None,
 ) -> Tensor:
+    del bias  # the way back alone takes it
     y = x * _to_channels(styles, x)
-    cast = weight.to(x.dtype)
     if kernel is None:
-        y = F.conv2d(y, cast, padding=weight.shape[-1] // 2)
+        y = F.conv2d(y, weight, padding=weight.shape[-1] // 2)
     else:
-        y = F.conv_transpose2d(y, cast.transpose(0, 1), stride=2)
+        y = F.conv_transpose2d(y, weight.transpose(0, 1), stride=2)
         y = filter_2d(y, kernel, padding=1)
-    torch.addcmul(_to_channels(bias[None], x), y, _to_channels(factors, x), out=y)
+    torch.addcmul(shift, y, _to_channels(factors, x), out=y)
     if noise is not None:
         y += noise
     y = F.leaky_relu(y, slope, inplace=True)
@@ -84,7 +87,7 @@ class _FrozenLayer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Tensor:
         y = _run(*args)
-        x, styles, factors, weight, bias, noise, kernel, ctx.slope, ctx.limit = args
+        x, styles, factors, weight, bias, _, noise, kernel, ctx.slope, ctx.limit = args
         ctx.save_for_backward(x, y, styles, factors, weight, bias, noise, kernel)
         return y
 
@@ -106,18 +109,17 @@ class _FrozenLayer(torch.autograd.Function):
             gained -= sums[:, 1]
         factors_grad = gained / factors
         grad *= _to_channels(factors, x)
-        cast = weight.to(x.dtype)
         if kernel is None:
-            grad = F.conv_transpose2d(grad, cast, padding=weight.shape[-1] // 2)
+            grad = F.conv_transpose2d(grad, weight, padding=weight.shape[-1] // 2)
         else:
             grad = filter_2d(grad, kernel, padding=2)
-            grad = F.conv2d(grad, cast.transpose(0, 1), stride=2)
+            grad = F.conv2d(grad, weight.transpose(0, 1), stride=2)
         product = torch.mul(grad, x, out=product) if product.shape == x.shape else grad * x
         styles_grad = product.sum(dim=(2, 3)).to(torch.float32)
         x_grad = None
         if ctx.needs_input_grad[0]:
             x_grad = grad.mul_(_to_channels(styles, x))
-        return x_grad, styles_grad, factors_grad, None, None, None, None, None, None
+        return x_grad, styles_grad, factors_grad, *[None] * 7
 
 
 def _to_channels(values: Tensor, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mocotool.errors import MismatchError
 from mocotool.generators.base import Generator, NoiseMode, Space, expand_ws
+from mocotool.generators.kept import Kept
 from mocotool.generators.resampling import fir_kernel, upsample_2d
 from mocotool.generators.stylegan2_layers import (
     FullyConnectedLayer,
@@ -95,6 +96,7 @@ class SynthesisBlock(nn.Module):
         self.register_buffer("resample_filter", fir_kernel())
         if self.is_first:
             self.const = nn.Parameter(torch.randn(out_channels, *size))
+            self._kept: Kept[Tensor] = Kept()
         else:
             self.conv0 = SynthesisLayer(
                 in_channels,
@@ -134,7 +136,9 @@ class SynthesisBlock(nn.Module):
             Activations [n, c_out, h, w] and the picture so far at this resolution.
         """
         if x is None:
-            x = self.const.to(dtype).expand(ws.shape[0], -1, -1, -1)
+            x = self._kept.get(
+                lambda: self.const.to(dtype), sources=(self.const,), given=dtype
+            ).expand(ws.shape[0], -1, -1, -1)
             x = x.contiguous(memory_format=torch.channels_last)
             x = self.conv1(x, ws[:, 0], noise[0])
         elif self.architecture == "resnet":

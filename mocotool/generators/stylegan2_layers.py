@@ -5,6 +5,7 @@ a whole batch shares one ordinary convolution. And resampling never builds a zer
 up-sampling is a strided transposed convolution followed by the FIR filter.
 """
 
+import dataclasses
 import math
 from typing import Literal
 
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.generators.frozen_layer import run_frozen_layer
+from mocotool.generators.kept import Kept
 from mocotool.generators.resampling import filter_2d, fir_kernel, upsample_2d
 
 LRELU_SLOPE = 0.2
@@ -39,12 +41,19 @@ class FullyConnectedLayer(nn.Module):
         self.bias = nn.Parameter(torch.full([out_features], bias_init))
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
+        self._kept: Kept[tuple[Tensor, Tensor]] = Kept()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., in_features] to [..., out_features]."""
-        weight = (self.weight * self.weight_gain).to(x.dtype)
-        x = F.linear(x, weight, (self.bias * self.bias_gain).to(x.dtype))
+        weight, bias = self._kept.get(
+            lambda: self._scale(x.dtype), sources=(self.weight, self.bias), given=x.dtype
+        )
+        x = F.linear(x, weight, bias)
         return F.leaky_relu(x, LRELU_SLOPE) * SQRT2 if self.activation == "lrelu" else x
+
+    def _scale(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return what the linear map takes, weight and bias."""
+        return (self.weight * self.weight_gain).to(dtype), (self.bias * self.bias_gain).to(dtype)
 
 
 def normalize_2nd_moment(x: Tensor) -> Tensor:
@@ -75,40 +84,73 @@ def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, *, up: bool = Fa
     return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
 
 
-def normalize_before(
-    weight: Tensor, styles: Tensor, factors: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Scale styles and weights down before a convolution, and its result up behind it.
+def normalize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale a weight down before a convolution in float16, whose result is scaled up behind it.
 
     Demodulation takes any scale out again, so the result is the same; but in float16 sums over 512
-    channels and large styles pass its largest number on the way, 65,504, if nothing is done.
+    channels and large styles pass its largest number on the way, 65,504, if nothing is done. With
+    styles from `normalize_styles` sums of products are no larger than `sqrt(c_in * k * k)` times
+    what goes in.
 
     Args:
         weight: [c_out, c_in, k, k].
-        styles: [n, c_in].
-        factors: From `demodulation_factors`, [n, c_out].
 
     Returns:
-        The three, so that sums of products are no larger than `sqrt(c_in * k * k)` times what goes
-        in.
+        The scaled weight, and what its results are to be multiplied by, [c_out].
 
     Source:
         Official code: stylegan2-ada-pytorch, `modulated_conv2d` (pre-normalises by the largest
             weight and the largest style in float16).
     """
-    fan_in = weight[0].numel()
     # No gradient flows into what is divided out again.
-    largest = weight.detach().abs().amax(dim=(1, 2, 3)) * math.sqrt(fan_in)  # [c_out]
+    largest = weight.detach().abs().amax(dim=(1, 2, 3)) * math.sqrt(weight[0].numel())  # [c_out]
     largest = largest.clamp(min=torch.finfo(torch.float32).tiny)
+    return weight / largest[:, None, None, None], largest
+
+
+def normalize_styles(styles: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale styles [n, c_in] down as `normalize_weight` does weights; the factor is [n, 1]."""
     peak = styles.detach().abs().amax(dim=1, keepdim=True)  # [n, 1]
     peak = peak.clamp(min=torch.finfo(torch.float32).tiny)
-    return weight / largest[:, None, None, None], styles / peak, factors * peak * largest
+    return styles / peak, peak
 
 
-def demodulation_factors(weight: Tensor, styles: Tensor) -> Tensor:
-    """Return what scales each sample's output channels to unit weight norm, [n, c_out]."""
-    energy = weight.to(torch.float32).square().sum(dim=(2, 3))  # [c_out, c_in]
+def measure_energy(weight: Tensor) -> Tensor:
+    """Return the sum of squares of each kernel of a weight [c_out, c_in, k, k], [c_out, c_in]."""
+    return weight.to(torch.float32).square().sum(dim=(2, 3))
+
+
+def demodulation_factors(energy: Tensor, styles: Tensor) -> Tensor:
+    """Return what scales each sample's output channels to unit weight norm.
+
+    Args:
+        energy: From `measure_energy`, [c_out, c_in].
+        styles: [n, c_in].
+
+    Returns:
+        [n, c_out].
+    """
     return (styles.square() @ energy.t() + DEMODULATION_EPS).rsqrt()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class LayerWeights:
+    """What a synthesis layer takes besides activations and latents, from its weights alone."""
+
+    weight: Tensor
+    """[c_out, c_in, 3, 3], in the type of the activations."""
+    energy: Tensor
+    """Of the weight as it was, [c_out, c_in]."""
+    largest: Tensor | None
+    """What results are to be multiplied by [c_out]; `None` but in float16."""
+    bias: Tensor
+    """With its gain, float32 [c_out]."""
+    shift: Tensor
+    """The same in the type of the activations, [1, c_out, 1, 1]."""
+    noise_strength: Tensor
+    """With the gain, a single number."""
+    kernel: Tensor | None
+    """The filter after doubling the size, in the type of the activations."""
 
 
 class SynthesisLayer(nn.Module):
@@ -137,6 +179,7 @@ class SynthesisLayer(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("noise_const", torch.randn(*size))
         self.register_buffer("resample_filter", fir_kernel())
+        self._kept: Kept[LayerWeights] = Kept()
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, *, gain: float = 1.0) -> Tensor:
         """Map x [n, c_in, h, w] with latents w [n, w_dim] to [n, c_out, h', w'].
@@ -150,37 +193,58 @@ class SynthesisLayer(nn.Module):
         styles = self.affine(w)
         # A leaky ReLU commutes with positive factors, so its gain goes in with the demodulation.
         gain *= SQRT2
-        bias = self.bias * gain
-        if noise is not None:
-            noise = noise * (self.noise_strength * gain)
         limit = None if self.conv_clamp is None else self.conv_clamp * gain / SQRT2
-        weight: Tensor = self.weight
-        factors = demodulation_factors(weight, styles)
-        if x.dtype is torch.float16:
-            weight, styles, factors = normalize_before(weight, styles, factors)
+        own = self._kept.get(
+            lambda: self._prepare(x.dtype, gain),
+            sources=(self.weight, self.bias, self.noise_strength, self.resample_filter),
+            given=(x.dtype, gain),
+        )
+        factors = demodulation_factors(own.energy, styles)
+        if own.largest is not None:
+            styles, peak = normalize_styles(styles)
+            factors = factors * peak * own.largest
             limit = HALF_CLAMP * gain / SQRT2 if limit is None else limit
+        if noise is not None:
+            noise = noise * own.noise_strength
         # A compiler fuses by itself, and cannot trace what is written into memory used before.
         if not self.weight.requires_grad and not torch.compiler.is_compiling():
             return run_frozen_layer(
                 x,
                 styles,
                 factors * gain,
-                weight=weight,
-                bias=bias,
+                weight=own.weight,
+                bias=own.bias,
+                shift=own.shift,
                 noise=noise,
-                kernel=self.resample_filter * 4.0 if self.up else None,
+                kernel=own.kernel,
                 slope=LRELU_SLOPE,
                 limit=limit,
             )
-        x = modulated_conv2d(x, weight, styles, up=self.up)
-        if self.up:
-            x = filter_2d(x, self.resample_filter * 4.0, padding=1)
-        bias = bias.to(x.dtype)[None, :, None, None]
-        x = torch.addcmul(bias, x, (factors * gain).to(x.dtype)[:, :, None, None])
+        x = modulated_conv2d(x, own.weight, styles, up=self.up)
+        if own.kernel is not None:
+            x = filter_2d(x, own.kernel, padding=1)
+        x = torch.addcmul(own.shift, x, (factors * gain).to(x.dtype)[:, :, None, None])
         if noise is not None:
             x = x + noise.to(x.dtype)
         x = F.leaky_relu(x, LRELU_SLOPE, inplace=True)
         return x if limit is None else x.clamp(-limit, limit)
+
+    def _prepare(self, dtype: torch.dtype, gain: float) -> LayerWeights:
+        """Bring the weights into the form in which activations of a type meet them."""
+        weight: Tensor = self.weight
+        energy, largest = measure_energy(weight), None
+        if dtype is torch.float16:
+            weight, largest = normalize_weight(weight)
+        bias = self.bias * gain
+        return LayerWeights(
+            weight=weight.to(dtype),
+            energy=energy,
+            largest=largest,
+            bias=bias,
+            shift=bias.to(dtype)[None, :, None, None],
+            noise_strength=self.noise_strength * gain,
+            kernel=(self.resample_filter * 4.0).to(dtype) if self.up else None,
+        )
 
 
 class ToRGBLayer(nn.Module):
@@ -227,8 +291,14 @@ class UpsamplingShortcut(nn.Module):
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
         self.weight_gain = 1.0 / math.sqrt(in_channels)
         self.register_buffer("resample_filter", fir_kernel())
+        self._kept: Kept[Tensor] = Kept()
 
     def forward(self, x: Tensor, *, gain: float) -> Tensor:
         """Map [n, c_in, h, w] to [n, c_out, 2h, 2w]."""
-        x = F.conv2d(x, (self.weight * (self.weight_gain * gain)).to(x.dtype))
+        weight = self._kept.get(
+            lambda: (self.weight * (self.weight_gain * gain)).to(x.dtype),
+            sources=(self.weight,),
+            given=(x.dtype, gain),
+        )
+        x = F.conv2d(x, weight)
         return upsample_2d(x, self.resample_filter)

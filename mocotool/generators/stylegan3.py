@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.generators.base import Generator, NoiseMode, Space, expand_ws
+from mocotool.generators.kept import Kept
 from mocotool.generators.stylegan2 import MappingNetwork
 from mocotool.generators.stylegan2_layers import (
-    DEMODULATION_EPS,
     LRELU_SLOPE,
     SQRT2,
     FullyConnectedLayer,
+    demodulation_factors,
+    measure_energy,
 )
 
 
@@ -117,6 +119,7 @@ class FourierInput(nn.Module):
         self.register_buffer("transform", torch.eye(3))
         self.register_buffer("freqs", torch.randn(channels, 2))
         self.register_buffer("phases", torch.rand(channels))
+        self._kept: Kept[Tensor] = Kept()
 
     def forward(self, w: Tensor) -> Tensor:
         """Map w [n, w_dim] to [n, channels, size, size]."""
@@ -132,7 +135,9 @@ class FourierInput(nn.Module):
         along_y = line[None, None, :] * freqs[:, :, 1:]
         angle = along_y[..., :, None] + along_x[..., None, :] + phases[..., None, None]
         waves = torch.sin(angle * (2 * math.pi)) * amplitudes[..., None, None]  # [n, c, h, w]
-        weight = self.weight / math.sqrt(len(self.weight))
+        weight = self._kept.get(
+            lambda: self.weight / math.sqrt(len(self.weight)), sources=(self.weight,)
+        )
         return F.conv2d(waves, weight[:, :, None, None])
 
     def move(self, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,6 +187,7 @@ class FilteredLayer(nn.Module):
         padding += up_taps + down_taps - 2
         before = (padding + self.up) // 2
         self.padding = (before, padding - before)
+        self._kept: Kept[tuple[Tensor, Tensor | None]] = Kept()
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Map x [n, c_in, h, w] with latents w [n, w_dim] to [n, c_out, h', w']."""
@@ -196,20 +202,27 @@ class FilteredLayer(nn.Module):
 
     def convolve(self, x: Tensor, styles: Tensor) -> Tensor:
         """Convolve with weights scaled by each sample's styles [n, c_in]."""
-        weight: Tensor = self.weight
-        kernel = weight.shape[-1]
-        if self.geometry.is_torgb:
+        weight, energy = self._kept.get(
+            lambda: self._prepare(x.dtype), sources=(self.weight,), given=x.dtype
+        )
+        if energy is None:
             factors = None
             styles = styles / math.sqrt(weight[0].numel())
         else:
-            weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
             styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
-            energy = weight.square().sum(dim=(2, 3))  # [c_out, c_in]
-            factors = (styles.square() @ energy.t() + DEMODULATION_EPS).rsqrt()
+            factors = demodulation_factors(energy, styles)
         styles = styles * self.magnitude_ema.rsqrt()
         x = x * styles.to(x.dtype)[:, :, None, None]
-        x = F.conv2d(x, weight.to(x.dtype), padding=kernel - 1)
+        x = F.conv2d(x, weight, padding=weight.shape[-1] - 1)
         return x if factors is None else x * factors.to(x.dtype)[:, :, None, None]
+
+    def _prepare(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """Return the weight in the type of the activations, and its energy where that counts."""
+        weight: Tensor = self.weight
+        if self.geometry.is_torgb:
+            return weight.to(dtype), None
+        weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
+        return weight.to(dtype), measure_energy(weight)
 
 
 def _empty_filter(taps: int, *, is_radial: bool) -> Tensor | None:

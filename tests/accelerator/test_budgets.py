@@ -26,13 +26,14 @@ from mocotool.training.distributed import Processes
 # For a warm step of two moves of the generator, or a warm batch of pictures: kernels launched
 # (with a little room for versions of torch), waits, copies
 BUDGETS = {
-    "train-motion reference": (3_300, 1, 9),
-    "train-motion paper": (4_000, 1, 10),
-    "train-motion cross-domain": (5_300, 1, 17),
+    "train-motion reference": (3_080, 1, 9),
+    "train-motion paper": (3_750, 1, 10),
+    "train-motion cross-domain": (5_110, 1, 17),
     "train-image": (1_120, 1, 10),
     "train-image with penalty": (1_430, 1, 11),
-    "train-encoder": (195, 0, 4),
-    "render": (135, 2, 2),
+    "train-encoder": (150, 0, 4),
+    "render": (100, 2, 2),
+    "render in bf16": (120, 2, 2),
 }
 SIZES = {
     "batch_size": 2,
@@ -135,7 +136,9 @@ def test_a_step_of_the_encoder(counts, generator):
 
 
 @pytest.mark.parametrize("noise", ["const", "random"])
-def test_a_batch_of_pictures(noise, counts, generator, toy_trajectory):
+@pytest.mark.parametrize("name", ["render", "render in bf16"])
+def test_a_batch_of_pictures(name, noise, counts, generator, toy_trajectory):
+    generator.set_precision(torch.bfloat16 if name.endswith("bf16") else torch.float32)
     config = RenderConfig(noise=noise, chunk_size=2)
     chunks = render_video(generator, toy_trajectory, 0, config=config)
     next(chunks)
@@ -143,4 +146,4 @@ def test_a_batch_of_pictures(noise, counts, generator, toy_trajectory):
 
     next(chunks)
 
-    assert_within(counts, "render")
+    assert_within(counts, name)
