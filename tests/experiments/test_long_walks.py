@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from experiments import long_walks
 from experiments.long_walks import list_lengths, main, measure_distance, measure_unit
 
+from mocotool.metrics import motion_baselines
 from mocotool.trajectory import draw_latents
 from mocotool.video.pictures import read_image
 
@@ -28,7 +30,11 @@ def test_lengths_double():
     assert list_lengths(40) == [16, 32]
 
 
-def test_every_walk_is_followed_to_its_end(toy_motion_path, toy_generator_path, tmp_path, capsys):
+def test_every_walk_is_followed_to_its_end(
+    toy_motion_path, toy_generator_path, tmp_path, monkeypatch, capsys
+):
+    for module in (long_walks, motion_baselines):
+        monkeypatch.setattr(module, "NUM_DRAWN", 256)
     picture, numbers = tmp_path / "walks.png", tmp_path / "walks.json"
 
     main(
