@@ -332,7 +332,7 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
             ("frames, layers and dimensions", lambda x: list(x.latents.shape[1:])),
             ("space", lambda x: x.meta.space),
             ("frames per second", lambda x: x.meta.fps),
-            ("every which frame", lambda x: x.meta.frame_stride),
+            ("frame stride", lambda x: x.meta.frame_stride),
             ("generator", lambda x: x.meta.generator and x.meta.generator.sha256),
             ("motion model", lambda x: x.meta.motion and x.meta.motion.sha256),
             ("classes", lambda x: x.labels is None),

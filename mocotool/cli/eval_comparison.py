@@ -1,4 +1,4 @@
-"""What the commands that compare real with generated videos do alike."""
+"""Common parts of the commands that compare real with generated videos."""
 
 from collections.abc import Callable
 from pathlib import Path

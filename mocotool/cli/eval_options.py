@@ -1,4 +1,4 @@
-"""What the commands of `moco eval` share: their options, and how they start and end."""
+"""Options that the commands of `moco eval` share, and how they start and end."""
 
 import contextlib
 import dataclasses

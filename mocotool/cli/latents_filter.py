@@ -1,4 +1,4 @@
-"""What all commands have that make latents of latents: output, generator, rendering."""
+"""Common parts of the commands from latents to latents: output, generator, rendering."""
 
 import dataclasses
 import functools

@@ -87,7 +87,7 @@ class Output:
 
     @property
     def has_sound(self) -> bool:
-        """Whether what is written can hold sound."""
+        """Whether the output format can hold sound."""
         return self.format in SOUND_FORMATS
 
     @property

@@ -46,7 +46,7 @@ class Report:
             warnings.simplefilter("ignore", MocoWarning)
 
     def note(self, text: str) -> None:
-        """Say something useful on stderr."""
+        """Print a note on stderr."""
         if not self.quiet:
             typer.echo(printable(f"moco: {text}"), err=True)
 
@@ -56,7 +56,7 @@ class Report:
             typer.echo(printable(text), err=True)
 
     def warn(self, text: str) -> None:
-        """Say on stderr what may surprise the user."""
+        """Print a warning on stderr."""
         if not self.quiet:
             typer.echo(printable(f"moco: warning: {text}"), err=True)
 

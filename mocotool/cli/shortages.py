@@ -1,4 +1,4 @@
-"""Memory and disk space that ran out and names that no file can have, as errors for the user.
+"""Errors for the user where memory or disk space ran out, or a file name is impossible.
 
 They come up anywhere, as exceptions of Python, NumPy and PyTorch, and none of them is a bug.
 """

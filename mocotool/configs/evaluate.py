@@ -144,11 +144,11 @@ class VideoProtocol:
 
     @property
     def ddof(self) -> int:
-        """What is taken from n before dividing a covariance."""
+        """Delta degrees of freedom: a covariance divides by n - ddof."""
         return 1 if self.covariance == "unbiased" else 0
 
     def stride_of(self, role: SideRole) -> int:
-        """Return every which frame of a side's videos is taken."""
+        """Return the frame stride of a side's videos."""
         return (self.real_stride if role == "real" else self.fake_stride) or self.frame_stride
 
 
@@ -267,7 +267,7 @@ class FrameProtocol(SampleProtocol):
 
     @property
     def ddof(self) -> int:
-        """What is taken from n before dividing a covariance."""
+        """Delta degrees of freedom: a covariance divides by n - ddof."""
         return 1 if self.covariance == "unbiased" else 0
 
 

@@ -1,4 +1,4 @@
-"""What the authors' scripts set for the experiments of the paper, by name."""
+"""Presets: the settings of the authors' scripts for the paper's experiments, by name."""
 
 import difflib
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a setting says of itself, once: description, range, and its place in a command's help.
+"""The one definition of a setting: its description, range, and place in a command's help.
 
 A field of a configuration is one line::
 

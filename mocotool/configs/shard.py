@@ -1,4 +1,4 @@
-"""Parts of work that machines share without a word between them: I/N is part I of N, from 0."""
+"""Shards of work for machines that do not communicate: I/N is part I of N, from 0."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def take_share(number: int, shard: Shard, *, multiple: int = 1) -> range:
-    """Return which of a number of things are a shard's: a block, so that blocks keep the order.
+    """Return which of a number of things belong to a shard: a block, so that order is kept.
 
     Args:
         number: How many things there are.

@@ -1,4 +1,4 @@
-"""Settings that several verbs on latents share, and how they are typed."""
+"""Settings that several operations on latents share, and how they are typed."""
 
 import math
 import re

@@ -237,7 +237,7 @@ def to_trajectory(
     Args:
         clips: What was found.
         generator: What it was found for.
-        frame_stride: Every which frame of the clips these are.
+        frame_stride: Frame stride of the clips that these are of.
         fps: Frames per second.
         shard: Which part of all clips these are; `None` for all.
         shard_of: What tells those from others; see `fingerprint_whole`.

@@ -1,4 +1,4 @@
-"""What every training run begins with: its processes, its folder, its record, its pictures."""
+"""The setup of every training run: its processes, folder, record and pictures."""
 
 import contextlib
 import dataclasses

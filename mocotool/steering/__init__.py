@@ -1,1 +1,1 @@
-"""Verbs that turn latents into other latents: paths, loops, edits, mixes, cuts, music. No torch."""
+"""Operations on latents: paths, loops, edits, mixes, cuts, music. No torch."""

@@ -1,4 +1,4 @@
-"""Do latents belong together? Bring those of several files into one space."""
+"""Agreement of latents from several files: checked, and brought into one space."""
 
 import dataclasses
 from collections.abc import Sequence

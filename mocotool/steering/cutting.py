@@ -1,4 +1,4 @@
-"""Which frames, in which order, how fast? Cut a trajectory, and join several."""
+"""Cutting of a trajectory, by frames, direction and speed, and joining of several."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def cut_trajectory(trajectory: Trajectory, *, config: CutConfig | None = None) -> Trajectory:
-    """Choose videos and frames, turn them round, and change their speed, in this order.
+    """Choose videos and frames, reverse them, and change their speed, in this order.
 
     At speed s, t frames become round(t / s), spread evenly from the first to the last, which both
     stay; a loop stays a loop, and its first frame stays.

@@ -1,4 +1,4 @@
-"""Which vectors can latents go along? Components of a basis, and directions in files."""
+"""Directions that latents can be moved along: components of a basis, and vectors in files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Change where latents are: along directions, towards the mean, more smoothly, over time."""
+"""Edits of latents: along directions, towards the mean, or smoothed, scheduled over time."""
 
 import dataclasses
 

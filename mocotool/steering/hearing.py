@@ -1,4 +1,4 @@
-"""What happens in a sound, frame by frame? Band energies and onsets."""
+"""Analysis of sound, frame by frame: band energies and onsets."""
 
 import dataclasses
 
@@ -21,18 +21,18 @@ MIN_RISE = 0.2  # of the largest; smaller ones are no onsets
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Hearing:
-    """A sound, at the frames of a video."""
+    """Features of a sound at the frames of a video."""
 
     bass: Curve
     """Energy below 250 Hz, [t], in [0, 1]: 1 is the loudest frame of this band."""
     mid: Curve
     """Energy from 250 to 2,000 Hz, the same."""
     high: Curve
-    """Energy above, the same."""
+    """Energy above 2,000 Hz, the same."""
     loudness: Curve
-    """Energy of all, the same."""
+    """Energy of the whole spectrum, the same."""
     onsets: npt.NDArray[np.int64]
-    """Frames in which something begins, increasing."""
+    """Frames with an onset, increasing."""
 
     @property
     def num_frames(self) -> int:

@@ -1,4 +1,4 @@
-"""Which way leads through given pictures? Keyframes, and the path through them."""
+"""Keyframes, and the path through them."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""How does a clip end where it began, so that its repeat shows no seam?"""
+"""Loops: clips that end where they begin, so that their repetition shows no seam."""
 
 import dataclasses
 
@@ -70,7 +70,7 @@ def _blend_ends(latents: Latents, num_blended: int) -> Latents:
 
 
 def pull_back(latents: Latents, pull: float) -> Latents:
-    """Take the same steps, but go back a share of the way to the first frame at each.
+    """Take the same steps, but pull each back towards the first frame by a share of the way.
 
     A walk of independent steps then stays within sqrt(1 / (2 pull)) steps of where it began,
     however long it is.

@@ -1,4 +1,4 @@
-"""Make one trajectory of two: blends, style mixing, and one's motion on another's content."""
+"""Mixing of two trajectories: blends, style mixing, and one's motion on another's content."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Let latents follow a sound: how fast they move, when they arrive, how far they are pushed."""
+"""Audio-reactive latents: a sound decides how fast, when and how far they move."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""How strong is an edit at each frame? Curves from 0 to 1 over the length of a clip."""
+"""Schedules of an edit's strength: curves from 0 to 1 over the length of a clip."""
 
 import csv
 import math
@@ -19,7 +19,7 @@ CURVES = ("constant", "linear", "ease", "pulse")
 
 
 def ease_share(share: Curve, ease: Ease) -> Curve:
-    """Bend the way from 0 to 1, so that it begins or ends slowly.
+    """Ease a fraction from 0 to 1, so that it begins or ends slowly.
 
     Args:
         share: Any shape, in [0, 1].
@@ -69,7 +69,7 @@ def make_schedule(schedule: str, num_frames: int) -> Curve:
 
 
 def ramp(ends: tuple[float, float], num_frames: int) -> Curve:
-    """Return numbers [num_frames] that go straight from one value to another."""
+    """Return [num_frames] numbers that go linearly from one value to another."""
     return np.linspace(*ends, num_frames)
 
 

@@ -1,4 +1,4 @@
-"""What lies in a zip or a tar, and where: read in place, never unpacked to disk.
+"""Zips and tars, read in place and never unpacked to disk.
 
 A member is known by its archive and the place where it begins, so that any process can read it by
 opening the archive anew. Names are only ever compared and shown; nothing is written under them.
@@ -270,19 +270,19 @@ class MemberReader(io.RawIOBase):
         self._path, self._start, self._size, self._place = path, start, size, 0
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return `True`: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can seek."""
+        """Return `True`: it can seek."""
         return True
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the current position."""
         return self._place
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
+        """Seek to a position; return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         self._place = max(0, base + offset)
         return self._place

@@ -1,4 +1,4 @@
-"""What in a folder or an archive may be a video: files, and images that are named alike."""
+"""Candidates for videos in a folder or an archive: files, and images that are named alike."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Training samples out of videos: which clip or frame comes at which place, and how it is cut.
+"""Training samples from videos: which clip or frame comes at which position, and how it is cut.
 
 What stands at a position depends only on the seed and that position. So the order is the same for
 any number of workers and machines, and a run that was stopped goes on exactly where it was.
@@ -89,7 +89,7 @@ class _VideoSamples:
 
 
 class ClipDataset(_VideoSamples):
-    """Clips of a fixed length, one from each video an epoch, at a uniform start.
+    """Clips of a fixed length, one from each video per epoch, at a uniformly drawn start.
 
     Args:
         listing: Videos of at least `clip_span` frames (`list_videos(min_frames=...)`).
@@ -160,7 +160,7 @@ class ClipDataset(_VideoSamples):
 
 
 class FrameDataset(_VideoSamples):
-    """Single frames of all videos and images, each once an epoch, for training an image generator.
+    """Single frames of all videos and images, each once per epoch, to train image generators.
 
     Args:
         listing: Videos, folders of frames and images.
@@ -182,7 +182,7 @@ class FrameDataset(_VideoSamples):
         self._ends = np.cumsum([entry.num_frames for entry in listing.entries])
 
     def __len__(self) -> int:
-        """How many frames an epoch has."""
+        """Number of frames in an epoch."""
         return int(self._ends[-1])
 
     @property

@@ -1,4 +1,4 @@
-"""A sheet that shows what was wanted, what was found, and where they differ."""
+"""A sheet of targets, reconstructions, and their differences."""
 
 import numpy as np
 

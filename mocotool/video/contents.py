@@ -1,4 +1,4 @@
-"""What a video's files hold, told by a few of their bytes."""
+"""Digests of the contents of a video's files, from a few of their bytes."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What each ending and each codec is to the encoder: containers, pixel formats, settings."""
+"""Encoder settings of each file ending and codec: containers and pixel formats."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""How large an image says it is, read without decoding it, for the message that refuses it."""
+"""The size that an image claims, read without decoding it, for the message that refuses it."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""How large a picture or a clip may be: a file of 89 bytes can claim 256 million pixels."""
+"""Limits on the size of pictures and clips: a file of 89 bytes can claim 256 million pixels."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What videos a folder holds, which of them can be used, and why the others cannot."""
+"""Listings of the videos in a folder: which can be used, and why the others cannot."""
 
 import dataclasses
 import os
@@ -39,7 +39,7 @@ class VideoListing:
     def hold_out(
         self, share: float, *, min_frames: int = 100
     ) -> tuple["VideoListing", "VideoListing | None"]:
-        """Put a share of the videos aside, evenly spread over their order.
+        """Hold out a share of the videos, evenly spread over their order.
 
         Args:
             share: Of the videos, 0 to 0.5.
@@ -138,7 +138,7 @@ def list_videos(
 def hold_out_clips(
     listing: VideoListing, share: float, *, note: Callable[[str], None]
 ) -> tuple[VideoListing, VideoListing | None]:
-    """Put a share of the videos aside to compare motion with; two at least, or none.
+    """Hold out a share of the videos to compare motion with; two at least, or none.
 
     One alone cannot be compared with others, so two are taken where there are ten.
 

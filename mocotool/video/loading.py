@@ -98,7 +98,7 @@ class BatchLoader(Iterator[Tensor]):
         return torch.from_numpy(samples), positions
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where this loader is: samples handed out by all processes together."""
+        """Return this loader's position: samples handed out by all processes together."""
         return {
             "position": self._position,
             "fingerprint": self.dataset.fingerprint,

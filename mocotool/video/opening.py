@@ -43,7 +43,7 @@ class VideoEntry:
     kind: Literal["file", "frames", "image"]
     """What it is."""
     num_frames: int
-    """How many frames it has."""
+    """Number of frames."""
     fps: float | None
     """Frames per second, on average; `None` for folders and images, which do not say."""
     width: int

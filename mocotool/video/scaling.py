@@ -1,4 +1,4 @@
-"""Pictures at another size, by Lanczos' filter: the sharpest that hardly rings."""
+"""Resizing of pictures by Lanczos' filter, the sharpest that hardly rings."""
 
 import functools
 

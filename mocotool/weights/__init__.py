@@ -1,4 +1,4 @@
-"""A file of weights -> plain tensors. Nothing in the file is ever run.
+"""Readers of weight files, to plain tensors. Nothing in the file is ever run.
 
 Every pickle, whether it stands alone, inside a torch zip or inside another pickle, is interpreted
 by `safe_pickle.PickleMachine`, which knows only inert functions of our own. This package imports

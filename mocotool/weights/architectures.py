@@ -1,4 +1,4 @@
-"""What the architecture in a file may be: names, types and ranges, checked before building."""
+"""Checks of the architecture in a file: names, types and ranges, before anything is built."""
 
 from typing import Any
 
@@ -111,9 +111,7 @@ def check_arch(kind: str, arch: dict[str, Any]) -> dict[str, Any]:
     if kind == "stylegan3" and (
         arch["num_critical"] >= arch["num_layers"] or arch["channel_base"] < arch["img_resolution"]
     ):
-        raise FileFormatError(
-            "the architecture has layers without channels, or critical ones alone"
-        )
+        raise FileFormatError("the architecture has layers without channels, or only critical ones")
     if kind == "biggan" and any(
         index + 1 >= len(arch["channels"]) or arch["channels"][index + 1] < MIN_ATTENTION_CHANNELS
         for index in arch["attention_blocks"]

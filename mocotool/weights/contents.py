@@ -1,4 +1,4 @@
-"""What a file of weights holds, whoever wrote it."""
+"""The contents of a file of weights, whatever its format."""
 
 import dataclasses
 from typing import Any
@@ -19,6 +19,6 @@ class GeneratorWeights:
     file_format: str
     """What the file was, in words: "stylegan2-ada-pytorch pickle"."""
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
-    """What the file says of its own making."""
+    """What the file records about its training."""
     lacks_latent_mean: bool = False
     """Whether the truncation centre has to be averaged over samples once the network is built."""

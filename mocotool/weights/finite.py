@@ -1,4 +1,4 @@
-"""Weights are numbers: NaN and infinity are refused when a file is opened."""
+"""Check that weights are finite: NaN and infinity are refused when a file is opened."""
 
 from collections.abc import Mapping
 

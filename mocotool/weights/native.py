@@ -1,4 +1,4 @@
-"""Our own files: safetensors whose metadata says how to build the network."""
+"""Our native files: safetensors whose metadata says how to build the network."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What NVIDIA's torch pickles have in common: a tree of inert module records."""
+"""Common parts of NVIDIA's torch pickles: a tree of inert module records."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What each opcode of a pickle does to the state of its reading, for those that formats use."""
+"""The pickle opcodes that supported formats use, as functions on the machine's state."""
 
 import struct
 from collections.abc import Callable
@@ -22,7 +22,7 @@ HANDLERS: dict[int, Handler] = {}
 
 
 def opcode(*codes: int | str) -> Callable[[Handler], Handler]:
-    """Enter a function into the table of opcodes."""
+    """Register a function in the table of opcodes."""
 
     def enter(handler: Handler) -> Handler:
         for code in codes:

@@ -1,4 +1,4 @@
-"""What the opcodes of a pickle work on: bytes, stack, memo, table of our functions, and meter.
+"""The state that pickle opcodes work on: bytes, stack, memo, table of our functions, meter.
 
 Here is all that a pickle can reach. It can name nothing but the table's entries, call nothing but
 them, and the meter bounds what they make.
@@ -35,7 +35,7 @@ class PickleState:
         data: The bytes; what lies after the pickle's end is left alone.
         table: (module, name) -> our own function, which gets the arguments as one tuple.
         persistent: What to make of a persistent id; `None` refuses them.
-        meter: The work that is left.
+        meter: The budget that is left.
         start: Where the pickle begins.
     """
 
@@ -104,7 +104,7 @@ class PickleState:
         self.stack.append(function.call(args))
 
     def charge(self, values: tuple[Any, ...]) -> None:
-        """Take off the meter what our functions may make of some values.
+        """Charge the meter for what our functions may make of some values.
 
         A value that lies in the file once can be handed over any number of times. All our
         functions take time and memory in proportion to what is counted here.

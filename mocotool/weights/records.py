@@ -1,4 +1,4 @@
-"""What a pickle's objects become here: records that hold data and can do nothing."""
+"""Inert records that stand for a pickle's objects: they hold data and can do nothing."""
 
 import dataclasses
 import math
@@ -50,7 +50,7 @@ class StorageRecord:
     dtype: torch.dtype
     num_elements: int
     data: memoryview | None = None
-    """The bytes, or `None` as long as the reader has not come to them."""
+    """The bytes, or `None` until the reader reaches them."""
 
     def attach(self, data: memoryview) -> None:
         """Set the bytes.
@@ -89,7 +89,7 @@ class TensorRecord:
 
     @property
     def size_bytes(self) -> int:
-        """What the tensor takes in memory."""
+        """Memory that the tensor takes, in bytes."""
         return math.prod(self.shape) * self.storage.dtype.itemsize
 
     def to_tensor(self) -> Tensor:
@@ -168,7 +168,7 @@ class ArrayRecord:
 
     @property
     def size_bytes(self) -> int:
-        """What the array takes in memory."""
+        """Memory that the array takes, in bytes."""
         return 0 if self.data is None else len(self.data)
 
     def to_array(self) -> np.ndarray[Any, Any]:

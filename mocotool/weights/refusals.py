@@ -1,4 +1,4 @@
-"""Files and names that are refused, each with what it is, why not, and what to do."""
+"""Refused files and names, each with what it is, why it is refused, and what to do."""
 
 from collections.abc import Iterable
 from typing import Any

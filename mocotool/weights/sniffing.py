@@ -1,4 +1,4 @@
-"""Tell what a file is by its first bytes, never by its name."""
+"""Identification of files by their first bytes, never by their name."""
 
 import json
 from typing import Literal

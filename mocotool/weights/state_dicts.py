@@ -113,7 +113,7 @@ def infer_mapping_widths(values: Mapping[str, Tensor], *, w_dim: int) -> dict[st
 
 
 def unknown_name(name: str) -> str:
-    """Return a name for a tensor that no network of ours has, so that it takes nothing's place."""
+    """Return a name for an unknown tensor that no network of ours uses."""
     return f"{shown(name)} (of the file)"
 
 

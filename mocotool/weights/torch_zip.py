@@ -1,4 +1,4 @@
-"""Read what torch.save writes today: a zip of stored entries, one of them a pickle."""
+"""Reader of what torch.save writes today: a zip of stored entries, one of them a pickle."""
 
 import struct
 import zipfile
