@@ -7,7 +7,7 @@ from typing import Any, Literal
 from mocotool.basis import write_basis
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.latents import merge_latents, read_latents, write_latents
-from mocotool.metrics.sides import merge_statistics
+from mocotool.metrics.saved_statistics import merge_statistics
 from mocotool.metrics.statistics import is_statistics, write_statistics
 from mocotool.npz import read_npz
 from mocotool.pca import merge_pca_parts

@@ -132,6 +132,19 @@ def test_no_module_imports_itself_round_a_corner():
     assert sorted(graph) == []
 
 
+def test_a_large_folder_begins_with_a_map_of_its_modules():
+    """So that who opens the folder finds the file; `cli` and `configs` are named after commands."""
+    missing = []
+    exempt = {PACKAGE, PACKAGE / "cli", PACKAGE / "configs"}
+    for folder in {path.parent for path in SOURCES} - exempt:
+        names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        shown = ast.get_docstring(parse(folder / "__init__.py")) or ""
+        if len(names) > 9:
+            missing += [f"{folder.name}/{name}" for name in names if f"`{name}`" not in shown]
+
+    assert sorted(missing) == []
+
+
 def test_every_module_has_its_place_in_the_order():
     modules = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in SOURCES}
 

@@ -68,7 +68,8 @@ def stats(
         load_detector,
         measure_side,
     )
-    from mocotool.metrics.sides import SavedStatistics, require_frames, write_side
+    from mocotool.metrics.saved_statistics import SavedStatistics, write_side
+    from mocotool.metrics.sides import require_frames
 
     with ev.join_extractor(report, device=computing.device, config=config) as extractor:
         sides = ev.open_sides(

@@ -38,7 +38,7 @@ def compare_sides(
     from mocotool.metrics.frame_distances import compute_fid, compute_kid
     from mocotool.metrics.measuring import feature_settings, load_detector
     from mocotool.metrics.precision_recall import compute_precision_recall
-    from mocotool.metrics.sides import save_statistics
+    from mocotool.metrics.saved_statistics import save_statistics
     from mocotool.metrics.two_sample import compute_two_sample
 
     metrics: dict[Comparison, Callable[..., MetricResult]] = {

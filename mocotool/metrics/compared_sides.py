@@ -17,7 +17,9 @@ from mocotool.metrics.measuring import (
 )
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sampled_videos import SampledMotion
-from mocotool.metrics.sides import MeasuredSide, Side, collect_warnings, find_stride_warnings
+from mocotool.metrics.saved_statistics import MeasuredSide
+from mocotool.metrics.side_warnings import collect_warnings, find_stride_warnings
+from mocotool.metrics.sides import Side
 from mocotool.metrics.statistics import FeatureStats, Float32
 
 

@@ -21,14 +21,13 @@ from mocotool.metrics.extraction import (
 from mocotool.metrics.frame_detectors import load_frame_detector
 from mocotool.metrics.sampled_videos import SampledMotion, SampledVideos
 from mocotool.metrics.sampling import ClipPlan, FramePlan, plan_clips, plan_frames
-from mocotool.metrics.sides import (
+from mocotool.metrics.saved_statistics import (
     MeasuredSide,
     SavedStatistics,
-    Side,
     check_comparable,
-    name_source,
     report_saved,
 )
+from mocotool.metrics.sides import Side, name_source
 from mocotool.metrics.sources import VideoSource
 from mocotool.metrics.statistics import FeatureStats, Float32
 

@@ -35,7 +35,8 @@ from mocotool.metrics.precision_recall import compute_precision_recall
 from mocotool.metrics.repeats import average_results
 from mocotool.metrics.results import MetricResult
 from mocotool.metrics.sampled_videos import SampledMotion, SampledVideos
-from mocotool.metrics.sides import SavedStatistics, Side, require_videos
+from mocotool.metrics.saved_statistics import SavedStatistics
+from mocotool.metrics.sides import Side, require_videos
 from mocotool.metrics.statistics import FeatureStats
 from mocotool.metrics.two_sample import compute_two_sample
 

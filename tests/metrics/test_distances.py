@@ -16,7 +16,8 @@ from mocotool.metrics.extraction import FeatureExtractor
 from mocotool.metrics.frame_detectors import PixelDetector
 from mocotool.metrics.frame_distances import compute_fid
 from mocotool.metrics.measuring import feature_settings
-from mocotool.metrics.sides import SavedStatistics, find_stride_warnings, save_statistics
+from mocotool.metrics.saved_statistics import SavedStatistics, save_statistics
+from mocotool.metrics.side_warnings import find_stride_warnings
 from mocotool.metrics.statistics import read_statistics
 
 PROTOCOL = VideoProtocol(num_frames=8, real_clips="first", covariance="unbiased")
