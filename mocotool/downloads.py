@@ -244,6 +244,8 @@ def fetch(
     if path.is_file():
         _check_identity(weights, path, source=str(path))
         return path
+
+    # into a file of another name, which a later call resumes
     part = path.with_name(f"{path.name}.part")
     try:
         make_folder(path.parent)
@@ -255,6 +257,8 @@ def fetch(
         ) from None
     except OSError as error:
         raise ConfigError(f"{part}: cannot be written: {error.strerror or error}") from None
+
+    # the file gets its name once it is what it should be
     is_first = _known_hash(weights) is None
     try:
         _check_identity(weights, part, source=weights.url)

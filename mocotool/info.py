@@ -47,10 +47,13 @@ def describe_file(path: Path | str) -> Facts:
     """
     if (address := address_of(path)) is not None:
         return describe_file(locate(address)) | {"file": parse_address(address).name}
+
     path = Path(path)
     if path.is_dir():
         return describe_folder(path)
     check_input_file(path)
+
+    # by the first bytes: arrays, media and archives say plainly what they are
     with path.open("rb") as file:
         head = file.read(12)
     if head.startswith(ZIP_MAGIC) and is_npz(path):
@@ -61,6 +64,8 @@ def describe_file(path: Path | str) -> Facts:
         return describe_media(path)
     if is_archive(path) and (found := describe_archive(path)):
         return {"file": str(path)} | found | file_facts(path)
+
+    # else weights, unless the name is a video's and no reader of weights knows the file
     try:
         weights = describe_weights(path)
     except FileFormatError:

@@ -72,6 +72,8 @@ def invert_folder(
     guess = None if encoder is None else load_encoder(encoder, device=device)
     if guess is not None:
         report.warn_if(check_encoder_fits(guess, network))
+
+    # the clips, and those of this shard
     entries, num_frames = choose_clips(paths, config, report)
     settings = _describe_settings(network.origin, encoder, config, num_frames)
     rate = entries[0].fps
@@ -91,6 +93,8 @@ def invert_folder(
             parts=parts,
             progress=advance,
         )
+
+    # [n, t, latent_dim], with what is needed to merge shards
     trajectory = to_trajectory(
         found,
         network,

@@ -70,6 +70,7 @@ def motion(
     from mocotool.metrics.motion import compute_motion
     from mocotool.metrics.sides import open_side, require_videos
 
+    # the real clips, and what is compared with them
     device, precision = computing.resolve(report)
     clips = require_videos(
         open_side(real, generator=generator, device=device, precision=precision, warn=report.warn)
@@ -87,6 +88,8 @@ def motion(
         precision=precision,
         report=report,
     )
+
+    # all figures of all subjects
     with report.progress("clips") as advance:
         result = compute_motion(clips, subjects, protocol=protocol, progress=advance)
     for warning in result.warnings:
@@ -123,6 +126,7 @@ def _open_subjects(
     from mocotool.metrics.sources import RenderedLatents
     from mocotool.trajectory import load_motion_and_generator
 
+    # a model is sampled anew for every seed
     if fake is None or ev.names_motion(fake):
         model, network = load_motion_and_generator(
             fake,
@@ -143,6 +147,8 @@ def _open_subjects(
             real=trajectories,
             start=start,
         )
+
+    # latents and videos are as they are
     side = require_videos(
         open_side(fake, generator=generator, device=device, precision=precision, warn=report.warn)
     )

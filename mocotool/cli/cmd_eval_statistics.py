@@ -79,12 +79,16 @@ def stats(
             computing=computing,
             report=report,
         )
+
+        # saved statistics are only written in the other layout
         if layout == "mu-sigma" and isinstance(sides[0], SavedStatistics):
             saved = sides[0].stats
             write_mean_and_covariance(saved, out)
             values = {"num_samples": saved.num_samples, "feature_dim": saved.feature_dim}
             report.result({"out": str(out), **values}, quiet_hides=True)
             return
+
+        # videos are measured, by all processes together; the first one writes
         loaded = load_detector(detector, protocol=settings, warn=report.warn)
         measured = measure_side(
             require_frames(sides[0]),

@@ -177,6 +177,8 @@ def invert(
     check_paths(inputs)
     check_optional_file(generator)
     check_optional_file(encoder)
+
+    # whole clips, whose frames are found together
     if together or (together is None and holds_videos(inputs)):
         refuse_options_of_pictures(
             config,
@@ -200,6 +202,8 @@ def invert(
             report=report,
         )
         return
+
+    # pictures, or the frames of one video: outputs first, so that nothing is computed in vain
     output = choose_trajectory_output(OutputOptions(out=out, force=force), json=report.json)
     refuse_whole_results(part, is_latents=output.format == "npz", tunes=tune is not None)
     for path in (sheet, tune):
@@ -215,6 +219,7 @@ def invert(
     from mocotool.video.pictures import write_png
     from mocotool.video.stills import find_stills
 
+    # uint8 [n, 3, h, w], cut as the generator's training data were
     device, precision = computing.resolve(report)
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
     network = load_generator(generator, device=device, precision=precision)
@@ -227,6 +232,8 @@ def invert(
         network.img_size, align=align, landmarks=LandmarkFinder() if align == "face" else None
     )
     wanted_u8 = to_channels_last(squares_u8)  # [n, h, w, 3]
+
+    # search, and then tune where that is asked for
     began = time.perf_counter()
     wanted = from_frames_u8(wanted_u8)
     with report.progress("steps", len(wanted) * config.num_steps_in_all) as advance:
@@ -237,6 +244,8 @@ def invert(
         found = tune_to(tune, network, wanted, found, config, features=loaded, report=report)
         network = load_generator(tune, device=device, precision=precision)
     seconds = time.perf_counter() - began
+
+    # figures, the sheet, and the latents
     values = written | describe_inversion(stills, found, seconds=seconds, as_json=report.json)
     if output.is_stdout:
         _note_figures(report, values)

@@ -60,6 +60,8 @@ def pca(
     place = resolve_device(device)
     report.name_device(place)
     source = load_generator(generator, device=place)
+
+    # a shard's sums, for `moco merge`
     if part != WHOLE:
         with report.progress("latents", config.num_samples // part[1]) as advance:
             found = measure_pca_part(source, config=config, shard=part, progress=advance)
@@ -68,6 +70,8 @@ def pca(
             values = {"wrote": target, "shard": shard, "pieces": sorted(found.pieces)}
             report.result(values, quiet_hides=True)
         return
+
+    # the whole basis
     with report.progress("latents", config.num_samples) as advance:
         basis = fit_pca_basis(source, config=config, progress=advance)
     if config.num_components is None and basis.num_components < DEFAULT_NUM_COMPONENTS:
@@ -77,6 +81,7 @@ def pca(
         )
     if basis.note:
         report.warn(basis.note)
+
     basis = basis.with_command(current_command())
     if plot is not None:
         assert basis.explained_variance_ratio is not None

@@ -98,6 +98,8 @@ def train_motion_command(
     Example: moco train-motion --videos clips/ --generator g.pkl --pca pca.npz -o run/
     """
     check_optional_file(generator)
+
+    # from trajectories: a recipe of its own, without rendering
     if latents is not None:
         others = {
             "motion": motion,
@@ -119,6 +121,8 @@ def train_motion_command(
             report=report,
         )
         return
+
+    # from videos: what was typed over the file's settings over the preset's
     if videos is None:
         raise ConfigError(
             "nothing to learn from",
@@ -128,9 +132,12 @@ def train_motion_command(
     from_file = settings.from_file(TrainMotionConfig, run="train-motion")
     config = merge_settings(typed, from_file=from_file, preset=preset)
     given = typed.keys() | from_file.keys() | choose_preset(preset).keys()
+
+    # nobody said how long: an hour is what a processor is good for
     if preset is None and given.isdisjoint(LENGTHS) and is_slow_device(computing.device):
         config = dataclasses.replace(config, budget=CPU_BUDGET)
         report.note("training for an hour; --budget, --num-steps or --num-epochs chooses otherwise")
+
     check_optional_file(motion)
     check_videos(videos)
 
@@ -150,6 +157,8 @@ def train_motion_command(
         "note": report.note,
         "warn": report.warn,
     }
+
+    # plan or train, from the same sources
     with report.follow_run(SHOWN_LOSSES) as progress:
         sources["progress"] = progress
         if dry_run:

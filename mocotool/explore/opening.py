@@ -71,6 +71,8 @@ def load_explorer(
         source, generator = None, source
 
     needs_pca = source is not None and read_motion_record(source) is None
+
+    # the motion model, or the bundled one, and the generator that it moves
     motion: MotionGenerator | None = load_motion(
         source, pca=pca if needs_pca else None, device=device
     )
@@ -99,6 +101,8 @@ def load_explorer(
     basis = _find_basis(network, pca, num_samples=config.num_samples, progress=progress)
     if basis.note:
         warn(basis.note)
+
+    # names for the command line on the page
     named = dataclasses.replace(
         named or Named(),
         motion=_typed(source),

@@ -94,6 +94,8 @@ class SynthesisBlock(nn.Module):
         self.is_first = in_channels == 0
         self.num_conv = 1 if self.is_first else 2
         self.register_buffer("resample_filter", fir_kernel())
+
+        # the constant of the first block, or a doubling of the one before
         if self.is_first:
             self.const = nn.Parameter(torch.randn(out_channels, *size))
             self._kept: Kept[Tensor] = Kept()
@@ -106,9 +108,12 @@ class SynthesisBlock(nn.Module):
                 up=True,
                 conv_clamp=conv_clamp,
             )
+
         self.conv1 = SynthesisLayer(
             out_channels, out_channels, w_dim=w_dim, size=size, conv_clamp=conv_clamp
         )
+
+        # what adds the block to the picture or to the next resolution
         self.has_torgb = is_last or architecture == "skip"
         if self.has_torgb:
             self.torgb = ToRGBLayer(out_channels, img_channels, w_dim=w_dim, conv_clamp=conv_clamp)
@@ -321,6 +326,8 @@ class StyleGAN2(Generator):
         }
         self._arch |= {"joint_normalization": True} if joint_normalization else {}
         self._arch |= {name: value for name, value in own.items() if value is not None}
+
+        # what every generator says of itself
         height, width = first_size or (4, 4)
         self._img_size = scale_size((height, width), img_resolution)
         self.resolution = img_resolution
@@ -328,6 +335,8 @@ class StyleGAN2(Generator):
         self.z_dim = z_dim
         self.latent_dim = w_dim
         self.c_dim = c_dim
+
+        # the two networks
         self.mapping: MappingNetwork = MappingNetwork(
             z_dim=z_dim,
             c_dim=c_dim,

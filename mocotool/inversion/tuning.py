@@ -79,6 +79,8 @@ def tune_generator(
             f"{generator.origin.file.path}: is tuned already",
             hint=f"begin from {generator.origin.tuned_from.path}",
         )
+
+    # a pair of factors per weight, which Adam moves; the latents stay
     weights = dict(list_tunable(generator))
     factors = _draw_factors(weights, config.seed)
     leaves = [half for pair in factors.values() for half in pair]
@@ -104,6 +106,8 @@ def tune_generator(
     with full_precision(), in_float32(generator):
         for step in range(config.num_tune_steps):
             rows = torch.randperm(len(images), generator=rng)[:BATCH_SIZE]
+
+            # [b, c, h, w] of the pictures and of their renderings
             target = images[rows].to(generator.device)
             with torch.no_grad():
                 target_maps = features(target)

@@ -110,6 +110,8 @@ def compute_diversity(
         pictures = pictures or spread
         values.append(spread.last_frame)
     assert pictures is not None
+
+    # what the number depends on
     sizes = {len(group) for group in groups}
     settings = {
         "num_contents": len(groups),
@@ -120,6 +122,7 @@ def compute_diversity(
     warnings = []
     if len(groups) < DiversityProtocol().num_contents or max(sizes) < 100:
         warnings.append("the paper takes 50 contents with 100 motions each")
+
     result = MetricResult(
         metric="diversity",
         value=float(np.mean(values)),

@@ -109,6 +109,8 @@ def train_image_run(
             generator=prepared.start,
             precision=trainer.precision,
         )
+
+        # the real images stay open for as long as training reads them
         with (
             contextlib.closing(run),
             contextlib.closing(_load(prepared, run, heard)) as images,
@@ -214,12 +216,16 @@ def _prepare(
         config = dataclasses.replace(config, **taken)
         asked = [*asked, *taken]
     dtype = beginning.choose_precision(precision)
+
+    # the real images: classes, and those held out
     found = list_videos(videos, warn=heard.warn, advance=heard.count("videos"))
     classes = find_classes(found) if config.cond else None
     listing, held_out = found.hold_out(config.held_out)
     counts = [] if classes is None else classes.count(listing)
     if classes is not None:
         heard.note(_describe_classes(classes.names, counts))
+
+    # the StyleGAN2 to start from, whose size the run takes
     start = None
     if generator is not None:
         resolution = config.resolution if "resolution" in asked else None
@@ -241,6 +247,7 @@ def _prepare(
             f"{budget / 60:.3g} minutes: {config.num_images} images of {config.resolution} "
             f"pixels, {config.batch_size} at a time, channels of {config.channel_base}"
         )
+
     trainer = ImageTrainer(
         config, precision=dtype, processes=processes, initial=start, class_counts=counts
     )

@@ -135,6 +135,7 @@ def train_latent_motion_run(
         warn=warn,
     )
     with contextlib.closing(run):
+        # what the clips look like is rendered now, or read from the run that resumes
         trainer = prepared.make_trainer(_find_pictured(prepared, run, beginning))
         if beginning.resumes:
             trainer.resume(run, warn=warn)

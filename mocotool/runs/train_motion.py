@@ -137,6 +137,8 @@ def train_motion_run(
             precision=trainer.generator.synthesis.compute_dtype,
             machine={"compiled": compile},
         )
+
+        # the real clips stay open for as long as training reads them
         with (
             contextlib.closing(run),
             contextlib.closing(_load(listing, trainer.config, run, heard)) as clips,

@@ -71,6 +71,8 @@ def continue_record(
     """
     if old.get("run", new["run"]) != new["run"]:
         raise MismatchError(f"{path}: holds a run of {old['run']}, not of {new['run']}")
+
+    # what may not change
     changes = _changed_settings(old["config"], new["config"], config_type)
     adjusted = [changes.pop(name) for name in ADJUSTABLE.get(new["run"], ()) if name in changes]
     refused = [*changes.values(), *_changed_inputs(old["inputs"], new["inputs"])]
@@ -79,6 +81,8 @@ def continue_record(
             f"{path}: the run was started with other settings: {'; '.join(refused)}",
             hint="resume with the same options, or start another run",
         )
+
+    # what may change, but is said
     if adjusted:
         warn(f"{path}: goes on with other settings: {'; '.join(adjusted)}")
     moved = [
@@ -88,6 +92,8 @@ def continue_record(
     ]
     if moved:
         warn(f"{path}: goes on, but not to the last bit: {'; '.join(moved)}")
+
+    # the new settings, with the history of the old record
     resumed = [*old["resumed"], {"version": new["version"], "command": new["command"]}]
     return new | {
         "version": old.get("version"),

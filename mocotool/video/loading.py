@@ -251,6 +251,8 @@ def load_clips(
         advance=advance,
         warn=warn,
     )
+
+    # what stands at each position, and batches of it
     dataset = ClipDataset(
         listing,
         num_frames=num_frames,

@@ -52,20 +52,26 @@ def read(tree: Any, tensors: TensorReader) -> GeneratorWeights | None:
     network: Record = networks[-1]
     arrays = collect_variables(network)
     refuse_other_generations(network, arrays)
+
+    # variables and settings, under torch's names and in its layouts
     settings = read_settings(network)
     values = {name: tensors.read(array) for name, array in arrays.items() if name != "lod"}
     converted = convert_names(values)
     resolution = settings["img_resolution"]
     blocks = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
+
+    # the first block may be of another shape than 4x4, which both have to say
     const = converted.get("synthesis.b4.const")
     own_size = {} if const is None else infer_first_size(const.shape)
     first_size = own_size.get("first_size", [4, 4])
     if settings.pop("first_size") != first_size:
         raise FileFormatError("the network's setting init_res is not the size of its constant")
+
     complete(converted, blocks, first_size=first_size, has_noise=settings.pop("use_noise"))
     if OLD_LABELS in values:
         settings |= {"joint_normalization": True}
         complete_old_labels(converted)
+
     return GeneratorWeights(
         kind="stylegan2",
         arch=settings
