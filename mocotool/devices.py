@@ -238,10 +238,38 @@ def full_precision() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+        with torch.backends.cudnn.flags(
+            enabled=True,
+            benchmark=False,
+            deterministic=torch.backends.cudnn.deterministic,
+            allow_tf32=False,
+        ):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@contextlib.contextmanager
+def measured_convolutions(device: torch.device, precision: torch.dtype) -> Iterator[None]:
+    """Let cuDNN try its algorithms on each new shape in the block, and go on with the quickest.
+
+    For training, whose shapes are the same at each step. What is quickest by a hair is not the same
+    algorithm each time, and algorithms round differently; so nothing is tried in float32 proper,
+    which is for numbers that can be compared, nor where the user asks for determinism.
+
+    Args:
+        device: Where the block computes; all but CUDA have nothing to choose.
+        precision: What its convolutions compute in.
+    """
+    is_full = precision is torch.float32 and not torch.backends.cudnn.allow_tf32
+    is_exact = torch.backends.cudnn.deterministic or torch.are_deterministic_algorithms_enabled()
+    before = torch.backends.cudnn.benchmark
+    if device.type == "cuda" and not is_full and not is_exact:
+        torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def free_device_bytes(device: torch.device) -> int:

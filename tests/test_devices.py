@@ -8,6 +8,8 @@ from mocotool.devices import (
     describe_device,
     describe_gpu,
     find_idle_gpus,
+    full_precision,
+    measured_convolutions,
     read_driver_version,
     resolve_device,
     resolve_precision,
@@ -49,6 +51,48 @@ def test_convolutions_round_to_tf32_only_where_asked(name, torchs_own_settings):
     resolve_precision(name, torch.device("cpu"))
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+@pytest.fixture
+def cudnn(monkeypatch):
+    """Torch's switches of cuDNN as they are at first, and again after the test."""
+    switches = torch.backends.cudnn
+    for name, value in {"benchmark": False, "deterministic": False, "allow_tf32": False}.items():
+        monkeypatch.setattr(switches, name, value)
+    return switches
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_lets_cudnn_try_what_is_quickest(dtype, cudnn):
+    with measured_convolutions(CUDA, dtype):
+        assert cudnn.benchmark
+
+    assert not cudnn.benchmark
+
+
+def test_tf32_does_too_and_float32_proper_does_not(cudnn):
+    with measured_convolutions(CUDA, torch.float32):
+        assert not cudnn.benchmark
+    cudnn.allow_tf32 = True
+    with measured_convolutions(CUDA, torch.float32):
+        assert cudnn.benchmark
+
+
+def test_neither_a_processor_nor_determinism_tries_anything(cudnn):
+    with measured_convolutions(CPU, torch.bfloat16):
+        assert not cudnn.benchmark
+    cudnn.deterministic = True
+    with measured_convolutions(CUDA, torch.bfloat16):
+        assert not cudnn.benchmark
+
+
+def test_full_precision_tries_nothing_and_stays_deterministic(cudnn):
+    cudnn.deterministic = cudnn.benchmark = True
+
+    with full_precision():
+        assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (False, True, False)
+
+    assert cudnn.benchmark
 
 
 def test_tf32_on_the_cpu_is_a_sentence():

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.devices import to_device
+from mocotool.devices import measured_convolutions, to_device
 from mocotool.errors import ConfigError, DivergedError
 from mocotool.generators.stylegan2 import StyleGAN2, draw_noise_maps
 from mocotool.image_training.augment import (
@@ -160,13 +160,14 @@ class ImageTrainer:
         c = self.generator.one_hot(labels, len(real))
         if self.config.flip:
             real = flip_half(real, rng=self._rng("flip"), rows=self.rows)
-        found = self._discriminator_step(real, c)
-        has_penalty = self.discriminator.has_penalty and self.config.r1_gamma != 0
-        if has_penalty and self.step_idx % self.config.r1_interval == 0:
-            found["r1"] = self._penalty_step(real, c)
-        if self.images_seen >= self.head_start:
-            found |= self._generator_step()
-            self._update_average()
+        with measured_convolutions(self.device, self.precision):
+            found = self._discriminator_step(real, c)
+            has_penalty = self.discriminator.has_penalty and self.config.r1_gamma != 0
+            if has_penalty and self.step_idx % self.config.r1_interval == 0:
+                found["r1"] = self._penalty_step(real, c)
+            if self.images_seen >= self.head_start:
+                found |= self._generator_step()
+                self._update_average()
         # The device is asked once a step, for everything.
         means = self.processes.average(torch.stack(list(found.values()))).tolist()
         values = dict(zip(found, means, strict=True))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.devices import peak_memory_mb
+from mocotool.devices import measured_convolutions, peak_memory_mb
 from mocotool.generators.base import Generator
 from mocotool.motion.rendering import measure_graph_bytes
 from mocotool.motion.trainer import MotionTrainer
@@ -134,15 +134,18 @@ def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
         saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    if trainer.device.type != "cpu":  # a GPU's first step loads kernels and chooses among them
+    with measured_convolutions(trainer.device, trainer.context.precision):
+        # A GPU's first steps load kernels and choose among them
+        if trainer.device.type != "cpu":
+            small.generator_step(0)
+            small.discriminator_step()
+        started = _read_clock(trainer.device)
         small.generator_step(0)
-    started = _read_clock(trainer.device)
-    small.generator_step(0)
-    g_seconds = _read_clock(trainer.device) - started
-    started = _read_clock(trainer.device)
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        small.discriminator_step()
-    d_seconds = _read_clock(trainer.device) - started
+        g_seconds = _read_clock(trainer.device) - started
+        started = _read_clock(trainer.device)
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            small.discriminator_step()
+        d_seconds = _read_clock(trainer.device) - started
     seconds = trainer.config.num_g_steps * g_seconds + d_seconds
     return seconds, sum(saved.values()) / 2**20, peak_memory_mb(trainer.device)
 

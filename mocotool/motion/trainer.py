@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mocotool.basis import PCABasis
 from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.devices import to_device
+from mocotool.devices import measured_convolutions, to_device
 from mocotool.errors import DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8, to_unit_range
@@ -149,18 +149,23 @@ class MotionTrainer:
                 swing less; the program saves the weights themselves.
         """
         real = self._to_video(real)
+        with measured_convolutions(self.device, self.context.precision):
+            values = self._take_turns(real)
+        values |= measure_motion(real, "real")
+        decay = min(self.config.ema_decay, (1 + self.step_idx) / (10 + self.step_idx))
+        update_average(self.averaged, self.motion, decay=decay)
+        self.step_idx += 1
+        return self._to_floats(values)
+
+    def _take_turns(self, real: Tensor) -> Metrics:
+        """Let the motion generator and then every game learn; return what they report."""
         for game in self.games.values():
             game.begin(real)
         values: Metrics = {}
         if self.step_idx >= self.config.head_start:
             for g_step in range(self.config.num_g_steps):
                 values = self.generator_step(g_step)
-        values = self.discriminator_step() | values
-        values |= measure_motion(real, "real")
-        decay = min(self.config.ema_decay, (1 + self.step_idx) / (10 + self.step_idx))
-        update_average(self.averaged, self.motion, decay=decay)
-        self.step_idx += 1
-        return self._to_floats(values)
+        return self.discriminator_step() | values
 
     def _to_video(self, real: Tensor) -> Tensor:
         size = self.config.frame_size

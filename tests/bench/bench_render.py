@@ -69,7 +69,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--no-sampling", action="store_true", help="render only")
     parser.add_argument("--chunk-size", type=int, default=RenderConfig().chunk_size)
     parser.add_argument("--repeats", type=int, default=3, help="the best of which counts")
-    parser.add_argument("--device", default="cpu")
     return parser.parse_args()
 
 

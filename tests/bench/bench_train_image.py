@@ -23,11 +23,10 @@ from bench.measuring import (
 from reference.stylegan2_plain import PlainTrainer, resampling
 
 from mocotool.configs.train_image import TrainImageConfig
-from mocotool.devices import DTYPES
+from mocotool.devices import DTYPES, resolve_device
 from mocotool.image_training.trainer import ImageTrainer
 from mocotool.layouts import to_unit_range
-
-CPU = torch.device("cpu")
+from mocotool.training.distributed import Processes
 
 
 def parse_arguments():
@@ -52,8 +51,9 @@ def make_config(args):
     )
 
 
-def make_ours(config, precision):
-    trainer = ImageTrainer(config, precision=DTYPES[precision])
+def make_ours(config, precision, device):
+    processes = Processes(device=device)
+    trainer = ImageTrainer(config, precision=DTYPES[precision], processes=processes)
 
     def step(real_u8, penalize):
         trainer.step_idx = 0 if penalize else 1
@@ -62,8 +62,8 @@ def make_ours(config, precision):
     return step
 
 
-def make_plain(config, precision, form):
-    ours = ImageTrainer(config)
+def make_plain(config, precision, form, device):
+    ours = ImageTrainer(config, processes=Processes(device=device))
     plain = PlainTrainer(
         ours.generator,
         ours.discriminator,
@@ -74,7 +74,7 @@ def make_plain(config, precision, form):
 
     def step(real_u8, penalize):
         with resampling(form):
-            plain.step(to_unit_range(real_u8), penalize=penalize)
+            plain.step(to_unit_range(real_u8.to(device)), penalize=penalize)
 
     return step
 
@@ -82,11 +82,12 @@ def make_plain(config, precision, form):
 def main():
     args = parse_arguments()
     config = make_config(args)
-    precision = choose_precision(args.precision, CPU)
-    steps = {("ours", precision): make_ours(config, precision)}
+    device = resolve_device(args.device)
+    precision = choose_precision(args.precision, device)
+    steps = {("ours", precision): make_ours(config, precision, device)}
     if not args.no_plain:
         steps |= {
-            ("plain", name): make_plain(config, name, args.plain)
+            ("plain", name): make_plain(config, name, args.plain, device)
             for name in dict.fromkeys([precision, "fp32"])
         }
     shape = (config.batch_size, 3, config.resolution, config.resolution)
@@ -107,9 +108,9 @@ def main():
     seconds = {(name, flag): [] for name in steps for flag in (False, True)}
     for _ in range(args.rounds):
         for (name, flag), found in seconds.items():
-            began = now(CPU)
+            began = now(device)
             steps[name](real_u8, flag)
-            found.append(now(CPU) - began)
+            found.append(now(device) - began)
     rates = {
         name: config.batch_size
         / weigh({flag: statistics.median(seconds[name, flag]) for flag in (False, True)})
@@ -122,11 +123,11 @@ def report(args, rates, precision, *, macs_per_image):
     print(f"{args.resolution} px, batch {args.batch_size}, {torch.get_num_threads()} threads")
     rate = rates["ours", precision]
     plain = rates.get(("plain", precision))
-    print("at equal precision, images in a second of the processor")
+    print("at equal precision, images per second")
     if plain is not None:
         print(f"{plain:8.2f}  plain ({args.plain}), {precision}")
     print(f"{rate:8.2f}  ours, {precision}" + ("" if plain is None else f", x{rate / plain:.2f}"))
-    peak = measure_peak(CPU, DTYPES[precision])
+    peak = measure_peak(resolve_device(args.device), DTYPES[precision])
     print(f"          {describe_share(rate * macs_per_image, peak)}")
     if plain is not None and precision != "fp32":
         full = rates["plain", "fp32"]

@@ -33,12 +33,12 @@ from reference.stylegan2_plain import resampling
 from mocotool.basis import PCABasis
 from mocotool.configs.pca import PCAConfig
 from mocotool.configs.train_motion import TrainMotionConfig
-from mocotool.devices import DTYPES, peak_memory_mb
+from mocotool.devices import DTYPES, peak_memory_mb, resolve_device
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.pca import fit_pca_basis
+from mocotool.training.distributed import Processes
 
-CPU = torch.device("cpu")
 DOMAINS = ("in", "cross")
 
 
@@ -63,7 +63,8 @@ def make_trainer(args, *, precision, domain, batch_size):
     torch.manual_seed(0)
     channels = default_channels(args.resolution, channel_base=args.channel_base)
     generator = StyleGAN2(z_dim=512, w_dim=512, img_resolution=args.resolution, channels=channels)
-    generator = generator.freeze().set_precision(DTYPES[precision])
+    device = resolve_device(args.device)
+    generator = generator.to(device).freeze().set_precision(DTYPES[precision])
     basis: PCABasis = fit_pca_basis(generator, config=PCAConfig(num_samples=2000))
     config = TrainMotionConfig.from_recipe(
         cross_domain=domain == "cross",
@@ -75,7 +76,8 @@ def make_trainer(args, *, precision, domain, batch_size):
     )
     size = config.frame_size
     real = torch.rand(batch_size, config.num_frames, 3, size, size) * 2 - 1
-    return MotionTrainer(generator, basis, config), real
+    processes = Processes(device=generator.device)
+    return MotionTrainer(generator, basis, config, processes=processes), real.to(device)
 
 
 def measure_row(args, *, program, precision, domain, batch_size):
@@ -97,14 +99,14 @@ def measure_row(args, *, program, precision, domain, batch_size):
     macs = []
     with resampling(args.plain):
         steps = [lambda step=step: macs.append(count_macs(step)) for step in (*g_steps, d_step)]
-        *g_times, d = [timed(step, CPU, repeats=1) for step in steps]
+        *g_times, d = [timed(step, trainer.device, repeats=1) for step in steps]
     g = sum(g_times) / len(g_times)
     return {
         "g": g,
         "d": d,
         "iteration": num_g_steps * g + d,
         "macs": num_g_steps * sum(macs[:-1]) / len(g_times) + macs[-1],
-        "peak_mb": peak_memory_mb(CPU),
+        "peak_mb": peak_memory_mb(trainer.device),
         "graph_kept": trainer.renderer.keep_graph,
     }
 
@@ -153,12 +155,13 @@ def main():
     if args.row:
         print(json.dumps(measure_row(args, **json.loads(args.row))))
         return
-    precision = choose_precision(args.precision, CPU)
-    peak = measure_peak(CPU, DTYPES[precision])
+    device = resolve_device(args.device)
+    precision = choose_precision(args.precision, device)
+    peak = measure_peak(device, DTYPES[precision])
     print(
         f"{args.resolution} px, frames of {min(args.frame_size, args.resolution)} px for the "
-        f"discriminators, {args.num_frames} frames, {torch.get_num_threads()} threads; seconds of "
-        "the processor"
+        f"discriminators, {args.num_frames} frames, {torch.get_num_threads()} threads, {device}; "
+        "seconds"
     )
     print("domain program        precision batch     G s     D s iteration s  peak MB  graph")
     measured = {}

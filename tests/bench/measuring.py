@@ -31,6 +31,7 @@ def add_options(parser):
         help="what both programs compute in; where it is not fp32, the plain one in fp32 as well",
     )
     parser.add_argument("--no-plain", action="store_true", help="ours alone")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
 
 
 def choose_precision(name, device):

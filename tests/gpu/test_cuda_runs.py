@@ -48,7 +48,8 @@ def train(run_moco, clips, toy_generator_path, toy_pca_path, tmp_path):
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(train):
-    with torch.backends.cudnn.flags(deterministic=True):
+    # What is not named here goes to its default, and that of `enabled` is off.
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         whole = train("--num-steps", 4, out="whole")
         train("--num-steps", 2, out="halves")
         halves = train("--num-steps", 4, "--resume", out="halves")
@@ -93,22 +94,22 @@ def test_memory_that_runs_out_is_said(toy_generator_path, run_moco, tmp_path):
     try:
         result = run_moco(
             *("path", "seed:0", "seed:1", "--generator", tmp_path / "large.safetensors"),
-            *("--num-frames", 512, "--chunk-size", 512, "--device", "cuda"),
+            *("--num-frames", 64, "--chunk-size", 64, "--device", "cuda"),
             *("-o", tmp_path / "clip.mp4"),
         )
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
-    assert result.exit_code in (0, 5), result.stderr
-    assert result.exit_code == 0 or "out of memory" in result.stderr
+    assert result.exit_code in (0, 5), result.stderr  # a small GPU has no room for one picture
+    assert "out of memory" in result.stderr
 
 
 @pytest.mark.parametrize(
     "words",
     [
         ("bench_render.py", "--resolution", "128", "--num-frames", "32"),
-        ("bench_train_motion.py",),
-        ("bench_train_image.py",),
+        ("bench_train_motion.py", "--no-plain", "--num-g-steps", "1"),
+        ("bench_train_image.py", "--no-plain"),
         ("bench_invert.py",),
         ("bench_pca.py",),
     ],
@@ -119,7 +120,7 @@ def test_a_bench_runs(words):
     env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
 
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "bench" / name, *args],
+        [sys.executable, ROOT / "tests" / "bench" / name, *args, "--device", "cuda"],
         capture_output=True,
         text=True,
         env=env,
