@@ -4,6 +4,7 @@ import pytest
 from reference.video_files import decode_from_start, encode_clip, numbered_frames
 
 from mocotool.errors import FileFormatError, MismatchError
+from mocotool.video import decoded as decoded_frames
 from mocotool.video.clips import ClipDataset, FrameDataset, epoch_order, read_or_replace
 from mocotool.video.cutting import read_squares, square_frames
 from mocotool.video.decoded import decode_all
@@ -87,6 +88,33 @@ def test_decoded_clips_equal_those_read_on_demand(listing, tmp_path):
             clip = make_clips(listing, decoded=decoded).read(position)
             np.testing.assert_array_equal(clip, expected)
     assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_large_file_of_frames_is_checked_in_places(listing, tmp_path, monkeypatch):
+    checked = []
+    checksums = decoded_frames._checksums
+
+    def count(path, pieces):
+        checked.append(sorted(pieces))
+        return checksums(path, pieces)
+
+    monkeypatch.setattr(decoded_frames, "_checksums", count)
+    monkeypatch.setattr(decoded_frames, "CHECKED_BYTES", 256)
+    options = {"size": 16, "memory_bytes": 0, "folder": tmp_path}
+    decode_all(listing.entries, **options)
+    (path,) = tmp_path.glob("*.npy")
+    whole = path.read_bytes()
+    num_pieces = -(-len(whole) // 256)
+
+    decode_all(listing.entries, **options)
+    monkeypatch.setattr(decoded_frames, "CHECKED_PIECES", num_pieces)
+    decode_all(listing.entries, **options)
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    decode_all(listing.entries, **options)
+
+    assert [len(pieces) for pieces in checked] == [num_pieces, 16, *[num_pieces] * 3]
+    assert len(set(checked[1])) == 16 < num_pieces
+    assert path.read_bytes() == whole  # decoded again
 
 
 def test_every_frame_comes_once_an_epoch(listing):
