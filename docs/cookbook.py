@@ -60,14 +60,19 @@ def prepare_inputs(folder: Path) -> None:
         file.writeframes((np.clip(song, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def run_recipe(shell: str, folder: Path) -> Path:
+def run_recipe(shell: str, folder: Path, moco: str | None = None) -> Path:
     """Run a recipe in a folder that has the reader's files; return the last file it writes.
+
+    Args:
+        shell: The recipe.
+        folder: Where it runs.
+        moco: The program that stands for `moco`; `None` is this Python's.
 
     Raises:
         subprocess.CalledProcessError: One of its commands fails.
     """
-    own = f"{shlex.quote(sys.executable)} -m mocotool "
-    command = re.sub(r"(?<![\w-])moco ", own, shell)
+    own = moco or f"{shlex.quote(sys.executable)} -m mocotool"
+    command = re.sub(r"(?<![\w-])moco ", f"{own} ", shell)
     subprocess.run(["bash", "-e", "-o", "pipefail", "-c", command], cwd=folder, check=True)
     return folder / re.findall(r"-o (\S+)", shell)[-1]
 

@@ -9,7 +9,8 @@ the words say why: "```sh needs the network". A comment of the form
     -->
 
 is run where it stands, as shell: it makes what the reader is taken to have, or does in short what
-the block above it does in hours. There `$CLONE` is the project's folder.
+the block above it does in hours. There `$CLONE` is the project's folder. One that begins with
+`<!-- run as shown` prints what the console block above it shows, which is checked.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ import sys
 LANGUAGES = ("sh", "console", "python")
 BLOCK = re.compile(
     r"^```(?P<language>\w+)(?: (?P<reason>[^\n]+))?\n(?P<fenced>.*?)^```$"
-    r"|^<!-- run\n(?P<hidden>.*?)^-->$",
+    r"|^<!-- run(?P<as_shown> as shown)?\n(?P<hidden>.*?)^-->$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -35,6 +36,8 @@ class Block:
     text: str
     place: str
     """Page and line, for messages."""
+    shown: str = ""
+    """What a console block shows that stands for this one."""
 
     @property
     def shell(self):
@@ -47,18 +50,21 @@ class Block:
     @property
     def labels(self):
         """What a console block shows in the first column of its tables."""
-        return read_labels(self.text) if self.language == "console" else set()
+        return read_labels(self.text if self.language == "console" else self.shown)
 
 
 def find_blocks(page):
     """Return the blocks of a page that are run, in order."""
     text = page.read_text(encoding="utf-8")
-    blocks = []
+    blocks, above = [], ""
     for found in BLOCK.finditer(text):
         place = f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}"
         if found["hidden"] is not None:
-            blocks.append(Block("sh", found["hidden"], place))
-        elif found["language"] in LANGUAGES and found["reason"] is None:
+            shown = above if found["as_shown"] else ""
+            blocks.append(Block("sh", found["hidden"], place, shown))
+            continue
+        above = found["fenced"]
+        if found["language"] in LANGUAGES and found["reason"] is None:
             blocks.append(Block(found["language"], found["fenced"], place))
     return blocks
 

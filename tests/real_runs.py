@@ -13,15 +13,22 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 
 class Launcher:
-    """Starts processes, and at the end of a test stops whatever still runs."""
+    """Starts processes, and at the end of a test stops whatever still runs.
 
-    def __init__(self):
-        self.processes = []
+    Args:
+        warm: A `WarmMoco`, whose processes need not import torch; `None` starts Python for each.
+    """
+
+    def __init__(self, warm=None):
+        self.warm, self.processes = warm, []
 
     def start(self, *args, launcher=()):
-        """Start `python LAUNCHER -m mocotool ARGS` on one thread."""
+        """Start `moco ARGS` or, where there is a launcher, `python LAUNCHER -m mocotool ARGS`."""
+        words = [sys.executable, *launcher, "-m", "mocotool"]
+        if self.warm is not None and not launcher:
+            words = self.warm.words
         process = subprocess.Popen(
-            [sys.executable, *launcher, "-m", "mocotool", *map(str, args)],
+            [*words, *map(str, args)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

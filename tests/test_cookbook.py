@@ -34,10 +34,10 @@ def test_each_recipe_shows_its_own_picture_and_all_are_small():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_runs_and_makes_its_picture(name, tmp_path):
+def test_every_recipe_runs_and_makes_its_picture(name, warm_moco, tmp_path):
     cookbook.prepare_inputs(tmp_path)
 
-    made = cookbook.run_recipe(RECIPES[name], tmp_path)
+    made = cookbook.run_recipe(RECIPES[name], tmp_path, str(warm_moco.program))
 
     assert open_video(made).num_frames > 1
     cookbook.draw_strip(made, tmp_path / "strip.png")

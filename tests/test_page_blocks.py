@@ -40,6 +40,7 @@ def test_blocks_are_found_by_the_rule(tmp_path):
         "```sh\nmoco a\n```\n\n```sh needs the network\nmoco b\n```\n"
         "<!-- run\nmoco c\n-->\n```text\nmoco d\n```\n```python\ne()\n```\n"
         "```console\n$ moco f\nwrote  x.npz\n```\n"
+        "```console takes hours\n$ moco g\nsteps  9\n```\n<!-- run as shown\nmoco g --quick\n-->\n"
     )
 
     blocks = find_blocks(page)
@@ -49,8 +50,10 @@ def test_blocks_are_found_by_the_rule(tmp_path):
         "moco c",
         "e()",
         "$ moco f\nwrote  x.npz",
+        "moco g --quick",
     ]
-    assert [block.language for block in blocks] == ["sh", "sh", "python", "console"]
+    assert [block.language for block in blocks] == ["sh", "sh", "python", "console", "sh"]
+    assert blocks[4].labels == {"steps"}
     assert blocks[3].shell == "moco f"
     assert blocks[3].labels == {"wrote"}
     assert blocks[1].place == "page.md:8"

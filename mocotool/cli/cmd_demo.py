@@ -56,7 +56,8 @@ STEPS = (
         "nothing yet; everything below uses the motion model that comes with mocotool.",
         commands=(
             "moco train-motion --videos clips --pca pca.npz -o run --num-steps 4 --batch-size 2 "
-            "--num-g-steps 1 --frame-size 32 --video-width 16 --pair-width 16 --preview-every 4",
+            "--num-frames 8 --step-size 1 --num-g-steps 1 --frame-size 32 --video-width 16 "
+            "--pair-width 16 --preview-every 4",
         ),
         shows=("clips/*.mp4",),
     ),

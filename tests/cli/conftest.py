@@ -16,9 +16,9 @@ SMALL = (
 
 
 @pytest.fixture
-def start(toy_generator_path, toy_pca_path, tmp_path):
+def start(warm_moco, toy_generator_path, toy_pca_path, tmp_path):
     """Start the real command in a process; whatever still runs at the end of the test is killed."""
-    launcher, videos = Launcher(), tmp_path / "videos"
+    launcher, videos = Launcher(warm_moco), tmp_path / "videos"
     videos.mkdir()
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         shutil.copy(CLIP, videos / name)

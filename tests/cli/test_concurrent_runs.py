@@ -36,6 +36,13 @@ def launcher():
     launcher.close()
 
 
+@pytest.fixture
+def warm_launcher(warm_moco):
+    launcher = Launcher(warm_moco)
+    yield launcher
+    launcher.close()
+
+
 def check_pair(pair, run):
     """Check that one of two trains and the other was refused; stop the one that trains.
 
@@ -70,12 +77,12 @@ def test_of_a_pair_of_runs_one_trains_and_the_other_is_refused(launcher, picture
 
 
 @pytest.mark.slow
-def test_ten_pairs_of_commands_give_one_run_and_one_refusal_each(launcher, pictures, tmp_path):
+def test_ten_pairs_of_commands_give_one_run_and_one_refusal_each(warm_launcher, pictures, tmp_path):
     words = ("train-image", "--videos", pictures, *ENDLESS)
     for number in range(5):
         run = tmp_path / f"run-{number}"
         for resume in ((), ("--resume",)):
-            pair = [launcher.start(*words, "-o", run, *resume) for _ in range(2)]
+            pair = [warm_launcher.start(*words, "-o", run, *resume) for _ in range(2)]
 
             code, reason = check_pair(pair, run)
 
@@ -129,14 +136,14 @@ def test_a_run_of_motion_names_the_clip_that_was_exchanged(
 
 
 @pytest.mark.slow
-def test_a_run_of_images_as_a_process_names_the_clip_that_was_exchanged(launcher, tmp_path):
+def test_a_run_of_images_as_a_process_names_the_clip_that_was_exchanged(warm_launcher, tmp_path):
     videos, run = tmp_path / "videos", tmp_path / "run"
     make_clips(videos)
     words = ("train-image", "--videos", videos, *ENDLESS, "-o", run)
-    finish(launcher.start(*words, "--num-images", 4))
+    finish(warm_launcher.start(*words, "--num-images", 4))
     exchange_clip(videos / "c.mkv")
 
-    process = launcher.start(*words, "--resume")
+    process = warm_launcher.start(*words, "--resume")
     _, told = process.communicate(timeout=300)
 
     assert process.returncode == 4

@@ -251,9 +251,9 @@ LONG = ["--num-images", "120", "--save-every", "4", "--preview-every", "10", "--
 
 
 @pytest.fixture
-def start(pictures):
+def start(warm_moco, pictures):
     """Start the real command in a process; whatever still runs at the end of the test is killed."""
-    launcher = Launcher()
+    launcher = Launcher(warm_moco)
 
     def run(out, *args, **options):
         inputs = ("--videos", pictures, "-o", out, "--device", "cpu")
