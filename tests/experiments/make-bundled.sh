@@ -34,7 +34,18 @@ moco train-image --videos "$work/seen" -o "$work/people-128-b" --num-images 1440
   --generator "$work/people-128/best.safetensors" --resolution 128 --freeze-below 32 \
   --set structure_weight=30 --set head_start=1600 --discriminator projected --batch-size 16 \
   --style-mixing 0.5 --save-every 300 $(resume "$work/people-128-b")
-moco convert "$work/people-128-b/best.safetensors" --dtype float16 \
+# Then shapes, too, against a discriminator that begins anew; at last with long averages and slowly.
+shapes() {
+  moco train-image --videos "$work/seen" -o "$work/people-128-c" --num-images "$1" \
+    --generator "$work/people-128-b/best.safetensors" --resolution 128 --freeze-below 8 \
+    --set structure_weight=30 --set head_start=1600 --discriminator projected --batch-size 16 \
+    --style-mixing 0.1 --save-every 150 "${@:2}" $(resume "$work/people-128-c")
+}
+averages=(--set ema_rampup=0.25 --set ema_images=5000)
+shapes 21216
+shapes 31088 "${averages[@]}"
+shapes 37600 "${averages[@]}" --learning-rate 5e-4
+moco convert "$work/people-128-c/best.safetensors" --dtype float16 \
   -o "$bundled/people.safetensors" --force
 
 # Latents are those of 64 pixels still, and the smaller generator renders them three times as fast.
