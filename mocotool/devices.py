@@ -250,6 +250,24 @@ def full_precision() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """Compute the block on one thread where it is the CPU that computes.
+
+    For long rows of small steps: threads meet after each of them, and where another program has one
+    of the cores, every meeting waits for it.
+    """
+    before = torch.get_num_threads()
+    if device.type != "cpu" or before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def measured_convolutions(device: torch.device, precision: torch.dtype) -> Iterator[None]:
     """Let cuDNN try its algorithms on each new shape in the block, and go on with the quickest.
 

@@ -14,7 +14,7 @@ from mocotool.basis import PCABasis
 from mocotool.configs.sample import SampleConfig
 from mocotool.configs.shard import WHOLE, Shard, fingerprint_whole, take_share
 from mocotool.configs.traverse import TraverseConfig
-from mocotool.devices import describe_gpu
+from mocotool.devices import describe_gpu, one_thread
 from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.generators.recorded import find_generator
@@ -152,7 +152,7 @@ def draw_latents(
     rows = [np.random.RandomState(seed).randn(generator.z_dim) for seed in seeds]
     z = torch.from_numpy(np.stack(rows).astype(np.float32)).to(generator.device)
     chosen = None if labels is None else torch.from_numpy(labels)
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread(generator.device):
         c = generator.one_hot(chosen, len(z))
         return generator.mapping(z, c, truncation_psi=truncation_psi)
 
@@ -298,7 +298,7 @@ def _unroll_videos(
         videos = slice(begin, begin + batch_size)
         rngs = [derive_rng(seed, "motion") for seed in motion_seeds[videos]]
         noise = motion.iter_noise(len(rngs), num_frames, rng=rngs)
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread(motion.device):
             steps = motion.unroll(first[videos].to(motion.device), noise)
             for frame_idx, latent in enumerate(steps):
                 latents[videos, frame_idx] = latent.cpu().numpy()

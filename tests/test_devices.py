@@ -10,6 +10,7 @@ from mocotool.devices import (
     find_idle_gpus,
     full_precision,
     measured_convolutions,
+    one_thread,
     read_driver_version,
     resolve_device,
     resolve_precision,
@@ -199,3 +200,19 @@ def test_a_chosen_tf32_stays_when_a_generator_is_loaded(toy_generator_path, torc
     load_generator(toy_generator_path)
 
     assert torch.backends.cudnn.allow_tf32
+
+
+# Threads
+
+
+def test_small_steps_take_one_thread_of_a_processor(monkeypatch):
+    threads = [4]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+
+    with one_thread(CUDA):
+        assert threads == [4]
+    with one_thread(CPU):
+        assert threads == [4, 1]
+
+    assert threads == [4, 1, 4]

@@ -4,6 +4,7 @@ Layout and colour from a small thumbnail, texture and edges from gradients at th
 coarse grid. A distance of them is called "frechet distance (pixel features)", never FID.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -45,8 +46,7 @@ def pixel_features(img: Tensor) -> Tensor:
     for _ in range(NUM_SCALES):
         edges = _edges(luminance)
         parts.append(GRADIENT_WEIGHT * _root_mean_squares(edges))
-        levels = torch.tensor(QUANTILES, device=img.device, dtype=img.dtype)
-        roughness = edges[:, -1].flatten(1).abs().quantile(levels, dim=1).T  # [n, 5]
+        roughness = _quantiles(edges[:, -1].flatten(1).abs())  # [n, 5]
         parts.append(torch.log10(roughness + FLOOR))
         luminance = F.avg_pool2d(luminance, 2)
     return torch.cat(parts, dim=1)
@@ -67,6 +67,18 @@ def _edges(luminance: Tensor) -> Tensor:
     blurred = F.avg_pool2d(F.pad(luminance, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     first = (right - luminance, below - luminance, across - luminance, right - below)
     return torch.cat([*first, luminance - blurred], dim=1)
+
+
+def _quantiles(values: Tensor) -> Tensor:
+    """Return each row's `QUANTILES`, [n, m] -> [n, 5], as `torch.quantile` does."""
+    levels = torch.tensor(QUANTILES, device=values.device, dtype=values.dtype)
+    if values.device.type != "cpu":
+        return values.quantile(levels, dim=1).T
+    # Torch also sorts where values came from, which takes seven times as long.
+    rising = torch.from_numpy(np.sort(values.numpy(), axis=1))
+    places = levels * (values.shape[1] - 1)
+    below, above = places.floor(), places.ceil()
+    return torch.lerp(rising[:, below.long()], rising[:, above.long()], places - below)
 
 
 def _root_mean_squares(edges: Tensor) -> Tensor:
