@@ -39,9 +39,11 @@ from mocotool.generators.tuned import write_tuning as write_tuning
 from mocotool.inversion.clips import invert_clips as invert_clips
 from mocotool.configs.invert_clips import InvertClipsConfig as InvertClipsConfig
 from mocotool.configs.train_encoder import TrainEncoderConfig as TrainEncoderConfig
-from mocotool.inversion.encoder import train_encoder as train_encoder
-from mocotool.inversion.encoder import save_encoder as save_encoder
-from mocotool.inversion.encoder import load_encoder as load_encoder
+from mocotool.inversion.encoder_files import train_encoder as train_encoder
+from mocotool.inversion.encoder_files import save_encoder as save_encoder
+from mocotool.inversion.encoder_files import load_encoder as load_encoder
+from mocotool.inversion.encoder_files import find_encoder as find_encoder
+from mocotool.inversion.kernel_encoder import FoundPictures as FoundPictures
 from mocotool.networks.vgg16 import load_vgg16 as load_vgg16
 from mocotool.networks.squeezenet import load_squeezenet as load_squeezenet
 from mocotool.latents import Trajectory as Trajectory

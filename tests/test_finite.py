@@ -9,7 +9,8 @@ import torch
 from mocotool.basis import read_basis, write_basis
 from mocotool.errors import DivergedError, FileFormatError
 from mocotool.generators.loading import load_generator, save_generator
-from mocotool.inversion.encoder import LatentEncoder, load_encoder, save_encoder
+from mocotool.inversion.encoder_files import load_encoder, save_encoder
+from mocotool.inversion.network_encoder import NetworkEncoder
 from mocotool.metrics.detectors import load_weights
 from mocotool.motion.checkpoint import load_motion, save_motion
 
@@ -53,7 +54,7 @@ def test_a_detector_with_other_than_numbers_is_refused(number, tmp_path):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_an_encoder_with_other_than_numbers_is_refused(number, tmp_path):
-    encoder = LatentEncoder(latent_dim=8, img_channels=3, resolution=16, width=4)
+    encoder = NetworkEncoder(latent_dim=8, img_channels=3, resolution=16, width=4)
     encoder.stdev[3] = number
     save_encoder(encoder, tmp_path / "e.safetensors")
 

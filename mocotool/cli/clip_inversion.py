@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mocotool.cli.encoder_options import EncoderOptions
 from mocotool.cli.options import Computing
 from mocotool.cli.report import Report
 from mocotool.configs.invert_clips import LEAST_FRAMES, InvertClipsConfig
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from mocotool.inversion.clips import ClipInversion
+    from mocotool.inversion.encoder import LatentEncoder
     from mocotool.video.cutting import Size
     from mocotool.video.opening import VideoEntry
 
@@ -42,7 +44,7 @@ def invert_folder(
     out: str | None,
     force: bool,
     generator: Path | None,
-    encoder: Path | None,
+    encoder: EncoderOptions,
     config: InvertClipsConfig,
     shard: Shard,
     computing: Computing,
@@ -64,18 +66,15 @@ def invert_folder(
 
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.clips import ClipParts, invert_clips, to_trajectory
-    from mocotool.inversion.encoder import check_encoder_fits, load_encoder
     from mocotool.latents import write_latents
 
     device, precision = computing.resolve(report)
     network = load_generator(generator, device=device, precision=precision)
-    guess = None if encoder is None else load_encoder(encoder, device=device)
-    if guess is not None:
-        report.warn_if(check_encoder_fits(guess, network))
+    guess = encoder.load(network, report)
 
     # the clips, and those of this shard
     entries, num_frames = choose_clips(paths, config, report)
-    settings = _describe_settings(network.origin, encoder, config, num_frames)
+    settings = _describe_settings(network.origin, guess, config, num_frames)
     rate = entries[0].fps
     share = take_share(len(entries), shard)
     own = entries[share.start : share.stop]
@@ -147,16 +146,14 @@ def _read_clips(
 
 
 def _describe_settings(
-    origin: Any, encoder: Path | None, config: InvertClipsConfig, num_frames: int
+    origin: Any, encoder: "LatentEncoder | None", config: InvertClipsConfig, num_frames: int
 ) -> dict[str, Any]:
     """Return what the latents of a clip depend on."""
     import dataclasses
 
-    from mocotool.files import sha256_file
-
     return {
         "generator": origin.file.sha256 if origin else None,
-        "encoder": None if encoder is None else sha256_file(encoder),
+        "encoder": None if encoder is None else encoder.sha256,
         "config": dataclasses.asdict(config) | {"num_frames": num_frames},
     }
 

@@ -9,6 +9,7 @@ import typer
 
 from mocotool.cli import options as opt
 from mocotool.cli.clip_inversion import holds_videos, invert_folder
+from mocotool.cli.encoder_options import EncoderOptions
 from mocotool.cli.inputs import check_optional_file
 from mocotool.cli.outputs import Output, OutputOptions, choose_trajectory_output, write_trajectory
 from mocotool.cli.report import Report
@@ -98,6 +99,7 @@ def invert(
     generator: opt.GeneratorOption = None,
     config: InvertConfig,
     features: PerceptualOptions,
+    encoder: EncoderOptions,
     align: Annotated[
         AlignChoice,
         typer.Option(
@@ -115,14 +117,6 @@ def invert(
             "--together/--apart",
             help="Find all frames of a video together, smooth in time, or each on its own.",
             show_default="together for several videos, apart for one",
-            rich_help_panel=CLIPS,
-        ),
-    ] = None,
-    encoder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="What guesses where to begin (moco train-encoder); a regression if left out.",
             rich_help_panel=CLIPS,
         ),
     ] = None,
@@ -176,7 +170,7 @@ def invert(
     inputs = [locate(path) for path in inputs]
     check_paths(inputs)
     check_optional_file(generator)
-    check_optional_file(encoder)
+    encoder.check()
 
     # whole clips, whose frames are found together
     if together or (together is None and holds_videos(inputs)):
@@ -220,33 +214,39 @@ def invert(
     from mocotool.video.stills import find_stills
 
     # uint8 [n, 3, h, w], cut as the generator's training data were
-    device, precision = computing.resolve(report)
     stills = find_stills(inputs, as_video=as_video, frame_idxs=frame_idxs)
+    device, precision = computing.resolve(report)
     network = load_generator(generator, device=device, precision=precision)
-    stills, parts = take_part(stills, part, network, config, align)
-    loaded = load_features(chosen, weights, device)
-    for line in list_cuts(stills.describe_cuts(network.img_size, align=align)):
-        report.note(line)
-    _say_what_is_done(report, network, config, PERCEPTUAL_NOTES[chosen].format(weights))
-    squares_u8 = stills.read(
-        network.img_size, align=align, landmarks=LandmarkFinder() if align == "face" else None
+    guess = encoder.load(network, report, space=config.space)
+    stills, parts = take_part(
+        stills,
+        part,
+        batch_size=config.choose_batch_size(network.resolution),
+        made_with=[dataclasses.asdict(config), align, guess.sha256 if guess else None],
     )
-    wanted_u8 = to_channels_last(squares_u8)  # [n, h, w, 3]
+    loaded = load_features(chosen, weights, device)
+    cuts = stills.describe_cuts(network.img_size, align=align)
+    _say_what_is_done(report, network, config, cuts, PERCEPTUAL_NOTES[chosen].format(weights))
+    finder = LandmarkFinder() if align == "face" else None
+    wanted_u8 = to_channels_last(stills.read(network.img_size, align=align, landmarks=finder))
 
     # search, and then tune where that is asked for
     began = time.perf_counter()
     wanted = from_frames_u8(wanted_u8)
     with report.progress("steps", len(wanted) * config.num_steps_in_all) as advance:
-        found = invert_images(network, wanted, config=config, features=loaded, progress=advance)
+        found = invert_images(
+            network, wanted, config=config, features=loaded, encoder=guess, progress=advance
+        )
     written = {} if sheet is None else {"sheet": str(sheet)}
     if tune is not None:
         written |= {"tuned": str(tune), "before_tuning": f"PSNR {found.psnr.mean():.2f} dB"}
         found = tune_to(tune, network, wanted, found, config, features=loaded, report=report)
         network = load_generator(tune, device=device, precision=precision)
-    seconds = time.perf_counter() - began
 
     # figures, the sheet, and the latents
-    values = written | describe_inversion(stills, found, seconds=seconds, as_json=report.json)
+    values = written | describe_inversion(
+        stills, found, seconds=time.perf_counter() - began, as_json=report.json
+    )
     if output.is_stdout:
         _note_figures(report, values)
     picture = draw_comparison(wanted_u8, to_frames_u8(found.img).numpy())
@@ -280,7 +280,7 @@ def refuse_whole_results(part: Shard, *, is_latents: bool, tunes: bool) -> None:
 
 
 def take_part(
-    stills: "Stills", part: Shard, network: "Generator", config: InvertConfig, align: AlignChoice
+    stills: "Stills", part: Shard, *, batch_size: int, made_with: list[Any]
 ) -> "tuple[Stills, dict[str, Any]]":
     """Return the images of a shard, and what their latents say of it.
 
@@ -292,9 +292,8 @@ def take_part(
     if part == WHOLE:
         return stills, {}
     names = [entry.path.name for entry in stills.entries]
-    whole = fingerprint_whole([dataclasses.asdict(config), align, names])
-    size = config.choose_batch_size(network.resolution)
-    share = take_share(len(names), part, multiple=size)
+    whole = fingerprint_whole([*made_with, names])
+    share = take_share(len(names), part, multiple=batch_size)
     return stills.take(share), {"shard": part, "shard_of": whole}
 
 
@@ -378,9 +377,10 @@ def list_cuts(lines: list[str]) -> list[str]:
 
 
 def _say_what_is_done(
-    report: Report, network: "Generator", config: InvertConfig, perceptual: str
+    report: Report, network: "Generator", config: InvertConfig, cuts: list[str], perceptual: str
 ) -> None:
-    report.note(perceptual)
+    for line in [*list_cuts(cuts), perceptual]:
+        report.note(line)
     if network.space == "w":
         report.note(f"noise {config.noise}: render with --noise {config.noise} as well")
 

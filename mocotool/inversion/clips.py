@@ -21,10 +21,10 @@ from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import atomic_path, make_folder
 from mocotool.generators.base import Generator
 from mocotool.inversion.clip_search import LatentAxes, search_clip
-from mocotool.inversion.encoder import LatentEncoder, check_encoder_fits
+from mocotool.inversion.encoder import LatentEncoder
 from mocotool.inversion.quality import compare_liveliness, measure_lpips, measure_quality
 from mocotool.inversion.search import check_images, in_float32
-from mocotool.inversion.starts import RIDGES, LatentSurvey, survey_latents
+from mocotool.inversion.starts import Starts, choose_starts
 from mocotool.latents import LatentsMeta, Trajectory
 from mocotool.networks.lpips import LPIPS, load_lpips
 from mocotool.npz import read_npz, write_npz
@@ -142,7 +142,8 @@ def invert_clips(
         generator: The frozen generator that shall render them; its noise is the file's own.
         clips: A name, and what reads the clip: [t, c, h, w] of its size, in [-1, 1].
         config: Steps and weights; `None` is the defaults.
-        encoder: Gives the latents to begin with; `None` is a regression on drawn ones.
+        encoder: Guesses the latents to begin with (`find_encoder`, `train_encoder`); `None` is a
+            regression on drawn ones.
         parts: Where clips go as they are done, and are found again.
         progress: Called with the number of clips done since the last call.
 
@@ -157,10 +158,13 @@ def invert_clips(
     config = InvertClipsConfig() if config is None else config
     if generator.c_dim:
         raise ConfigError("clips cannot be found together with a generator that has classes")
-    if encoder is not None:
-        check_encoder_fits(encoder, generator)
+    starts = choose_starts(
+        generator,
+        space=generator.space,
+        config=InvertConfig(seed=config.seed),
+        encoder=encoder,
+    )
     axes = LatentAxes.measure(generator, count=config.num_axes, seed=config.seed)
-    guess: Callable[[Tensor], Tensor] = encoder or _Regression.of(generator, config)
     lpips = load_lpips(device=generator.device)
 
     found = []
@@ -168,7 +172,7 @@ def invert_clips(
         clip = None if parts is None else parts.load(name)
         if clip is None:
             clip = _invert_clip(
-                generator, name, read(), guess=guess, axes=axes, lpips=lpips, config=config
+                generator, name, read(), starts=starts, axes=axes, lpips=lpips, config=config
             )
             if parts is not None:
                 parts.save(clip)
@@ -178,27 +182,12 @@ def invert_clips(
     return found
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Regression:
-    """Guesses latents of pictures from those of drawn ones."""
-
-    survey: LatentSurvey
-
-    @classmethod
-    def of(cls, generator: Generator, config: InvertClipsConfig) -> "_Regression":
-        settings = InvertConfig(seed=config.seed)
-        return cls(survey_latents(generator, space=generator.space, config=settings))
-
-    def __call__(self, img: Tensor) -> Tensor:
-        return self.survey.regress(img, ridge=RIDGES[-1])
-
-
 def _invert_clip(
     generator: Generator,
     name: str,
     frames: Tensor,
     *,
-    guess: Callable[[Tensor], Tensor],
+    starts: Starts,
     axes: LatentAxes,
     lpips: LPIPS,
     config: InvertClipsConfig,
@@ -208,7 +197,7 @@ def _invert_clip(
     target = frames.to(generator.device)
     with in_float32(generator):
         with torch.no_grad():
-            start = guess(target)
+            start = starts.guess(target)
         clip = search_clip(generator, target, start=start, axes=axes, config=config)
     img, wanted = clip.img.cpu(), frames.cpu()
     psnr, ssim = measure_quality(img, wanted)

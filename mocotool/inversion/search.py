@@ -20,6 +20,7 @@ from mocotool.inversion.descent import (
     learning_rates,
     over_rows,
 )
+from mocotool.inversion.encoder import LatentEncoder
 from mocotool.inversion.gauss_newton import GaussNewtonRows
 from mocotool.inversion.objective import (
     ImageFeatures,
@@ -31,11 +32,11 @@ from mocotool.inversion.objective import (
 )
 from mocotool.inversion.quality import measure_quality
 from mocotool.inversion.starts import (
-    LatentSurvey,
+    Starts,
     choose_space,
+    choose_starts,
     map_latents,
     render_latents,
-    survey_latents,
 )
 from mocotool.latents import LatentsMeta, LatentSpace, Trajectory
 from mocotool.layouts import check_shape
@@ -110,13 +111,14 @@ def invert(
     *,
     config: InvertConfig | None = None,
     features: ImageFeatures | None = None,
+    encoder: LatentEncoder | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Inversion:
     """Find the latent of each image.
 
-    Each image begins at several places that drawn latents point to and goes down by Adam; after a
-    tenth of the steps the best of them goes on alone, and where Adam ends Gauss-Newton steps go on,
-    in float32. The objective is summed over a batch, and
+    Each image begins where an encoder guesses, or at several places that drawn latents point to,
+    and goes down by Adam; after a tenth of the steps the best of several goes on alone, and where
+    Adam ends Gauss-Newton steps go on, in float32. The objective is summed over a batch, and
     every image has its own schedule and end, so an image comes to the same among any others.
 
     Args:
@@ -126,6 +128,8 @@ def invert(
         features: What images are compared by besides pixels: `SqueezeNetFeatures(load_lpips())`,
             which the command takes, or what `load_vgg16` gives; `None` is the quick stand-in
             without weights, `PyramidFeatures`.
+        encoder: What guesses where to begin: `find_encoder(generator)`, which the command takes, or
+            one of `train_encoder`; `None` draws and renders latents for that.
         progress: Called with the number of steps done since the last call, polishing ones included:
             n * (`num_steps` + `num_polish_steps`) in all.
 
@@ -133,8 +137,10 @@ def invert(
         Latents, renderings and distances, in the order of `images`.
 
     Raises:
-        MismatchError: The images do not fit the generator, or it has no such space.
-        ConfigError: The generator has classes and none was named.
+        MismatchError: The images do not fit the generator, or it has no such space, or the encoder
+            does not.
+        ConfigError: The generator has classes and none was named; or the encoder guesses latents of
+            another space.
         DivergedError: The generator renders NaN or infinity.
 
     Source:
@@ -143,9 +149,9 @@ def invert(
     config = InvertConfig() if config is None else config
     check_images(images, generator)
     space = choose_space(generator, config.space)
-    survey = survey_latents(generator, space=space, config=config)
+    starts = choose_starts(generator, space=space, config=config, encoder=encoder)
 
-    search = _Search(generator, survey, space, config, features or PyramidFeatures())
+    search = _Search(generator, starts, space, config, features or PyramidFeatures())
     batches = images.split(config.choose_batch_size(generator.resolution))
     found = [
         search.run(batch.to(generator.device), progress or (lambda _: None)) for batch in batches
@@ -205,7 +211,7 @@ MAX_VALUE = 32.0
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Search:
     generator: Generator
-    survey: LatentSurvey
+    starts: Starts
     space: SearchSpace
     config: InvertConfig
     features: ImageFeatures
@@ -225,7 +231,7 @@ class _Search:
         """
         with torch.no_grad():
             target_maps = self.features(target)
-            coords = self.survey.to_units(self.survey.propose(target))  # [n, tries, d]
+            coords = self.starts.units.to_units(self.starts.propose(target))  # [n, tries, d]
 
         # One row a try; all tries of all images are searched side by side.
         n, num_tries, _ = coords.shape
@@ -356,7 +362,7 @@ class _Search:
 
     def _to_latents(self, coords: Tensor) -> Tensor:
         """Turn coordinates of the search into what the synthesis takes."""
-        points = self.survey.from_units(coords)
+        points = self.starts.units.from_units(coords)
         if self.space == "z" and self.generator.space != "z":
             return map_latents(self.generator, points, self.config)
         return points

@@ -1,10 +1,11 @@
-"""Initial latents of a search, from drawn latents and their pictures.
+"""Initial latents of a search, from an encoder or from drawn latents and their pictures.
 
-A thousand drawn latents are rendered once. For each image they give the nearest of them, and
-guesses by regression from pictures to latents.
+Without an encoder a thousand drawn latents are rendered once. For each image they give the nearest
+of them, and guesses by regression from pictures to latents.
 """
 
 import dataclasses
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,15 +13,55 @@ from torch import Tensor
 
 from mocotool.configs.invert import InvertConfig, SearchSpace
 from mocotool.devices import to_device
-from mocotool.errors import MismatchError
+from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.generators.chunks import ChunkSize, choose_batch
+from mocotool.inversion.encoder import LatentEncoder, check_encoder_fits
 from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
 NUM_NEAREST = 2
 RIDGES = (0.03, 0.1)  # for pictures that the generator could have made, and for others
 RENDER_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class LatentUnits:
+    """How latents are spread, so that a search can count in standard deviations."""
+
+    mean: Tensor
+    """[d], in z for a search in z, else in the space of the generator's latents."""
+    stdev: Tensor
+    """Along each dimension [d]."""
+
+    @classmethod
+    def measure(cls, points: Tensor) -> "LatentUnits":
+        """Measure points [s, d]."""
+        # One latent has no spread; dimensions that never vary stay as they are.
+        stdev = points.std(dim=0, correction=0) if len(points) > 1 else torch.ones_like(points[0])
+        return cls(mean=points.mean(dim=0), stdev=torch.where(stdev > 0, stdev, 1.0))
+
+    def to_units(self, points: Tensor) -> Tensor:
+        """Express points [..., d] in standard deviations from the mean."""
+        return (points - self.mean) / self.stdev
+
+    def from_units(self, coords: Tensor) -> Tensor:
+        """Undo `to_units`."""
+        return self.mean + coords * self.stdev
+
+
+class Starts(Protocol):
+    """Where searches begin, and what they count in."""
+
+    @property
+    def units(self) -> LatentUnits:
+        """What the search counts in."""
+
+    def propose(self, images: Tensor) -> Tensor:
+        """Return the starts to try for each image [n, c, h, w]: [n, num_tries, d]."""
+
+    def guess(self, images: Tensor) -> Tensor:
+        """Return one of them, that for pictures which the generator could not have made [n, d]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +72,7 @@ class LatentSurvey:
     """The latents [s, d], in z for a search in z, else in the space of the generator's latents."""
     thumbnails: Tensor
     """Their pictures, small and flat, [s, 3 * 16 * 16]."""
-    mean: Tensor
-    """Mean of the points [d]."""
-    stdev: Tensor
-    """Standard deviation of the points along each dimension [d]."""
+    units: LatentUnits
 
     def nearest(self, images: Tensor, *, count: int = 1) -> Tensor:
         """Return the points [n, count, d] whose pictures are nearest to each image [n, c, h, w]."""
@@ -59,23 +97,71 @@ class LatentSurvey:
         scale = -0.5 / energy.clamp(min=torch.finfo(known.dtype).tiny)
         gram = (torch.cdist(known, known).square() * scale).exp()
         gram += ridge * torch.eye(len(known), device=known.device)
-        weights = torch.linalg.solve(gram, self.to_units(self.points))  # [s, d]
+        weights = torch.linalg.solve(gram, self.units.to_units(self.points))  # [s, d]
         alike = (torch.cdist(make_thumbnails(images), known).square() * scale).exp()  # [n, s]
-        return self.from_units(alike @ weights)
+        return self.units.from_units(alike @ weights)
 
     def propose(self, images: Tensor) -> Tensor:
-        """Return the starts to try for each image [n, c, h, w]: [n, num_tries, d]."""
+        """Return the starts to try; see `Starts`."""
         near = self.nearest(images, count=min(NUM_NEAREST, len(self.points)))
         guesses = [self.regress(images, ridge=ridge) for ridge in RIDGES]
         return torch.cat([near, torch.stack(guesses, dim=1)], dim=1)
 
-    def to_units(self, points: Tensor) -> Tensor:
-        """Express points [..., d] in standard deviations from the mean."""
-        return (points - self.mean) / self.stdev
+    def guess(self, images: Tensor) -> Tensor:
+        """Guess by regression; see `Starts`."""
+        return self.regress(images, ridge=RIDGES[-1])
 
-    def from_units(self, coords: Tensor) -> Tensor:
-        """Undo `to_units`."""
-        return self.mean + coords * self.stdev
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderStarts:
+    """An encoder's guesses, and what it knows of how latents are spread."""
+
+    encoder: LatentEncoder
+
+    @property
+    def units(self) -> LatentUnits:
+        """What the search counts in."""
+        return LatentUnits(mean=self.encoder.mean, stdev=self.encoder.stdev)
+
+    def propose(self, images: Tensor) -> Tensor:
+        """Return the starts to try, one for each image; see `Starts`."""
+        return self.guess(images)[:, None]
+
+    @torch.no_grad()
+    def guess(self, images: Tensor) -> Tensor:
+        """Guess the latent [n, d] of each image [n, c, h, w]."""
+        latents: Tensor = self.encoder(images)
+        return latents
+
+
+def choose_starts(
+    generator: Generator,
+    *,
+    space: SearchSpace,
+    config: InvertConfig,
+    encoder: LatentEncoder | None = None,
+) -> Starts:
+    """Return where searches of a generator's latents begin.
+
+    Raises:
+        MismatchError: The encoder does not fit the generator.
+        ConfigError: It guesses latents in another space than that of the search; or the generator
+            has classes and none was named.
+    """
+    if encoder is None:
+        return survey_latents(generator, space=space, config=config)
+    check_encoder_fits(encoder, generator)
+    if not encodes_space(generator, space):
+        raise ConfigError(
+            "an encoder guesses latents in w, and the search goes through z",
+            hint="search in w, or without an encoder: --encoder none",
+        )
+    return EncoderStarts(encoder=encoder)
+
+
+def encodes_space(generator: Generator, space: SearchSpace) -> bool:
+    """Tell whether an encoder of the generator guesses where a search in this space can begin."""
+    return space != "z" or generator.space == "z"
 
 
 @torch.no_grad()
@@ -109,11 +195,8 @@ def survey_latents(
         )
     )
     drawn = z if space == "z" else latents
-    # One latent has no spread; dimensions that never vary stay as they are.
-    stdev = drawn.std(dim=0, correction=0) if len(drawn) > 1 else torch.ones_like(drawn[0])
-    stdev = torch.where(stdev > 0, stdev, 1.0)
     return LatentSurvey(
-        points=drawn, thumbnails=torch.cat(thumbnails), mean=drawn.mean(dim=0), stdev=stdev
+        points=drawn, thumbnails=torch.cat(thumbnails), units=LatentUnits.measure(drawn)
     )
 
 

@@ -19,7 +19,7 @@ from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.frames import render_video
 from mocotool.generators.loading import load_generator
 from mocotool.image_training.trainer import ImageTrainer
-from mocotool.inversion.encoder import train_encoder
+from mocotool.inversion.encoder_files import train_encoder
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.training.distributed import Processes
 
@@ -123,7 +123,7 @@ def test_a_step_of_images(name, counts):
 
 @pytest.mark.slow
 def test_a_step_of_the_encoder(counts, generator):
-    config = TrainEncoderConfig(num_steps=3, batch_size=4, width=4)
+    config = TrainEncoderConfig(kind="network", num_steps=3, batch_size=4, width=4)
     found = []
 
     def note(_):

@@ -54,6 +54,10 @@ moco convert "$work/people-128-c/best.safetensors" --dtype float16 \
 cp "$work/motion/motion/motion.safetensors" "$bundled/motion.safetensors"
 chmod 644 "$bundled/motion.safetensors"
 
+# Where moco invert begins: learnt from clips that were just inverted, in half a minute.
+moco train-encoder --latents "$work/motion/trajectories.npz" -o "$bundled/encoder.safetensors" --force
+chmod 644 "$bundled/encoder.safetensors"
+
 ls "$work/seen" | awk 'NR % 27 == 1' | while read -r clip; do
   cp -L "$work/seen/$clip" "$bundled/clips/"
 done

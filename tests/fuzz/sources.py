@@ -21,7 +21,8 @@ from mocotool.configs.train_motion import TrainMotionConfig
 from mocotool.generators.loading import load_generator, save_generator
 from mocotool.info import describe_file
 from mocotool.inversion.clips import ClipInversion, ClipParts
-from mocotool.inversion.encoder import LatentEncoder, load_encoder, save_encoder
+from mocotool.inversion.encoder_files import load_encoder, save_encoder
+from mocotool.inversion.network_encoder import NetworkEncoder
 from mocotool.latents import LatentsMeta, Trajectory, read_latents, write_latents
 from mocotool.metrics.detectors import load_weights
 from mocotool.metrics.sides import open_side
@@ -87,7 +88,7 @@ def make_networks(folder):
         latent_dim=basis.latent_dim, noise_dim=4, hidden_dim=6, components=components, stdev=stdev
     )
     save_motion(motion, folder / "m.safetensors")
-    encoder = LatentEncoder(latent_dim=8, img_channels=3, resolution=16, width=4)
+    encoder = NetworkEncoder(latent_dim=8, img_channels=3, resolution=16, width=4)
     save_encoder(encoder, folder / "e.safetensors")
     torch.save({"weight": torch.ones(1, 2)}, folder / "d.pt")
     official = find_golden("motion-64-modelR_epoch_0.pth").read_bytes()

@@ -21,7 +21,6 @@ from mocotool.generators.loading import load_generator, save_generator, write_ge
 from mocotool.generators.rosinality_names import write_rosinality
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
-from mocotool.inversion.encoder import train_encoder
 
 IMAGE_TOLERANCE = 1e-3  # of the image's range, as the golden values' own page says
 LATENT_TOLERANCE = 1e-4
@@ -220,8 +219,6 @@ def test_what_takes_square_pictures_says_so():
 
     with pytest.raises(MismatchError, match="pictures are 12x8, and rosinality's program takes"):
         write_rosinality(generator, io.BytesIO())
-    with pytest.raises(MismatchError, match="an encoder takes square ones"):
-        train_encoder(generator)
 
 
 def test_a_first_size_that_its_constant_does_not_have_is_refused(tmp_path):

@@ -21,6 +21,7 @@ from mocotool.inversion.descent import (
     latent_noise_levels,
     learning_rates,
 )
+from mocotool.inversion.encoder import LatentEncoder
 from mocotool.inversion.search import invert
 from mocotool.inversion.starts import survey_latents
 
@@ -262,7 +263,7 @@ def test_a_regression_points_nearer_than_the_mean(toy_generator):
 
     guess = survey.regress(toy_generator.synthesis(w), ridge=0.01)
 
-    assert (guess - w).square().mean() < 0.5 * (survey.mean - w).square().mean()
+    assert (guess - w).square().mean() < 0.5 * (survey.units.mean - w).square().mean()
 
 
 def test_an_image_comes_nearer_than_any_of_its_starts(toy_generator):
@@ -278,6 +279,35 @@ def test_an_image_comes_nearer_than_any_of_its_starts(toy_generator):
         assert (found.pixel_mse < started).all()
 
 
+class Knowing(LatentEncoder):
+    """Knows the latent of every picture."""
+
+    units = torch.zeros(0)
+
+    def guess_units(self, img):
+        return self.units
+
+
+def test_a_search_begins_where_an_encoder_says(toy_generator):
+    z = torch.randn(2, 8, generator=torch.Generator().manual_seed(7))
+    latents = toy_generator.mapping(z)
+    knowing = Knowing(latent_dim=12, img_channels=3, resolution=16)
+    knowing.units = latents
+    images = toy_generator.synthesis(latents)
+
+    found = invert(
+        toy_generator,
+        images,
+        config=dataclasses.replace(QUICK, num_steps=10, num_polish_steps=0),
+        encoder=knowing,
+    )
+
+    assert_close(found.latents, latents)
+    assert found.num_steps.tolist() == [1, 1]
+    with pytest.raises(ConfigError, match="guesses latents in w"):
+        invert(toy_generator, images, config=InvertConfig(space="z"), encoder=knowing)
+
+
 def test_the_start_with_the_lowest_loss_leads_its_image():
     rows = SearchRows.begin(
         torch.zeros(5, 2), num_steps=10, image_idx=torch.tensor([0, 0, 1, 1, 1])
@@ -291,11 +321,11 @@ def test_the_start_with_the_lowest_loss_leads_its_image():
 def test_units_are_standard_deviations_from_the_mean(toy_generator):
     survey = survey_latents(toy_generator, space="w", config=QUICK)
 
-    coords = survey.to_units(survey.points)
+    coords = survey.units.to_units(survey.points)
 
     assert_close(coords.mean(dim=0), torch.zeros(12), atol=1e-5, rtol=0)
     assert_close(coords.std(dim=0, correction=0), torch.ones(12))
-    assert_close(survey.from_units(coords), survey.points)
+    assert_close(survey.units.from_units(coords), survey.points)
 
 
 def test_one_start_is_enough(toy_generator):
