@@ -1,5 +1,6 @@
 """Trajectories exported as files to look at: videos, a grid of them, or a contact sheet."""
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -106,37 +107,29 @@ def export_trajectory(
     config = RenderConfig() if config is None else config
     out = to_path(out)
     num_videos = trajectory.num_videos
-    numbered = isinstance(out, Path) and format == "png" and is_numbered(out)
-    is_sheet = format == "png" and not numbered
-    single = grid or is_sheet or not isinstance(out, Path)
-    paths = name_outputs(out, num_videos=num_videos, single=single) if isinstance(out, Path) else []
-    targets: list[Path | BinaryIO] = [*paths] if isinstance(out, Path) else [out]
-    config.check_captions(is_sheet=is_sheet)
+    files = _plan_files(out, num_videos=num_videos, format=format, grid=grid)
+    config.check_captions(is_sheet=files.is_sheet)
     if format != "png":
         config.check_format(format)
 
     # outputs are refused before anything is rendered
-    if shard != WHOLE and (single or numbered):
+    if shard != WHOLE and (files.is_single or files.is_numbered):
         raise ConfigError(
             "--shard divides videos that get a file each, got one file or numbered frames",
             hint="-o NAME.mp4 without --grid",
         )
-    part = take_share(len(targets), shard)
+    part = take_share(len(files.targets), shard)
     own = part[processes.rank :: processes.world_size]
-    if numbered and isinstance(out, Path):
-        check_numbered_output(out, num_videos=len(paths), force=force)
-    for target_idx in own:
-        if isinstance(target := targets[target_idx], Path) and not numbered:
-            check_output_path(target, force=force)
+    files.check(own, force=force)
 
     advance = progress or (lambda _: None)
     sound = None if audio is None else read_sound(audio, rate=TRACK_RATE, num_channels=2)
-    keep_alpha = not is_sheet and _keeps_alpha(
-        generator, format, config, is_grid=single and num_videos > 1
+    keep_alpha = not files.is_sheet and _keeps_alpha(
+        generator, format, config, is_grid=files.is_single and num_videos > 1
     )
     for target_idx in own:
-        target = targets[target_idx]
-        if is_sheet:
+        target = files.targets[target_idx]
+        if files.is_sheet:
             sheet = draw_sheet(generator, trajectory, config=config, progress=advance)
             (resized,) = _resized([sheet[None]], config)
             write_png(target, resized[0])
@@ -150,11 +143,11 @@ def export_trajectory(
                 ),
                 advance,
             )
-            for video_idx in (range(num_videos) if single else [target_idx])
+            for video_idx in (range(num_videos) if files.is_single else [target_idx])
         ]
         chunks = _resized(tile_videos(videos) if len(videos) > 1 else videos[0], config)
 
-        if numbered and isinstance(target, Path):
+        if files.is_numbered and isinstance(target, Path):
             target.parent.parent.mkdir(exist_ok=True)  # of several videos' folders
             write_numbered(target, chunks)
             continue
@@ -168,13 +161,66 @@ def export_trajectory(
             codec=config.codec,
         )
 
-    is_whole_set = force and len(paths) > 1 and shard == WHOLE
-    if is_whole_set and processes.is_first and isinstance(out, Path):
-        if numbered:
-            drop_earlier_sets(out, num_videos=num_videos)
+    if force and shard == WHOLE and processes.is_first:
+        files.drop_earlier()
+    return files.paths[part.start : part.stop]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Files:
+    """The files that a trajectory becomes."""
+
+    out: Path | BinaryIO
+    """What was named."""
+    paths: list[Path]
+    """The name of each; none of a stream."""
+    is_numbered: bool
+    """Whether they are sets of numbered frames."""
+    is_sheet: bool
+    """Whether there is one, a contact sheet."""
+    is_single: bool
+    """Whether there is one for all videos."""
+
+    @property
+    def targets(self) -> Sequence[Path | BinaryIO]:
+        """What is written to: the names, or the stream."""
+        return self.paths if isinstance(self.out, Path) else [self.out]
+
+    def check(self, own: Iterable[int], *, force: bool) -> None:
+        """Check that those of this process can be written.
+
+        Raises:
+            ConfigError: One exists and `force` is off, or it cannot be written.
+        """
+        if self.is_numbered and isinstance(self.out, Path):
+            check_numbered_output(self.out, num_videos=len(self.paths), force=force)
+            return
+        for target_idx in own:
+            if isinstance(target := self.targets[target_idx], Path):
+                check_output_path(target, force=force)
+
+    def drop_earlier(self) -> None:
+        """Remove those of an earlier, longer set of files that these have not replaced."""
+        if len(self.paths) < 2 or not isinstance(self.out, Path):
+            return
+        if self.is_numbered:
+            drop_earlier_sets(self.out, num_videos=len(self.paths))
         else:
-            _drop_earlier(out, paths)
-    return paths[part.start : part.stop]
+            _drop_earlier(self.out, self.paths)
+
+
+def _plan_files(
+    out: Path | BinaryIO, *, num_videos: int, format: PictureFormat, grid: bool
+) -> _Files:
+    """Return which files some videos become in a format."""
+    if not isinstance(out, Path):
+        is_sheet = format == "png"
+        return _Files(out=out, paths=[], is_numbered=False, is_sheet=is_sheet, is_single=True)
+    is_set = format == "png" and is_numbered(out)
+    is_sheet = format == "png" and not is_set
+    is_single = grid or is_sheet
+    paths = name_outputs(out, num_videos=num_videos, single=is_single)
+    return _Files(out=out, paths=paths, is_numbered=is_set, is_sheet=is_sheet, is_single=is_single)
 
 
 def _resized(chunks: Iterable[FramesU8], config: RenderConfig) -> Iterator[FramesU8]:
