@@ -17,19 +17,19 @@ _Setting = functools.partial(Option, typed=False)
 class TrainLatentMotionConfig:
     """How `train_latent_motion` learns motion from latents of real clips."""
 
-    num_steps: Annotated[int, _Setting("Steps of training.", min=1)] = 3000
-    batch_size: Annotated[int, _Setting("Trajectories a step.", min=1)] = 64
+    num_steps: Annotated[int, _Setting("Steps of training.", min=1)] = 1200
+    batch_size: Annotated[int, _Setting("Trajectories per step.", min=1)] = 40
     num_frames: Annotated[int, _Setting("Frames of a window of real clips.", min=3)] = 16
     long_frames: Annotated[
         int, _Setting("Frames of the walks of every fourth step; loops go round.")
     ] = 32
-    hidden_dim: Annotated[int, _Setting("Size of the LSTM state.", min=1)] = 192
+    hidden_dim: Annotated[int, _Setting("Size of the LSTM state.", min=1)] = 160
     noise_dim: Annotated[
         int, _Setting("Size of the noise each frame brings, and of the code of a motion.", min=1)
     ] = 32
     num_components: Annotated[
         int, _Setting("Most PCA directions that motion is made of.", min=1)
-    ] = 96
+    ] = 64
     step_reach: Annotated[
         float,
         _Setting(
@@ -42,8 +42,8 @@ class TrainLatentMotionConfig:
         _Setting(
             "Which share of the way from the first latent each step goes back.", min=0, below=1
         ),
-    ] = 0.03
-    learning_rate: Annotated[float, _Setting("Adam's; it falls to zero.", above=0)] = 1e-3
+    ] = 0.1
+    learning_rate: Annotated[float, _Setting("Adam's; it falls to zero.", above=0)] = 2e-3
     crowd_weight: Annotated[
         float,
         _Setting("Weight of how walks from drawn first latents compare, as a crowd.", min=0),
@@ -62,13 +62,13 @@ class TrainLatentMotionConfig:
     ] = 0.3
     start_noise: Annotated[
         float, _Setting("How far real first latents are moved in training, in standard deviations.")
-    ] = 0.5
+    ] = 0.8
     start_dropout: Annotated[
         float,
         _Setting(
             "Share of directions of the first latent that are hidden in training.", min=0, below=1
         ),
-    ] = 0.3
+    ] = 0.5
     liveliness: Annotated[
         float,
         _Setting(

@@ -19,8 +19,7 @@ latents=$work/trajectories.npz
 resume=()
 [ ! -e "$work/motion/config.json" ] || resume=(--resume)
 moco train-motion --latents "$latents" -o "$work/motion" "${generator[@]}" "${resume[@]}" \
-  --num-steps 1600 --batch-size 40 --hidden-dim 160 --num-components 64 --learning-rate 2e-3 \
-  --set start_noise=0.8 --set start_dropout=0.5 --save-every 400
+  --num-steps 1600 --set pull=0.03 --save-every 400
 
 moco eval motion "$unseen" "$work/motion/motion.safetensors" "${generator[@]}" --baselines \
   --trajectories "$latents" --max-frames 128
