@@ -121,7 +121,7 @@ def merge(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Merge saved statistics of the parts of one set: moco merge, for statistics alone.
+    """Merge saved statistics of the parts of one set, as moco merge does.
 
     The result equals the statistics of all videos together, up to rounding.
 

@@ -21,7 +21,8 @@ class Kept(nn.Module, Generic[T]):
     It is a part of the layer that it belongs to, so that `layer.to(...)` drops it. It is in no
     file, and a copy of the layer begins without. Whatever changes weights in place is seen by the
     count that torch keeps of such changes, `load_state_dict`, optimisers and averages among them;
-    what goes past that count, as `weight.data.add_` does, is not.
+    what goes past that count, as `weight.data.add_` does, is not. So do fused optimisers, for which
+    `training.optimizers` counts.
     """
 
     def __init__(self) -> None:

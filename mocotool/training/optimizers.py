@@ -125,9 +125,16 @@ def move_weights(
     Infinite ones, of any process, move nothing.
     """
     processes.average_gradients(parameters)
+    _move(optimizer, scaler)
+
+
+def _move(optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
+    # A fused update goes past the count of changes by which kept values (`generators.kept`) know.
+    moved = [p for group in optimizer.param_groups for p in group["params"]]
+    torch.autograd.graph.increment_version(moved)
 
 
 def take_step(
@@ -141,8 +148,6 @@ def take_step(
     processes.average_gradients(parameters)
     scaler.unscale_(optimizer)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    scaler.step(optimizer)
-    scaler.update()
-    optimizer.zero_grad(set_to_none=True)
+    _move(optimizer, scaler)
     # What an infinite gradient moved is nothing, and the run goes on.
     return norm.nan_to_num(0.0, 0.0, 0.0) if scaler.is_enabled() else norm

@@ -32,6 +32,8 @@ def test_a_signal_removes_what_was_half_written(number, toy_motion_path, tmp_pat
 INTERRUPTED_IMPORT = """
 import os, signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells' background jobs ignore it
+
 class Interrupter:
     def find_spec(self, name, *_):
         if name == "mocotool.cli.cmd_edit":

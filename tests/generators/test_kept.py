@@ -11,6 +11,8 @@ from mocotool.generators.biggan import BigGAN
 from mocotool.generators.kept import Kept
 from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
+from mocotool.training.distributed import Processes
+from mocotool.training.optimizers import build_scaler, move_weights
 
 BUILT = {
     "stylegan2": lambda: StyleGAN2(
@@ -91,8 +93,22 @@ def learn(generator):
     generator.freeze()
 
 
+def step_fused(generator):
+    """Take a training's step, which torch's count of changes does not see by itself."""
+    generator.requires_grad_(True)
+    weights = list(generator.parameters())
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer = torch.optim.Adam(weights, lr=0.3, fused=True)
+    scaler = build_scaler(torch.float32, torch.device("cpu"))
+    move_weights(weights, optimizer, scaler, Processes())
+    generator.freeze()
+
+
 @pytest.mark.parametrize("family", BUILT)
-@pytest.mark.parametrize("change", [write_in_place, average, load, replace, round_off, learn])
+@pytest.mark.parametrize(
+    "change", [write_in_place, average, load, replace, round_off, learn, step_fused]
+)
 def test_changed_weights_are_seen(change, family):
     generator = build(family)
     before = render(generator)

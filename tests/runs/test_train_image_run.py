@@ -154,8 +154,8 @@ def test_a_run_is_neither_overwritten_nor_resumed_with_other_settings(train):
 
     with pytest.raises(moco.ConfigError, match="holds a run already"):
         train()
-    with pytest.raises(moco.MismatchError, match=r"learning_rate was 0.002, now 0.5"):
-        train(config=dataclasses.replace(CONFIG, learning_rate=0.5), resume=True)
+    with pytest.raises(moco.MismatchError, match=r"style_mixing was 0.9, now 0.5"):
+        train(config=dataclasses.replace(CONFIG, style_mixing=0.5), resume=True)
 
 
 def test_a_plan_writes_nothing(clip, tmp_path, monkeypatch):
