@@ -87,7 +87,7 @@ def test_ten_pairs_of_commands_give_one_run_and_one_refusal_each(warm_launcher, 
             code, reason = check_pair(pair, run)
 
             assert code == REFUSED
-            assert reason.startswith(f"moco: error: {run}: ")
+            assert f"\nmoco: error: {run}: " in f"\n{reason}"
             assert not list(run.glob(".*.part*"))
 
 

@@ -297,7 +297,7 @@ def test_sigkill_at_any_time_then_resume_is_the_uninterrupted_run(start, tmp_pat
     assert rows[0] == rows[1]
     for preview in (whole / "samples").iterdir():
         assert preview.read_bytes() == (killed / "samples" / preview.name).read_bytes()
-    assert not list(killed.glob(".*"))
+    assert {path.name for path in killed.glob(".*")} <= {".lock"}  # no temporary file
 
 
 @pytest.mark.slow
@@ -326,7 +326,7 @@ def test_a_torn_state_falls_back_with_a_warning_and_ends_the_same(start, tmp_pat
 
     _, errors = finish(start(torn, "--resume"))
 
-    assert "state.pt: torn or damaged" in errors
+    assert "state.pt: a damaged zip file" in errors
     assert_same_run(whole, torn)
 
 

@@ -94,7 +94,7 @@ def test_a_torn_state_is_named_and_the_run_ends_the_same(start, tmp_path):
 
     _, errors = finish(start(torn, "--cross-domain", "--resume"))
 
-    assert "state.pt: torn or damaged" in errors
+    assert "state.pt: a damaged zip file" in errors
     assert_same_run(whole, torn)
 
 

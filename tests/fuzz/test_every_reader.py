@@ -1,8 +1,8 @@
 """Mutated files of every kind: a sentence, or what the file holds, in bounded time and memory."""
 
 import pytest
+from fuzz.cost_survey import OTHER_WEIGHTS, find_faults, list_cases, measure_all
 from fuzz.fuzzer import fuzz
-from fuzz.survey import OTHER_WEIGHTS, find_faults, list_cases, measure_all
 
 SECONDS = 100  # with the survey below about two minutes
 

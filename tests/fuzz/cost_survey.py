@@ -1,6 +1,6 @@
 """Open every hostile file through the command: what it says, its time and its peak memory.
 
-    PYTHONPATH=tests:. python tests/fuzz/survey.py      # a table in Markdown
+    PYTHONPATH=tests:. python tests/fuzz/cost_survey.py      # a table in Markdown
 
 Each command runs in a forked child, so that the interpreter's start and imports cost it nothing.
 """
