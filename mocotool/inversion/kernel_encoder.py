@@ -81,17 +81,40 @@ class KernelEncoder(LatentEncoder):
             Follows: Saunders et al., "Ridge regression learning algorithm in dual variables", 1998.
         """
         self.known_u8.copy_(pictures_u8)
-        gram = self._compare(pictures_u8)
-        gram += RIDGE * torch.eye(len(gram), device=gram.device)
         units = (latents - self.mean) / self.stdev
-        self.weights.copy_(torch.linalg.solve(gram, units).half())
+        self.weights.copy_(solve_ridge(self._compare(pictures_u8), units, ridge=RIDGE).half())
 
     def _compare(self, pictures_u8: Tensor) -> Tensor:
         """Return how alike thumbnails [n, c, 16, 16] and the known ones are [n, num_known]."""
         known, others = (_describe(x) for x in (self.known_u8, pictures_u8))
-        variance = (known - known.mean(dim=0)).square().sum(dim=1).mean()
-        scale = -0.5 / (KERNEL_SHARE * variance).clamp(min=torch.finfo(known.dtype).tiny)
-        return (torch.cdist(others, known).square() * scale).exp()
+        return compare_pictures(others, known, share=KERNEL_SHARE)
+
+
+def compare_pictures(pictures: Tensor, known: Tensor, *, share: float = 1.0) -> Tensor:
+    """Return the Gaussian kernel of flat pictures [n, p] and known ones [s, p], [n, s] in (0, 1].
+
+    Args:
+        pictures: Pictures to compare.
+        known: Pictures whose variance says how wide the kernel is.
+        share: Of that variance, which is the kernel's square width.
+    """
+    variance = (known - known.mean(dim=0)).square().sum(dim=1).mean()
+    scale = -0.5 / (share * variance).clamp(min=torch.finfo(known.dtype).tiny)
+    return (torch.cdist(pictures, known).square() * scale).exp()
+
+
+def solve_ridge(gram: Tensor, targets: Tensor, *, ridge: float) -> Tensor:
+    """Return the weights [s, d] of kernel ridge regression: `compare_pictures(...) @ weights`.
+
+    Args:
+        gram: Kernel of the known pictures with each other [s, s].
+        targets: What each of them stands for [s, d].
+        ridge: Penalty; the larger, the nearer guesses stay to zero.
+    """
+    weights: Tensor = torch.linalg.solve(
+        gram + ridge * torch.eye(len(gram), device=gram.device), targets
+    )
+    return weights
 
 
 def fit_kernel(

@@ -17,6 +17,7 @@ from mocotool.errors import ConfigError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.generators.chunks import ChunkSize, choose_batch
 from mocotool.inversion.encoder import LatentEncoder, check_encoder_fits
+from mocotool.inversion.kernel_encoder import compare_pictures, solve_ridge
 from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
@@ -93,12 +94,9 @@ class LatentSurvey:
             Follows: Saunders et al., "Ridge regression learning algorithm in dual variables", 1998.
         """
         known = self.thumbnails  # [s, p]
-        energy = (known - known.mean(dim=0)).square().sum(dim=1).mean()
-        scale = -0.5 / energy.clamp(min=torch.finfo(known.dtype).tiny)
-        gram = (torch.cdist(known, known).square() * scale).exp()
-        gram += ridge * torch.eye(len(known), device=known.device)
-        weights = torch.linalg.solve(gram, self.units.to_units(self.points))  # [s, d]
-        alike = (torch.cdist(make_thumbnails(images), known).square() * scale).exp()  # [n, s]
+        gram = compare_pictures(known, known)
+        weights = solve_ridge(gram, self.units.to_units(self.points), ridge=ridge)  # [s, d]
+        alike = compare_pictures(make_thumbnails(images), known)  # [n, s]
         return self.units.from_units(alike @ weights)
 
     def propose(self, images: Tensor) -> Tensor:
