@@ -200,6 +200,8 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     _allow_tf32(name == "tf32")
     if name == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+
+    # half precision that the device cannot compute in, or only slowly
     if name == "bf16" and device.type == "cuda" and not has_fast_bf16(device):
         model = torch.cuda.get_device_name(device)
         warnings.warn(

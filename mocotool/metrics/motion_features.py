@@ -49,11 +49,15 @@ def motion_features(video: Tensor) -> Tensor:
             video.flatten(0, 1), (FRAME_SIZE, FRAME_SIZE), mode="bilinear", antialias=True
         )
         video = flat.unflatten(0, (n, t))
+
+    # how much changes from frame to frame, and between the ends
     steps = video.diff(dim=1)  # [n, t-1, c, h, w]
     energy = steps.square().mean(dim=(2, 3, 4))  # [n, t-1]
     mean_energy = energy.mean(dim=1, keepdim=True)  # [n, 1]
     accelerations = steps.diff(dim=1).square().mean(dim=(1, 2, 3, 4))[:, None]
     jump = (video[:, -1] - video[:, 0]).square().mean(dim=(1, 2, 3))[:, None]
+
+    # in the order of the docstring
     parts = (
         _log(mean_energy),
         _log(energy.var(dim=1, correction=0, keepdim=True).sqrt()),
