@@ -20,6 +20,7 @@ from mocotool.devices import to_device
 from mocotool.errors import FileFormatError
 from mocotool.generators.base import Generator
 from mocotool.pca_parts import Moments, PCAPart, count_pieces, join_parts
+from mocotool.training.distributed import Processes
 from mocotool.training.randomness import derive_rng
 
 DRAW_ROWS = 4096  # z comes in blocks of this many, each with a random stream of its own
@@ -101,6 +102,7 @@ def fit_pca_basis(
     generator: Generator,
     *,
     config: PCAConfig | None = None,
+    processes: Processes | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> PCABasis:
     """Compute the principal directions of a generator's latents.
@@ -108,6 +110,7 @@ def fit_pca_basis(
     Args:
         generator: Whose latents.
         config: How many latents and directions, and the seed; `None` is the defaults.
+        processes: Those that share the work; all get the basis that one alone would get.
         progress: Called with the number of latents done since the last call.
 
     Returns:
@@ -124,8 +127,13 @@ def fit_pca_basis(
     """
     config = PCAConfig() if config is None else config
     config.choose_num_components(generator.latent_dim)
-    pieces = _iter_pieces(generator, config, WHOLE, progress)
-    moments = functools.reduce(Moments.joined, (moments for _, moments in pieces))
+    if processes is None or processes.world_size == 1:  # added up as they come, to spare memory
+        every = range(count_pieces(_count_blocks(config)))
+        found = (moments for _, moments in _iter_pieces(generator, config, every, progress))
+    else:
+        pieces = _measure_pieces(generator, config, WHOLE, processes, progress)
+        found = (pieces[number] for number in sorted(pieces))
+    moments = functools.reduce(Moments.joined, found)
     return _find_axes(moments, config, _describe(generator, config))
 
 
@@ -134,6 +142,7 @@ def measure_pca_part(
     *,
     config: PCAConfig | None = None,
     shard: Shard = WHOLE,
+    processes: Processes | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> PCAPart:
     """Sum up one shard's latents, for `merge_pca_parts`; arguments as in `fit_pca_basis`.
@@ -142,6 +151,7 @@ def measure_pca_part(
         generator: Whose latents.
         config: Settings of the whole PCA.
         shard: Which part of it.
+        processes: Those that share this part; all get the whole of it.
         progress: Called with the number of latents done since the last call.
 
     Raises:
@@ -150,7 +160,7 @@ def measure_pca_part(
     """
     config = PCAConfig() if config is None else config
     config.choose_num_components(generator.latent_dim)
-    pieces = dict(_iter_pieces(generator, config, shard, progress))
+    pieces = _measure_pieces(generator, config, shard, processes or Processes(), progress)
     return PCAPart(config=config, shard=shard, pieces=pieces, meta=_describe(generator, config))
 
 
@@ -169,16 +179,31 @@ def merge_pca_parts(parts: Sequence[PCAPart]) -> PCABasis:
     return _find_axes(moments, config, parts[0].meta)
 
 
-def _iter_pieces(
+def _measure_pieces(
     generator: Generator,
     config: PCAConfig,
     shard: Shard,
+    processes: Processes,
+    progress: Callable[[int], None] | None,
+) -> dict[int, Moments]:
+    """Return the number of each of a shard's pieces -> its sums, shared among processes."""
+    own = processes.share(take_share(count_pieces(_count_blocks(config)), shard))
+    found: dict[int, Moments] = {}
+    for pieces in processes.gather_objects(dict(_iter_pieces(generator, config, own, progress))):
+        found |= pieces
+    return found
+
+
+def _iter_pieces(
+    generator: Generator,
+    config: PCAConfig,
+    pieces: range,
     progress: Callable[[int], None] | None,
 ) -> Iterator[tuple[int, Moments]]:
-    """Yield the number of each of a shard's pieces and what it sums up to."""
+    """Yield the number of each of some pieces and what it sums up to."""
     num_blocks = _count_blocks(config)
     num_pieces = count_pieces(num_blocks)
-    for piece in take_share(num_pieces, shard):
+    for piece in pieces:
         begin, end = (num_blocks * place // num_pieces for place in (piece, piece + 1))
         moments = LatentMoments(generator.latent_dim)
         with torch.no_grad():

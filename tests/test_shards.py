@@ -14,6 +14,7 @@ from mocotool.errors import ConfigError, FileFormatError, MismatchError
 from mocotool.latents import merge_latents, read_latents, write_latents
 from mocotool.pca import fit_pca_basis, iter_latents, measure_pca_part, merge_pca_parts
 from mocotool.pca_parts import read_pca_part, write_pca_part
+from mocotool.training.distributed import Processes
 from mocotool.trajectory import sample_trajectory
 from mocotool.video.pictures import write_png
 from mocotool.video.writing import write_video
@@ -49,6 +50,34 @@ def test_a_merged_pca_is_that_of_one_machine_to_the_last_bit(toy_generator, tmp_
     ):
         write_basis(basis, tmp_path / name)
     assert (tmp_path / "merged").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+class Alone(Processes):
+    """A process that hears nothing of the others."""
+
+    def gather_objects(self, value):
+        return [value]
+
+
+@pytest.mark.parametrize("count", [2, 3, 11])  # more processes than pieces
+def test_processes_share_a_pca_to_the_last_bit(toy_generator, tmp_path, count):
+    parts = [
+        measure_pca_part(toy_generator, config=CONFIG, processes=Alone(rank, count))
+        for rank in range(count)
+    ]
+    pieces = [part.pieces for part in parts]
+
+    class Together(Processes):
+        def gather_objects(self, value):
+            assert value.keys() == pieces[self.rank].keys()
+            return pieces
+
+    shared = fit_pca_basis(toy_generator, config=CONFIG, processes=Together(1, count))
+
+    write_basis(shared, tmp_path / "shared")
+    write_basis(fit_pca_basis(toy_generator, config=CONFIG), tmp_path / "alone")
+    assert (tmp_path / "shared").read_bytes() == (tmp_path / "alone").read_bytes()
+    assert sum(len(part) for part in pieces) == 8  # nothing was done twice
 
 
 def test_the_pieces_add_up_to_numpys_covariance(toy_generator):

@@ -68,30 +68,32 @@ def invert_folder(
     from mocotool.inversion.clips import ClipParts, invert_clips, to_trajectory
     from mocotool.latents import write_latents
 
-    device, precision = computing.resolve(report)
-    network = load_generator(generator, device=device, precision=precision)
-    guess = encoder.load(network, report)
+    with computing.joined(report) as (processes, precision):
+        network = load_generator(generator, device=processes.device, precision=precision)
+        guess = encoder.load(network, report)
 
-    # the clips, and those of this shard
-    entries, num_frames = choose_clips(paths, config, report)
-    settings = _describe_settings(network.origin, guess, config, num_frames)
-    rate = entries[0].fps
-    share = take_share(len(entries), shard)
-    own = entries[share.start : share.stop]
+        # the clips, and those of this shard and this process
+        entries, num_frames = choose_clips(paths, config, report)
+        settings = _describe_settings(network.origin, guess, config, num_frames)
+        rate = entries[0].fps
+        own = [entries[idx] for idx in processes.share(take_share(len(entries), shard))]
 
-    parts = ClipParts(target.with_name(f"{target.name}.parts"), settings)
-    done = parts.check()
-    if done:
-        report.note(f"{parts.folder}: {done} clips are done already")
-    with report.progress("clips", len(own)) as advance:
-        found = invert_clips(
-            network,
-            _read_clips(own, network.img_size, num_frames, config.frame_stride),
-            config=config,
-            encoder=guess,
-            parts=parts,
-            progress=advance,
-        )
+        parts = ClipParts(target.with_name(f"{target.name}.parts"), settings)
+        done = parts.check()
+        if done:
+            report.note(f"{parts.folder}: {done} clips are done already")
+        with report.progress("clips", len(own)) as advance:
+            share = invert_clips(
+                network,
+                _read_clips(own, network.img_size, num_frames, config.frame_stride),
+                config=config,
+                encoder=guess,
+                parts=parts,
+                progress=advance,
+            )
+        found = [clip for clips in processes.gather_objects(share) for clip in clips]
+        if not processes.is_first:
+            return
 
     # [n, t, latent_dim], with what is needed to merge shards
     trajectory = to_trajectory(

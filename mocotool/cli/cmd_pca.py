@@ -35,7 +35,7 @@ def pca(
     """Compute the PCA basis that motion is learnt in.
 
     Exact, in one pass and constant memory; the same seed gives the same file,
-    also by --shard and moco merge on several machines.
+    also under torchrun, and by --shard and moco merge on several machines.
     For a generator whose latents are N(0, I) (BigGAN, DCGAN) the basis is an
     arbitrary rotation, which does as well as any other.
 
@@ -50,48 +50,53 @@ def pca(
         check_output_path(plot, force=force)
 
     from mocotool.basis import write_basis
-    from mocotool.devices import resolve_device
     from mocotool.generators.loading import load_generator
     from mocotool.pca import fit_pca_basis, measure_pca_part
     from mocotool.pca_parts import write_pca_part
     from mocotool.plots import draw_variance_curve
     from mocotool.video.pictures import write_png
 
-    place = resolve_device(device)
-    report.name_device(place)
-    source = load_generator(generator, device=place)
+    with opt.speaking_once(device, report) as processes:
+        report.name_device(processes.device, shares=True)
+        source = load_generator(generator, device=processes.device)
 
-    # a shard's sums, for `moco merge`
-    if part != WHOLE:
-        with report.progress("latents", config.num_samples // part[1]) as advance:
-            found = measure_pca_part(source, config=config, shard=part, progress=advance)
-        _write(functools.partial(write_pca_part, found), target)
-        if target != "-":
-            values = {"wrote": target, "shard": shard, "pieces": sorted(found.pieces)}
-            report.result(values, quiet_hides=True)
-        return
+        # a shard's sums, for `moco merge`
+        if part != WHOLE:
+            with report.progress("latents", config.num_samples // part[1]) as advance:
+                found = measure_pca_part(
+                    source, config=config, shard=part, processes=processes, progress=advance
+                )
+            if not processes.is_first:
+                return
+            _write(functools.partial(write_pca_part, found), target)
+            if target != "-":
+                values = {"wrote": target, "shard": shard, "pieces": sorted(found.pieces)}
+                report.result(values, quiet_hides=True)
+            return
 
-    # the whole basis
-    with report.progress("latents", config.num_samples) as advance:
-        basis = fit_pca_basis(source, config=config, progress=advance)
-    if config.num_components is None and basis.num_components < DEFAULT_NUM_COMPONENTS:
-        report.note(
-            f"{basis.num_components} components, which is all there are (the default is "
-            f"{DEFAULT_NUM_COMPONENTS})"
-        )
-    if basis.note:
-        report.warn(basis.note)
+        # the whole basis
+        with report.progress("latents", config.num_samples) as advance:
+            basis = fit_pca_basis(source, config=config, processes=processes, progress=advance)
+        if not processes.is_first:
+            return
+        if config.num_components is None and basis.num_components < DEFAULT_NUM_COMPONENTS:
+            report.note(
+                f"{basis.num_components} components, which is all there are (the default is "
+                f"{DEFAULT_NUM_COMPONENTS})"
+            )
+        if basis.note:
+            report.warn(basis.note)
 
-    basis = basis.with_command(current_command())
-    if plot is not None:
-        assert basis.explained_variance_ratio is not None
-        write_png(plot, draw_variance_curve(basis.explained_variance_ratio))
-    _write(functools.partial(write_basis, basis), target)
-    if target == "-":
-        return
-    wrote = [target] if plot is None else [target, str(plot)]
-    values = {"wrote": wrote, **basis.describe()}
-    report.result(values, quiet_hides=True)
+        basis = basis.with_command(current_command())
+        if plot is not None:
+            assert basis.explained_variance_ratio is not None
+            write_png(plot, draw_variance_curve(basis.explained_variance_ratio))
+        _write(functools.partial(write_basis, basis), target)
+        if target == "-":
+            return
+        wrote = [target] if plot is None else [target, str(plot)]
+        values = {"wrote": wrote, **basis.describe()}
+        report.result(values, quiet_hides=True)
 
 
 def _write(write: Callable[[Path | BinaryIO], None], target: str) -> None:

@@ -25,7 +25,7 @@ def traverse(
     """Walk along the principal directions of a generator's latents.
 
     One row (or video) a direction, from -2 to +2 standard deviations; the
-    picture itself is in the middle.
+    picture itself is in the middle. Under torchrun the work is shared among GPUs.
 
     Example: moco traverse stylegan2.pkl --pca pca.npz -o strip.png
     """
@@ -37,21 +37,24 @@ def traverse(
     from mocotool.pca import fit_pca_basis
     from mocotool.trajectory import traverse_basis
 
-    device, precision = computing.resolve(report)
-    network = load_generator(generator, device=device, precision=precision)
-    if pca is not None:
-        basis = read_basis(pca)
-    else:
-        report.note(f"no --pca: computing a basis of {config.num_samples} latents")
-        pca_config = PCAConfig(num_samples=config.num_samples, seed=config.seed)
-        with report.progress("latents", config.num_samples) as advance:
-            basis = fit_pca_basis(network, config=pca_config, progress=advance)
-    if basis.meta.note:
-        report.note(basis.meta.note)
-    write_trajectory(
-        traverse_basis(network, basis, config=config),
-        target,
-        find_generator=lambda: network,
-        config=render,
-        report=report,
-    )
+    with computing.joined(report) as (processes, precision):
+        network = load_generator(generator, device=processes.device, precision=precision)
+        if pca is not None:
+            basis = read_basis(pca)
+        else:
+            report.note(f"no --pca: computing a basis of {config.num_samples} latents")
+            pca_config = PCAConfig(num_samples=config.num_samples, seed=config.seed)
+            with report.progress("latents", config.num_samples) as advance:
+                basis = fit_pca_basis(
+                    network, config=pca_config, processes=processes, progress=advance
+                )
+        if basis.meta.note:
+            report.note(basis.meta.note)
+        write_trajectory(
+            traverse_basis(network, basis, config=config),
+            target,
+            find_generator=lambda: network,
+            config=render,
+            report=report,
+            processes=processes,
+        )

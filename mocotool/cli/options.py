@@ -1,6 +1,8 @@
 """Options that several commands share and that no configuration holds, each defined once."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from mocotool.cli.report import Report
+    from mocotool.training.distributed import Processes
 
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Computing")
@@ -17,6 +20,26 @@ Device = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Overwrite existing files.", rich_help_panel="Output")
 ]
+
+
+@contextlib.contextmanager
+def speaking_once(device: str, report: "Report") -> "Iterator[Processes]":
+    """Join the processes of `torchrun`, of which the first one alone speaks.
+
+    Args:
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        report: Of this process.
+
+    Raises:
+        ConfigError: There is no such device, or it is one GPU for all of them.
+        UnavailableError: The device is not there.
+    """
+    from mocotool.devices import resolve_device
+    from mocotool.training.distributed import joined_processes
+
+    with joined_processes(resolve_device(device)) as processes:
+        report.quiet |= not processes.is_first
+        yield processes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +68,24 @@ class Computing:
         precision = resolve_precision(self.precision, device)
         report.name_device(device, precision)
         return device, precision
+
+    @contextlib.contextmanager
+    def joined(self, report: "Report") -> "Iterator[tuple[Processes, torch.dtype]]":
+        """Do the same for all processes of `torchrun`, which share the work in the block.
+
+        Yields:
+            This process among them, with its device, and the precision.
+
+        Raises:
+            ConfigError: There is no such device or precision, or it is one GPU for all processes.
+            UnavailableError: The device is not there.
+        """
+        from mocotool.devices import resolve_precision
+
+        with speaking_once(self.device, report) as processes:
+            precision = resolve_precision(self.precision, processes.device)
+            report.name_device(processes.device, precision, shares=True)
+            yield processes, precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -346,12 +346,9 @@ def gather_statistics(
                 "this shard has nothing to measure", hint="use fewer shards than clips"
             )
         return own
-    import torch.distributed as dist
-
-    parts: list[FeatureStats | None] = [None] * processes.world_size
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.all_gather_object(parts, own)
+    parts = processes.gather_objects(own)
     return FeatureStats.merge([part for part in parts if part is not None])
 
 

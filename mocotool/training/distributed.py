@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,6 +15,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from mocotool.devices import describe_gpu
 from mocotool.errors import ConfigError, UnavailableError
+
+T = TypeVar("T")
 
 MEETING_SECONDS = 600.0
 
@@ -32,6 +34,11 @@ class Processes:
     def is_first(self) -> bool:
         """Whether this process writes files and speaks."""
         return self.rank == 0
+
+    def share(self, things: range) -> range:
+        """Return this process's block of some things, which may be none."""
+        begin, end = (len(things) * i // self.world_size for i in (self.rank, self.rank + 1))
+        return things[begin:end]
 
     def rows(self, global_batch: int) -> slice:
         """Return this process's part of a batch that all processes draw alike.
@@ -76,6 +83,14 @@ class Processes:
         parts = [torch.empty_like(value) for _ in range(self.world_size)]
         dist.all_gather(parts, value)
         return torch.cat(parts)
+
+    def gather_objects(self, value: T) -> list[T]:
+        """Return the values of all processes in rank order; anything that can be pickled."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
 
     def average_with_gradient(self, value: Tensor) -> Tensor:
         """Return the mean of `value` over all processes; gradients flow back to all of them."""
