@@ -66,7 +66,7 @@ def fetch_clips(
     folder = _folder_of(address)
     files = list_files(parsed.url)
     if not files:
-        raise UnavailableError(f"{parsed.name}: no files are there", hint="check the address")
+        raise UnavailableError(f"{parsed.name}: no files found", hint="check the address")
     with making(folder):
         old = _read_notes(folder).get("files", {})
         wanted = {file.name: [file.size, file.mark] for file in files}

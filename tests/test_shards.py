@@ -106,7 +106,7 @@ def test_a_pca_that_is_not_whole_is_refused(toy_generator, tmp_path, run_moco):
         result = run_moco("merge", *parts, "-o", out)
         assert (result.exit_code, out.exists()) == (4, False)
         assert message in result.stderr
-    with pytest.raises(ConfigError, match="shard 0/9 has nothing to do, there are 8 in all"):
+    with pytest.raises(ConfigError, match="shard 0/9 has nothing to do: only 8 in all"):
         measure_pca_part(toy_generator, config=CONFIG, shard=(0, 9))
 
 

@@ -81,6 +81,22 @@ class LatentWindows:
         return Window(self.coords[clips[:, None], idxs], pictures, self.kept[clips])
 
 
+def check_learnable(trajectory: Trajectory, *, name: str = "the latents") -> None:
+    """Check that motion can be learnt from latents.
+
+    Args:
+        trajectory: Latents of clips.
+        name: Of their file, for errors.
+
+    Raises:
+        MismatchError: They are in w+, or those of fewer than two clips.
+    """
+    if trajectory.latents.ndim != 3:
+        raise MismatchError(f"{name}: in w+, expected one latent per frame to learn motion from")
+    if trajectory.num_videos < 2:
+        raise MismatchError(f"{name}: one clip, expected at least 2 to learn motion from")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class LatentClips:
     """Clips in standard deviations along a basis, parted into seen and held out."""
@@ -111,15 +127,12 @@ class LatentClips:
             MismatchError: Latents are in w+ or of another size than the basis, or there are fewer
                 than two clips.
         """
+        check_learnable(trajectory)
         latents = trajectory.latents
-        if latents.ndim != 3:
-            raise MismatchError("motion is learnt from one latent per frame, got latents in w+")
         if latents.shape[-1] != basis.latent_dim:
             raise MismatchError(
                 f"latents of {latents.shape[-1]} dimensions, the basis has {basis.latent_dim}"
             )
-        if len(latents) < 2:
-            raise MismatchError(f"{len(latents)} clip, expected at least 2 to learn motion from")
 
         # Coordinates in standard deviations, [n, t, k]
         mean = 0.0 if basis.mean is None else torch.from_numpy(basis.mean)

@@ -24,7 +24,7 @@ from mocotool.metrics.motion_features import MIN_FRAMES
 from mocotool.metrics.sources import RenderedLatents
 from mocotool.motion.checkpoint import save_motion
 from mocotool.motion.guided import GuidedMotion
-from mocotool.motion.latent_clips import LatentClips, cut_basis, measure_metric
+from mocotool.motion.latent_clips import LatentClips, check_learnable, cut_basis, measure_metric
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.latent_plan import PLANNED, fit_budget, time_step
 from mocotool.motion.latent_training import (
@@ -273,6 +273,7 @@ def _prepare(
     """Read the files, and choose settings that fit them and the time."""
     heard = beginning.heard
     trajectory = read_latents(latents)
+    check_learnable(trajectory, name=str(latents))
     source = _find_generator(
         generator, trajectory, latents, device=device, precision=precision, heard=heard
     )

@@ -33,7 +33,7 @@ def _opened(path: Path, framework: Literal["np", "pt"]) -> Iterator[Any]:
             yield file
     except SafetensorError as error:
         reason = str(error).removeprefix("Error while deserializing header: ")
-        raise FileFormatError(f"a damaged safetensors file: {shown(reason)}") from None
+        raise FileFormatError(f"not a safetensors file, or damaged ({shown(reason)})") from None
 
 
 def _read_shapes(file: Any) -> Shapes:

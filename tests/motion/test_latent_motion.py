@@ -13,7 +13,13 @@ from mocotool.latents import LatentsMeta, Trajectory
 from mocotool.motion.checkpoint import load_motion, save_motion
 from mocotool.motion.displacement import split_displacement
 from mocotool.motion.guided import GuidedMotion
-from mocotool.motion.latent_clips import LatentClips, LatentWindows, cut_basis, measure_metric
+from mocotool.motion.latent_clips import (
+    LatentClips,
+    LatentWindows,
+    check_learnable,
+    cut_basis,
+    measure_metric,
+)
 from mocotool.motion.latent_game import LatentMotionTrainer
 from mocotool.motion.latent_training import (
     find_alarms,
@@ -200,6 +206,11 @@ def test_windows_longer_than_clips_are_refused(basis):
 
     with pytest.raises(MismatchError, match="no windows of 20"):
         clips.seen.draw(2, 20, rng=torch.Generator())
+
+
+def test_one_clip_is_refused_by_the_name_of_its_file(basis):
+    with pytest.raises(MismatchError, match="one.npz: one clip, expected at least 2"):
+        check_learnable(_clips(basis, n=1), name="one.npz")
 
 
 def test_windows_of_loops_go_over_the_seam_and_those_of_others_do_not(basis):

@@ -624,24 +624,24 @@ def hostile_files():
         ),
         "a safetensors header of brackets": (
             lambda: safetensors(b'{"a":' + b"[" * 100_000),
-            "damaged safetensors file: invalid JSON",
+            "not a safetensors file, or damaged (invalid JSON",
         ),
         "safetensors that overlap": (
             lambda: safetensors(
                 {str(i): {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]} for i in range(3)},
                 b"\0" * 4,
             ),
-            "damaged safetensors file: invalid offset",
+            "not a safetensors file, or damaged (invalid offset",
         ),
         "safetensors beyond the file": (
             lambda: safetensors(
                 {"a": {"dtype": "F32", "shape": [1 << 30], "data_offsets": [0, 1 << 32]}}
             ),
-            "damaged safetensors file",
+            "not a safetensors file, or damaged",
         ),
         "safetensors of objects": (
             lambda: safetensors({"a": {"dtype": "O8", "shape": [1], "data_offsets": [0, 8]}}),
-            "damaged safetensors file",
+            "not a safetensors file, or damaged",
         ),
         "a native file of a network of terabytes": (lambda: native(STYLEGAN2_ARCH), "missing"),
         "a native file of a billion layers": (
