@@ -278,9 +278,6 @@ def _download(
     weights: PublishedWeights, part: Path, progress: Callable[[int], None] | None
 ) -> None:
     """Append what is missing of a file to `part`."""
-    import urllib.error
-    import urllib.request
-
     num_here = part.stat().st_size if part.exists() else 0
     if num_here and num_here == weights.size_bytes:
         return
@@ -288,19 +285,12 @@ def _download(
         limit = weights.size_bytes or MAX_DOWNLOAD_BYTES
         copy_file(weights.url, part, begun=num_here, limit_bytes=limit, progress=progress)
         return
-    request = urllib.request.Request(
-        weights.url, headers={"User-Agent": f"mocotool/{__version__}", "Accept": "*/*"}
-    )
-    if num_here:
-        request.add_header("Range", f"bytes={num_here}-")
-    try:
-        response = _opener().open(request, timeout=TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # nothing is left to send: what is here is whole, or not this file
-            raise
-        error.close()
+
+    response = _request(weights, start=num_here)
+    if response is None:
         return
     with response:
+        # a server that ignores the range sends the file from its beginning
         resumes = response.status == 206 and _starts_at(response, num_here)
         if progress is not None and resumes:
             progress(num_here)
@@ -321,6 +311,25 @@ def _download(
                 f"{weights.name}: {weights.url} was cut short by {response.length:,} bytes",
                 hint=f"`moco fetch {weights.name}` resumes the download",
             )
+
+
+def _request(weights: PublishedWeights, *, start: int) -> Any:
+    """Ask for a file from byte `start` on; `None` where nothing is left to send."""
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(
+        weights.url, headers={"User-Agent": f"mocotool/{__version__}", "Accept": "*/*"}
+    )
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        return _opener().open(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # range not satisfiable: what is here is whole, or not this file
+            raise
+        error.close()
+        return None
 
 
 def _opener() -> Any:

@@ -73,6 +73,7 @@ def fetch_clips(
         missing = [file for file in files if not _is_here(file, folder, old)]
         _check_room(parsed.name, folder, files, missing)
 
+        # a copy that breaks off is marked as not whole, and the next one continues it
         make_folder(folder)
         _remove_others(folder, {name for name in wanted if name not in {f.name for f in missing}})
         is_single = len(files) == 1 and parsed.url.rstrip("/").endswith(f"/{files[0].name}")

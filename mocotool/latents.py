@@ -326,8 +326,34 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
     """
     names = check_complete({name: part.meta.shard for name, part in parts.items()})
     ordered = [parts[name] for name in names]
-    first = ordered[0]
-    for name, part in zip(names, ordered, strict=True):
+    _check_alike(dict(zip(names, ordered, strict=True)))
+
+    # what is listed for each video is joined where every part lists it
+    lists: dict[str, Any] = {
+        key: None
+        if any(getattr(part.meta, key) is None for part in ordered)
+        else [value for part in ordered for value in getattr(part.meta, key)]
+        for key in ("seeds", "motion_seeds", "names", "liveliness")
+    }
+    labels = [part.labels for part in ordered if part.labels is not None]
+    first = ordered[0].meta
+    return Trajectory(
+        latents=np.concatenate([part.latents for part in ordered]),
+        labels=np.concatenate(labels) if labels else None,
+        meta=dataclasses.replace(
+            first,
+            shard=None,
+            shard_of=None,
+            gpu=first.gpu if all(part.meta.gpu == first.gpu for part in ordered) else None,
+            **lists,
+        ),
+    )
+
+
+def _check_alike(parts: Mapping[str, Trajectory]) -> None:
+    """Refuse parts that cannot be of one set: name -> part, in their order."""
+    first_name, first = next(iter(parts.items()))
+    for name, part in parts.items():
         for what, of in (
             ("frames, layers and dimensions", lambda x: list(x.latents.shape[1:])),
             ("space", lambda x: x.meta.space),
@@ -340,27 +366,8 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
         ):
             if of(part) != of(first):
                 raise MismatchError(
-                    f"{name}: {what} {of(part)}, {names[0]} has {of(first)}", hint=HINT
+                    f"{name}: {what} {of(part)}, {first_name} has {of(first)}", hint=HINT
                 )
-
-    lists: dict[str, Any] = {
-        key: None
-        if any(getattr(part.meta, key) is None for part in ordered)
-        else [value for part in ordered for value in getattr(part.meta, key)]
-        for key in ("seeds", "motion_seeds", "names", "liveliness")
-    }
-    labels = [part.labels for part in ordered if part.labels is not None]
-    return Trajectory(
-        latents=np.concatenate([part.latents for part in ordered]),
-        labels=np.concatenate(labels) if labels else None,
-        meta=dataclasses.replace(
-            first.meta,
-            shard=None,
-            shard_of=None,
-            gpu=first.meta.gpu if all(x.meta.gpu == first.meta.gpu for x in ordered) else None,
-            **lists,
-        ),
-    )
 
 
 def check_room(*shape: int) -> None:

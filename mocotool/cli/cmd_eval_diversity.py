@@ -54,6 +54,7 @@ def diversity(
 
     Example: moco eval diversity --num-contents 5 --pictures diversity
     """
+    # a motion model may stand where videos do
     if motion is None and videos is not None and ev.names_motion(videos):
         motion, videos = videos, None
     if videos is not None:
@@ -77,6 +78,7 @@ def diversity(
     with ev.join_extractor(
         report, device=computing.device, config=config, what="videos"
     ) as extractor:
+        # the videos of a file as they are, or a model sampled for them
         if videos is not None:
             source = _open_videos(
                 videos, extractor, generator=generator, computing=computing, report=report

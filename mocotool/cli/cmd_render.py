@@ -52,6 +52,7 @@ def render(
         precision = resolve_precision(computing.precision, device)
         report.name_device(device, precision, shares=True)
 
+        # reading a bare array asks for it, and rendering asks again
         @functools.cache
         def load_named() -> "Generator":
             return load_generator(generator, device=device, precision=precision)

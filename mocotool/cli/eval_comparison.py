@@ -65,6 +65,7 @@ def compare_sides(
             extractor=extractor,
             ground_truth=options.ground_truth,
         )
+        # all processes have the result; one saves it
         if extractor.processes.is_first:
             settings = {str(role): feature_settings(protocol, loaded, role) for role in ROLES}
             save_statistics(result, targets, features=settings)

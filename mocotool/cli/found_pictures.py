@@ -46,6 +46,8 @@ def read_found(path: Path, generator: "Generator") -> "FoundPictures":
             f"{path}: latents in {trajectory.meta.space}, an encoder guesses those in "
             f"{generator.space}"
         )
+
+    # a few small frames of each clip, the same number of all
     height, width = generator.img_size
     shrunk = min(1.0, READ_SIZE / max(height, width))
     size = round(height * shrunk), round(width * shrunk)
@@ -55,5 +57,5 @@ def read_found(path: Path, generator: "Generator") -> "FoundPictures":
     for name in names:
         squares = read_squares(open_video(name), [stride * int(i) for i in idxs], size)
         parts.append(from_frames_u8(to_channels_last(squares)))
-    latents = torch.from_numpy(trajectory.latents[:, idxs]).flatten(0, 1)
+    latents = torch.from_numpy(trajectory.latents[:, idxs]).flatten(0, 1)  # [n*count, ...]
     return FoundPictures(images=torch.cat(parts), latents=latents)

@@ -102,7 +102,7 @@ def fit_budget(
         processes: This process among those that train together; all choose alike.
         class_counts: How many real images each class has; see `ImageTrainer`.
     """
-    few = processes.world_size * FEW_IMAGES
+    few = processes.world_size * FEW_IMAGES  # of all processes
 
     def measure(choice: TrainImageConfig) -> float:
         small = dataclasses.replace(choice, batch_size=few)
@@ -120,6 +120,7 @@ def fit_budget(
     chosen, steps = choose_within(
         choices, deadline, wanted=lambda choice: ENOUGH_IMAGES / choice.batch_size, measure=measure
     )
+    # processes measure different rates, and must train the same number of steps
     steps = round(float(processes.average(torch.tensor(float(steps), device=processes.device))))
     steps = chosen.num_steps if "num_images" in asked else steps
     apart = spread_saves(steps)

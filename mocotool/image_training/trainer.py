@@ -109,6 +109,8 @@ class ImageTrainer:
         head_start = HEAD_START if initial is not None else 0
         self.head_start = head_start if config.head_start is None else config.head_start
         self.best_kid = float("inf")
+
+        # networks: the seed alone decides their weights, and the caller's random state stays
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             generator = (
@@ -127,6 +129,7 @@ class ImageTrainer:
         self.generator.set_precision(precision)
         self.averaged.set_precision(precision)
         self.discriminator.compute_dtype = precision
+
         self._g_parameters = [p for p in self.generator.parameters() if p.requires_grad]
         self._d_parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.g_optimizer = _adam(self._g_parameters, config.learning_rate)

@@ -167,6 +167,7 @@ def invert_clips(
     axes = LatentAxes.measure(generator, count=config.num_axes, seed=config.seed)
     lpips = load_lpips(device=generator.device)
 
+    # a clip that an earlier, killed run has saved is not searched again
     found = []
     for name, read in clips:
         clip = None if parts is None else parts.load(name)

@@ -84,6 +84,7 @@ def find_direction(residuals: Residuals, coords: Tensor, *, damping: Tensor) -> 
     Returns:
         x [n, d].
     """
+    # J' times a vector is a backward pass through this graph; J times a vector is a difference
     leaf = coords.detach().requires_grad_()
     with torch.enable_grad():
         value = residuals(leaf)
@@ -96,6 +97,7 @@ def find_direction(residuals: Residuals, coords: Tensor, *, damping: Tensor) -> 
             along = (residuals(coords + unit * x) - value) / unit
         return torch.autograd.grad(value, leaf, along, retain_graph=True)[0]
 
+    # conjugate gradients from x = 0: what is left is the whole right side
     found = torch.zeros_like(coords)
     rest = -slope
     way, size = rest, _dot(rest, rest)

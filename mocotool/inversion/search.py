@@ -157,6 +157,7 @@ def invert(
         search.run(batch.to(generator.device), progress or (lambda _: None)) for batch in batches
     ]
 
+    # batches -> all images
     latents, img, pixel_mse, perceptual, num_steps = (
         torch.cat(parts).cpu() for parts in zip(*found, strict=True)
     )
@@ -300,6 +301,7 @@ class _Search:
         with in_float32(self.generator):
             rows = GaussNewtonRows.begin(coords.flatten(1), residuals)
             found = rows.coords.clone()
+            # a search ends at the rounding of 8 bits, or where a step gains next to nothing
             ended = rows.loss < ROUNDING_MSE
             for step in range(self.config.num_polish_steps):
                 progress(int(ended.sum()) * (self.config.num_polish_steps - step))

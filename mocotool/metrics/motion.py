@@ -94,6 +94,8 @@ def compute_motion(
     )
     compared = dataclasses.replace(stands_by, anywhere=protocol.real_places == "random")
     everything = [*subjects, stands_by]
+
+    # every seed draws its own reference, and all subjects are compared with that
     found: dict[str, dict[str, list[float]]] = {subject.name: {} for subject in everything}
     count = 0
     for seed in range(protocol.seed, protocol.seed + protocol.num_seeds):
@@ -229,60 +231,72 @@ def describe_model(
         real: Latents of real clips, frame by frame, for the baselines that use them.
         start: Latents whose first frames take the place of drawn contents, and of `num_videos`.
     """
+    sampler = _Sampler(motion, generator, num_videos=num_videos, start=start)
+    num_frames, longest = protocol.num_frames, protocol.lengths[-1]
 
-    def sample(seed: int, num_frames: int, order: Order | None = None) -> Trajectory:
-        if start is not None:
-            n = start.num_videos
+    def draw(seed: int) -> VideoSource:
+        return RenderedLatents(sampler.sample(seed, longest), generator)
+
+    def design(seed: int) -> Trajectory:
+        return sampler.sample_design(seed, protocol)
+
+    subjects = [
+        MotionSubject(name, draw, design=None if generator.c_dim else design, generator=generator)
+    ]
+    if not baselines:
+        return subjects
+    rows = {OTHERS_ROW: lambda seed: sampler.exchange_steps(seed, longest)}
+    rows |= _walks(lambda seed: sampler.sample(seed, num_frames), generator, protocol, real=real)
+    rows["untrained"] = lambda seed: move_untrained(
+        sampler.sample(seed, 2), motion, seed=seed, num_frames=num_frames
+    )
+    return subjects + _render(rows, generator)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Sampler:
+    """Samples a motion model; no two seeds share a content or a motion."""
+
+    motion: MotionGenerator
+    generator: Generator
+    num_videos: int
+    start: Trajectory | None
+
+    def sample(self, seed: int, num_frames: int, order: Order | None = None) -> Trajectory:
+        """Return the videos of a seed, their contents in another order [n] if one is given."""
+        if self.start is not None:
+            n = self.start.num_videos
             config = SampleConfig(
                 motion_seeds=tuple(range(seed * n, seed * n + n)),
                 num_frames=num_frames,
                 start_frame=0,
             )
-            begun = start if order is None else _reorder(start, order)
-            return sample_trajectory(motion, generator, config=config, start=begun)
-        videos = np.arange(num_videos) + seed * num_videos
+            begun = self.start if order is None else _reorder(self.start, order)
+            return sample_trajectory(self.motion, self.generator, config=config, start=begun)
+        videos = np.arange(self.num_videos) + seed * self.num_videos
         contents = videos if order is None else videos[order]
-        config = SampleConfig(
-            seeds=tuple(contents.tolist()),
-            motion_seeds=tuple(videos.tolist()),
-            num_frames=num_frames,
-        )
-        return sample_trajectory(motion, generator, config=config)
+        return self._sample_seeds(contents, videos, num_frames)
 
-    def exchange(seed: int) -> Trajectory:
+    def exchange_steps(self, seed: int, num_frames: int) -> Trajectory:
         """Move each content as the model moves another by the same motion seed."""
-        longest = protocol.lengths[-1]
-        own = sample(seed, longest)
+        own = self.sample(seed, num_frames)
         order = choose_others(own.num_videos, seed=seed)
-        return take_steps_of(own, sample(seed, longest, order))
+        return take_steps_of(own, self.sample(seed, num_frames, order))
 
-    def design(seed: int) -> Trajectory:
+    def sample_design(self, seed: int, protocol: MotionProtocol) -> Trajectory:
+        """Return every content with every motion, a * b videos of a contents and b motions."""
         a, b = protocol.num_contents, protocol.num_motions
-        contents = np.arange(a).repeat(b) + seed * a
-        motions = np.tile(np.arange(b), a) + seed * b
+        contents = np.arange(a).repeat(b) + seed * a  # 0 0 0 1 1 1 ...
+        motions = np.tile(np.arange(b), a) + seed * b  # 0 1 2 0 1 2 ...
+        return self._sample_seeds(contents, motions, protocol.num_frames)
+
+    def _sample_seeds(self, contents: Order, motions: Order, num_frames: int) -> Trajectory:
         config = SampleConfig(
             seeds=tuple(contents.tolist()),
             motion_seeds=tuple(motions.tolist()),
-            num_frames=protocol.num_frames,
+            num_frames=num_frames,
         )
-        return sample_trajectory(motion, generator, config=config)
-
-    subjects = [
-        MotionSubject(
-            name,
-            lambda seed: RenderedLatents(sample(seed, protocol.lengths[-1]), generator),
-            design=None if generator.c_dim else design,
-            generator=generator,
-        )
-    ]
-    if not baselines:
-        return subjects
-    rows = {OTHERS_ROW: exchange}
-    rows |= _walks(lambda seed: sample(seed, protocol.num_frames), generator, protocol, real=real)
-    rows["untrained"] = lambda seed: move_untrained(
-        sample(seed, 2), motion, seed=seed, num_frames=protocol.num_frames
-    )
-    return subjects + _render(rows, generator)
+        return sample_trajectory(self.motion, self.generator, config=config)
 
 
 def describe_latents(

@@ -322,45 +322,47 @@ class _Pass:
 
     def _list_metrics(self, extractor: FeatureExtractor) -> dict[str, Callable[[], MetricResult]]:
         """Return what computes each metric of features that are known by now."""
-        loaded = self.detectors.of_features
-
-        def compare(comparison: _Comparison) -> MetricResult:
-            return comparison.compute(
-                self.real,
-                self.fake,
-                protocol=comparison.protocol,
-                detector=loaded[comparison.detector],
-                extractor=extractor,
-                ground_truth=True,
-            )
-
-        def score() -> MetricResult:
-            result, truth = (
-                compute_is(
-                    require_videos(side),
-                    protocol=self._score,
-                    detector=loaded["c3d"],
-                    extractor=extractor,
-                )
-                for side in (self.fake, self.real)
-            )
-            result.details["ground_truth"] = {"value": truth.value}
-            return result
-
-        def faces() -> MetricResult:
-            assert self.detectors.faces is not None
-            return compute_acd(
-                require_videos(self.fake),
-                protocol=self._faces,
-                embedder=self.detectors.faces,
-                ground_truth=require_videos(self.real),
-                extractor=extractor,
-            )
-
-        return {
-            name: functools.partial(compare, comparison)
+        metrics: dict[str, Callable[[], MetricResult]] = {
+            name: functools.partial(self._compare, comparison, extractor)
             for name, comparison in self._comparisons.items()
-        } | {"IS": score, "ACD": faces}
+        }
+        metrics["IS"] = functools.partial(self._compute_score, extractor)
+        metrics["ACD"] = functools.partial(self._compare_faces, extractor)
+        return metrics
+
+    def _compare(self, comparison: _Comparison, extractor: FeatureExtractor) -> MetricResult:
+        return comparison.compute(
+            self.real,
+            self.fake,
+            protocol=comparison.protocol,
+            detector=self.detectors.of_features[comparison.detector],
+            extractor=extractor,
+            ground_truth=True,
+        )
+
+    def _compute_score(self, extractor: FeatureExtractor) -> MetricResult:
+        """Compute the Inception score, and that of the real side beside it."""
+        result, truth = (
+            compute_is(
+                require_videos(side),
+                protocol=self._score,
+                detector=self.detectors.of_features["c3d"],
+                extractor=extractor,
+            )
+            for side in (self.fake, self.real)
+        )
+        result.details["ground_truth"] = {"value": truth.value}
+        return result
+
+    def _compare_faces(self, extractor: FeatureExtractor) -> MetricResult:
+        assert self.detectors.faces is not None
+        return compute_acd(
+            require_videos(self.fake),
+            protocol=self._faces,
+            embedder=self.detectors.faces,
+            ground_truth=require_videos(self.real),
+            extractor=extractor,
+        )
 
 
 def _restore_repeats(result: MetricResult, protocol: VideoProtocol) -> MetricResult:

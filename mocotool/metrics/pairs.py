@@ -153,10 +153,13 @@ def _compare(
     worst: Callable[[list[float]], float] = min,
     **values: Any,
 ) -> MetricResult:
-    """Score frames [t, 3, h, w] of bytes by `score`, which gives [t]; the rest is as it is told."""
+    """Score frames [t, 3, h, w] of bytes by `score`, which returns [t]; `values` go to the result.
+
+    Returns:
+        The mean over all frames, and in the details that of each video where there are several.
+    """
     _check_lengths(a, b)
-    per_video: list[float] = []
-    per_frame: list[float] = []
+    videos: list[list[float]] = []  # the scores of each one's frames
     num_equal = 0
     for video_idx in range(len(a.num_frames)):
         scores: list[float] = []
@@ -165,16 +168,17 @@ def _compare(
             scores += score(frames_a, frames_b).tolist()
             if progress is not None:
                 progress(len(frames_a))
-        per_video.append(float(np.mean(scores)))
-        per_frame += scores
+        videos.append(scores)
 
+    per_frame = [score for scores in videos for score in scores]
     details: dict[str, Any] = {
         "num_frames": len(per_frame),
         "worst_frame": worst(per_frame),
         "num_equal_frames": num_equal,
     }
-    if len(per_video) > 1:
-        details["videos"] = per_video
+    if len(videos) > 1:
+        details["videos"] = [float(np.mean(scores)) for scores in videos]
+    # a file compared with itself looks like a perfect score
     all_equal = num_equal == len(per_frame)
     return MetricResult(
         value=float(np.mean(per_frame)),

@@ -139,6 +139,7 @@ def _report_precision_recall(sides: ComparedSides, *, ground_truth: bool) -> Met
     scores = manifold_scores(*sides.features, num_neighbours=protocol.num_neighbours)
     counts = [len(features) for features in sides.features]
 
+    # density can exceed 1: it is not a share, and has no binomial standard error
     details: dict[str, Any] = {
         "recall": {
             "value": scores.recall,

@@ -216,6 +216,8 @@ def _read_official(path: Path, pca: Path | str | None) -> MotionGenerator:
         raise MismatchError(
             f"{pca}: has {len(basis.components)} components, {path} needs {num_components}"
         )
+
+    # the file names no sizes: they are those of its matrices, [out, in]
     latent_dim = tensors["encoder.weight_ih"].shape[1]
     motion = MotionGenerator(
         latent_dim=latent_dim,

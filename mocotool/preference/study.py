@@ -76,10 +76,12 @@ def plan_study(sides: Sequence[Path | str], *, config: CompareConfig | None = No
                 hint="lower --grid",
             )
 
+    # whole rounds of all pairs, each in an order of its own, cut to the number of trials
     rng = np.random.default_rng(config.seed)
     pairs = list(itertools.combinations(range(len(sides)), 2))
     rounds = -(-config.num_trials // len(pairs))
     order = [pairs[idx] for _ in range(rounds) for idx in rng.permutation(len(pairs))]
+
     decks = [_Deck(len(paths), rng) for paths in files]
     trials = []
     for pair in order[: config.num_trials]:

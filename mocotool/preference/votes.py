@@ -173,7 +173,7 @@ def tally_votes(ballots: Sequence[Ballot]) -> Tally:
         voters.add(ballot.voter)
 
     choices = [choice for ballot in ballots for choice in ballot.choices]
-    wins = np.zeros((len(first.sides), len(first.sides)), np.int64)
+    wins = np.zeros((len(first.sides), len(first.sides)), np.int64)  # [preferred, other]
     for preferred, other, _ in choices:
         wins[preferred, other] += 1
     return Tally(
@@ -245,6 +245,8 @@ def fit_strengths(wins: Counts, sides: Sequence[str]) -> tuple[Strength, ...] | 
     """
     if not _is_connected(wins):
         return None
+
+    # Newton's method on the log-likelihood of Bradley and Terry; `chance` [n, n] of being preferred
     votes = (wins + wins.T).astype(np.float64)
     strengths = np.zeros(len(sides))
     for _ in range(MAX_NEWTON_STEPS):
@@ -254,6 +256,8 @@ def fit_strengths(wins: Counts, sides: Sequence[str]) -> tuple[Strength, ...] | 
         strengths += step / max(1.0, float(np.abs(step).max()))  # far jumps may not come back
         if np.abs(step).max() < CONVERGED:
             break
+
+    # standard errors from the curvature at the maximum
     chance = 1.0 / (1.0 + np.exp(strengths[None, :] - strengths[:, None]))
     errors = np.sqrt(np.diag(np.linalg.pinv(_information(votes, chance))))
     return tuple(

@@ -236,6 +236,7 @@ def _prepare(
     dtype = beginning.choose_precision(precision)
     source = load_generator(generator, device=processes.device, precision=dtype)
 
+    # settings that nobody typed follow the checkpoint, then the files, then the time budget
     start = read_start()
     config = start.settle(config, note=heard.note)
     basis = find_basis(

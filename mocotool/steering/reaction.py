@@ -52,9 +52,11 @@ def react_trajectory(
     positions = travel(hearing, trajectory.num_frames, config)
     blend, is_loop = BLENDS[config.mode], config.by == "onset"
     latents = np.stack([blend(video, positions, is_loop=is_loop) for video in trajectory.latents])
+    # a blend of one frame alone may differ from it by rounding
     is_given = positions == np.round(positions)
     latents[:, is_given] = trajectory.latents[:, positions[is_given].astype(np.int64)]
 
+    # each direction is added as strongly as its band is loud
     meta = dataclasses.replace(trajectory.meta, fps=config.fps)
     moved = dataclasses.replace(trajectory, latents=latents, meta=meta)
     for move, band in config.directions:

@@ -117,12 +117,14 @@ def run_training(
         on_step(step, figures | values)
         training.watch(values, warn)
 
+        # processes agree on stopping, so that all of them save at the same step
         is_last = step >= config.num_steps
         is_due = is_last or step % config.save_every == 0
         is_asked, is_late = agreement.find_any(bool(stop), deadline.is_near())
         is_saved = is_due or is_asked or is_late
         if is_saved:
             trainer.check_weights()
+        # a stop between two saves measures nothing: an uninterrupted run would not either
         if is_due:
             figures = training.measure(warn)
             values |= figures

@@ -105,6 +105,8 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
         else:
             yield Candidate(folder)
         return
+
+    # links may lead round in a circle, or to one file twice
     seen: set[str] = set()
 
     def is_new(real: str) -> bool:
@@ -118,11 +120,13 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
     for place, folders, files in os.walk(folder, followlinks=True, onerror=complain):
         real_place = os.path.realpath(place)
         if not is_new(real_place):
-            folders.clear()
+            folders.clear()  # os.walk goes no further down
             continue
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
         known = _drop_others(files, MEDIA_SUFFIXES | ARCHIVE_SUFFIXES, ignored)
         new = [name for name in known if is_new(_real_path(real_place, name))]
+
+        # single files at once, images once all of the folder are known: a clip may be many of them
         base, images = Path(place), []
         for name in new:
             suffix = os.path.splitext(name)[1].lower()
@@ -166,6 +170,7 @@ def _in_archive(archive: Path, ignored: Counter[str]) -> Iterator[Candidate]:
 
     for place in sorted(places, key=natural_key):
         members = places[place]
+        # one sample of a WebDataset: 0001.mp4, or 0001.jpg beside 0001.txt, which makes it no frame
         texts = {
             sample_key(name) for name in members if Path(name).suffix.lower() in SAMPLE_SUFFIXES
         }

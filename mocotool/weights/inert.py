@@ -195,16 +195,21 @@ def read_legacy_torch(data: memoryview, *, meter: Meter, table: Table) -> Any:
         position = machine.position
         return value
 
+    # three small pickles, of plain values only
     if next_pickle({}) != LEGACY_MAGIC or next_pickle({}) != LEGACY_PROTOCOL:
         raise FileFormatError("not a file of torch.save: the magic number is missing")
     system = next_pickle({})
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise FileFormatError("written on a big-endian machine, which is not supported")
+
+    # the object, whose tensors are views of storages that have no bytes yet
     shelf = StorageShelf()
     value = next_pickle(table, shelf)
     keys = next_pickle({})
     if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(shelf.storages):
         raise FileFormatError("the list of tensor storages does not fit the tensors")
+
+    # the bytes of each, in the order of the keys
     for key in keys:
         storage = shelf.storages[key]
         size = NUMEL.size + storage.num_elements * storage.dtype.itemsize

@@ -56,6 +56,7 @@ def read_stylegan2(
     Raises:
         FileFormatError: Something in it differs from StyleGAN2 as we compute it.
     """
+    # sizes and settings: from attributes where the file has them, else from shapes
     sizes = read_sizes(network)
     resolution = sizes["img_resolution"]
     blocks = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
@@ -70,8 +71,9 @@ def read_stylegan2(
             "conv_clamp": None if clamp is None else read_float(clamp, "conv_clamp"),
         }
     )
-
     arch |= infer_first_size(records["synthesis.b4.const"].shape)
+
+    # weights; a filter that is not ours would render something else without a word
     values = tensors.read_all(records)
     arch |= infer_mapping_widths(values, w_dim=sizes["w_dim"])
     add_missing_noise(network, values, blocks, first_size=arch.get("first_size", (4, 4)))
