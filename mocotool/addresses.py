@@ -46,7 +46,7 @@ def address_of(place: Path | str | None) -> str | None:
 
 
 def is_store(url: str) -> bool:
-    """Tell whether an address is read through fsspec."""
+    """Return whether an address is read through fsspec."""
     return url.partition("://")[0] in STORES
 
 

@@ -76,7 +76,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def is_under_torchrun() -> bool:
-    """Tell whether several processes were started together."""
+    """Return whether several processes were started together."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
@@ -151,7 +151,7 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Tell whether bf16 arithmetic has hardware of its own on `device`."""
+    """Return whether bf16 arithmetic has hardware of its own on `device`."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -304,7 +304,7 @@ def free_device_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception says that memory ran out, the GPU's or the machine's."""
+    """Return whether an exception says that memory ran out, the GPU's or the machine's."""
     return isinstance(error, MemoryError | RuntimeError) and (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
         or OUT_OF_MEMORY.search(str(error)) is not None

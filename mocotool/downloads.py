@@ -208,7 +208,7 @@ def known_sha256(name: str) -> str | None:
 
 
 def is_published(name: str, file: Path) -> bool | None:
-    """Tell whether a file is the one published as `name`; `None` if no hash of it is known."""
+    """Return whether a file is the one published as `name`; `None` if no hash of it is known."""
     known = _known_hash(describe_weights(name))
     return None if known is None else known.read(file) == known.value
 
@@ -227,7 +227,7 @@ def fetch(
     Args:
         name: Which weights, a key of `PUBLISHED`.
         progress: Called with the number of bytes received since the last call.
-        note: Told what the user should know, such as a hash that nobody published.
+        note: Called with what the user should know, such as a hash that nobody published.
 
     Returns:
         Where the file is.

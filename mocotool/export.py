@@ -81,7 +81,7 @@ def export_trajectory(
         out: A file to write, or a stream, which takes one file: several videos become a grid.
         format: A video format, or "png" for a contact sheet with a row for each video, or numbered
             frames.
-        config: Noise, frame rate, size, codec, seed and chunk size; `None` is the defaults.
+        config: Noise, frame rate, size, codec, seed and chunk size; `None` for the defaults.
         grid: Show several videos side by side in one.
         force: Replace existing files.
         audio: A file whose sound goes with each video, cut or followed by silence so that it is as
@@ -236,7 +236,7 @@ def _resized(chunks: Iterable[FramesU8], config: RenderConfig) -> Iterator[Frame
 
 
 def _keeps_alpha(generator: Generator, format: str, config: RenderConfig, *, is_grid: bool) -> bool:
-    """Tell whether transparent pictures stay so; warn where they cannot."""
+    """Return whether transparent pictures stay so; warn where they cannot."""
     if generator.img_channels != 4:
         return False
     can = format == "png" or choose_codec(format, config.codec).alpha_pix_fmt is not None

@@ -61,7 +61,7 @@ def _explain_absence(path: Path, error: OSError | ValueError) -> FileFormatError
 
 
 def is_plain_file(path: Path) -> bool:
-    """Tell whether a path chosen by someone else may be opened: a regular file on a disk.
+    """Return whether a path chosen by someone else may be opened: a regular file on a disk.
 
     Opening a pipe waits, opening a device may do anything, and what lies in /proc and /sys are not
     files but questions to the system.
@@ -74,7 +74,7 @@ def is_plain_file(path: Path) -> bool:
 
 
 def is_stream(path: Path) -> bool:
-    """Tell whether a path is a pipe, a terminal or another device: no size, no seeking."""
+    """Return whether a path is a pipe, a terminal or another device: no size, no seeking."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):

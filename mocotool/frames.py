@@ -42,7 +42,7 @@ def render_frames(
     Args:
         generator: What renders.
         trajectory: Latents of n videos, t frames each.
-        config: Noise, seed and chunk size; `None` is the defaults.
+        config: Noise, seed and chunk size; `None` for the defaults.
         progress: Called with the number of frames done since the last call.
 
     Yields:
@@ -80,7 +80,7 @@ def render_video(
         generator: What renders.
         trajectory: Latents of n videos, t frames each.
         video_idx: Which of the videos.
-        config: Noise, seed and chunk size; `None` is the defaults.
+        config: Noise, seed and chunk size; `None` for the defaults.
         frame_idxs: Which frames, in this order; `None` is all of them.
         noise_idx: Index of the video whose pixel noise is drawn; `None` is `video_idx`.
         keep_alpha: Whether transparent pictures stay so, where the generator makes them; if not,

@@ -95,7 +95,7 @@ def check_beginning(head: bytes) -> None:
 
 
 def is_media(head: bytes) -> bool:
-    """Tell whether a file begins as a video or a picture."""
+    """Return whether a file begins as a video or a picture."""
     return head[4:8] == b"ftyp" or head.startswith(MEDIA_MAGICS)
 
 
@@ -142,7 +142,7 @@ def describe_archive(path: Path) -> Facts | None:
 
 
 def is_label_name(name: str) -> bool:
-    """Tell whether a file of a data set says classes."""
+    """Return whether a file of a data set says classes."""
     return name.rpartition("/")[2] == LABELS_NAME or name.endswith(".cls")
 
 
@@ -238,7 +238,7 @@ def read_last_record(path: Path) -> Facts | None:
 
 
 def is_npz(path: Path) -> bool:
-    """Tell whether a zip file holds numpy arrays."""
+    """Return whether a zip file holds numpy arrays."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

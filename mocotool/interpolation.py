@@ -26,7 +26,7 @@ def interpolate_trajectory(
 
     Args:
         trajectory: What to interpolate.
-        config: Factor, mode and ends; `None` is the defaults.
+        config: Factor, mode and ends; `None` for the defaults.
 
     Source:
         Paper: Sec. 4 (16 frames become 32).

@@ -106,7 +106,7 @@ def _read_exactly(file: Any, size_bytes: int, name: str) -> npt.NDArray[np.uint8
 
 
 def is_npy(source: Path | BinaryIO) -> bool:
-    """Tell whether a file, or a stream at its beginning, is one bare array."""
+    """Return whether a file, or a stream at its beginning, is one bare array."""
     if isinstance(source, Path):
         with foreign_data(source, what="a file"), source.open("rb") as file:
             return is_npy(file)

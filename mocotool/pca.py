@@ -109,8 +109,8 @@ def fit_pca_basis(
 
     Args:
         generator: Whose latents.
-        config: How many latents and directions, and the seed; `None` is the defaults.
-        processes: Those that share the work; all get the basis that one alone would get.
+        config: How many latents and directions, and the seed; `None` for the defaults.
+        processes: Processes that share the work; all get the basis that one alone would get.
         progress: Called with the number of latents done since the last call.
 
     Returns:

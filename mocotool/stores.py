@@ -36,7 +36,7 @@ class StoredFile:
 
 
 def is_folder(url: str) -> bool:
-    """Tell whether an address stands for a folder.
+    """Return whether an address stands for a folder.
 
     Raises:
         UnavailableError: It cannot be reached, or nothing is there.

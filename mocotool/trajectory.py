@@ -45,7 +45,7 @@ def sample_trajectory(
     Args:
         motion: The motion model.
         generator: The image generator whose latents it moves.
-        config: How many, which seeds, how long; `None` is the defaults.
+        config: How many, which seeds, how long; `None` for the defaults.
         start: Latents to begin from, one video each, in place of content seeds. Where they hold
             several frames, `config.start_frame` says which; in w+, every layer takes the same
             steps.
@@ -215,7 +215,7 @@ def load_motion_and_generator(
         step_size: How far one frame may move, in place of what the model says.
         device: Where to put both.
         precision: What the generator's convolutions compute in.
-        warn: Told if the motion model was trained with another generator.
+        warn: Called if the motion model was trained with another generator.
 
     Raises:
         ConfigError: No generator was named, and the motion model records none.
@@ -318,7 +318,7 @@ def traverse_basis(
     Args:
         generator: Whose latents.
         basis: The directions.
-        config: How many, how far, in how many steps; `None` is the defaults.
+        config: How many, how far, in how many steps; `None` for the defaults.
 
     Returns:
         One video per component [k, num_frames, latent_dim], from -reach to +reach standard

@@ -1,4 +1,4 @@
-"""What `moco invert` does with whole clips: all frames of each are found together."""
+"""Inversion of whole clips by `moco invert`: all frames of a clip are optimised together."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ MAX_LISTED = 32
 
 
 def holds_videos(paths: Sequence[Path]) -> bool:
-    """Tell whether paths stand for several videos rather than for pictures or one video."""
+    """Return whether paths stand for several videos rather than for pictures or one video."""
     from mocotool.video.archives import is_archive
     from mocotool.video.listing import list_videos
 

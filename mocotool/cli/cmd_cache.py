@@ -1,4 +1,4 @@
-"""`moco cache`: what the cache holds, and how it is emptied."""
+"""`moco cache`: show what the cache holds, or empty it."""
 
 from typing import Annotated
 
@@ -22,11 +22,11 @@ def cache(
 ) -> None:
     """Show what the cache holds, or empty it.
 
-    weights and clips are those of moco fetch, features those of moco eval,
-    videos what is known of folders of videos, and frames decoded ones. All can
-    be made or fetched again. $MOCO_CACHE says where the cache is,
-    $MOCO_CACHE_GB how large features, videos and frames may grow together, and
-    clips by themselves (20).
+    Kinds: weights and clips (downloaded by moco fetch), features (computed by
+    moco eval), videos (indexes of video folders) and frames (decoded). All can
+    be computed or downloaded again. $MOCO_CACHE sets the folder,
+    $MOCO_CACHE_GB the size limit, once for features, videos and frames
+    together and once for clips (default 20).
 
     Example: moco cache --clear frames
     """

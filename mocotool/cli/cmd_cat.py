@@ -1,4 +1,4 @@
-"""`moco cat`: one trajectory after the other."""
+"""`moco cat`: concatenate trajectories."""
 
 from typing import Annotated
 
@@ -18,10 +18,10 @@ def cat(
     config: CatConfig,
     to: LatentsFilter,
 ) -> None:
-    """Join trajectories: one after the other, or one becoming the next.
+    """Concatenate trajectories, with or without a cross-fade.
 
-    With --blend 6, the last 6 frames of each clip become the first 6 of the
-    next, so that the whole is 6 frames shorter at every joint.
+    With --blend 6, the last 6 frames of each clip are blended into the first 6
+    of the next, so the result is 6 frames shorter at every joint.
 
     Example: moco cat a.npz b.npz --blend 6 -o both.mp4
     """

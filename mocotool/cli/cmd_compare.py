@@ -19,7 +19,7 @@ class CompareGroup(MocoGroup):
     """A group that takes `moco compare A B` for `moco compare page A B`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the usual command in where none is named."""
+        """Insert the default command if none is named."""
         if args and args[0] not in (*self.commands, "help", "--help", "-h"):
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
@@ -62,11 +62,12 @@ def page(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Make a page that asks which of two sides looks better, blind.
+    """Make a page for a blind comparison: which of two sides looks better?
 
-    Sides, places and videos come in an order drawn from --seed, under names
-    that say nothing. The page opens from disk and sends nothing; people
-    choose by arrow keys or by touch, and save their votes as a file.
+    The order of sides, positions and videos is random (--seed), and file names
+    do not give the side away. The page opens from disk and sends nothing;
+    people choose with the arrow keys or by touch, and save their votes as a
+    file.
 
     Example: moco compare page ours/ theirs/ -o page/
     """
@@ -85,7 +86,7 @@ def tally(
     *,
     report: Report,
 ) -> None:
-    """Count votes: shares with 95 % intervals, and one scale for more than two sides.
+    """Count votes: shares with 95 % intervals, and a Bradley-Terry scale for three or more sides.
 
     Example: moco compare tally votes-*.json
     """

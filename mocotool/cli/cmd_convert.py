@@ -1,4 +1,4 @@
-"""`moco convert`: any supported generator -> our safe native file."""
+"""`moco convert`: any supported generator -> the safe native format."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,10 +23,10 @@ def convert(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Convert a generator to a safe, quick native file.
+    """Convert a generator to the safe, fast native format.
 
-    Nothing in the file is run. The native file holds weights, architecture, truncation centre
-    and the sha256 of the file it came from; its numbers are the same bit for bit.
+    No code in the input file is executed. The native file holds weights, architecture,
+    truncation centre and the sha256 of the original; weights are identical bit for bit.
 
     Example: moco convert stylegan2-ffhq-config-f.pkl -o ffhq.safetensors
     """
@@ -51,7 +51,7 @@ def convert(
 
 
 def _convert_motion(path: Path, out: str | None, report: Report, *, force: bool) -> None:
-    """Write a motion model of ours into a folder as the authors' program reads it."""
+    """Write a motion model to a folder in the format of the authors' program."""
     folder = _choose_folder(out, "official", force=force)
 
     from mocotool.motion.checkpoint import load_motion, save_official_motion
@@ -78,7 +78,7 @@ def _choose_folder(out: str | None, target: str, *, force: bool) -> Path:
     """Return the folder to write into.
 
     Raises:
-        ConfigError: None was named, or it holds something.
+        ConfigError: No folder was named, or it is not empty.
     """
     if out is None or out == "-":
         raise ConfigError(f"--to {target}: writes a folder of files", hint="-o FOLDER")

@@ -1,4 +1,4 @@
-"""`moco cut`: which videos, which frames, which way, how fast."""
+"""`moco cut`: select videos and frames, reverse, change the speed."""
 
 from mocotool.cli import options as opt
 from mocotool.cli.inputs import choose_latents
@@ -12,10 +12,10 @@ def cut(
     config: CutConfig,
     to: LatentsFilter,
 ) -> None:
-    """Cut a trajectory: which videos and frames, which way, how fast.
+    """Cut a trajectory: select videos and frames, reverse, change the speed.
 
-    Videos are chosen first, then frames, then the direction and the speed.
-    First and last frame of what is left stay exactly as they are.
+    Videos are selected first, then frames, then direction and speed. The first
+    and last frame of the selection are kept exactly.
 
     Example: moco cut walk.npz --frames 10:50 --speed 0.5 -o slow.mp4
     """

@@ -139,8 +139,8 @@ def demo(
 ) -> None:
     """Run the whole pipeline on the bundled default.
 
-    Each command is printed as it could be typed. The results end on a page,
-    DIR/index.html, that opens from disk.
+    Each command is printed as you would type it. The results are collected on
+    a page, DIR/index.html, which opens from disk.
 
     Example: moco demo results/
     """
@@ -155,7 +155,7 @@ def demo(
     sections: list[Section] = []
     for step in STEPS:
         sections.append(_run_step(step, folder, report, device=device))
-        _write_page(folder, sections)  # after each step: whoever stops keeps what there is
+        _write_page(folder, sections)  # after each step, so that an interrupted demo has a page too
     seconds = round(time.monotonic() - started, 1)
     report.result({"page": folder / "index.html", "seconds": seconds}, quiet_hides=True)
 

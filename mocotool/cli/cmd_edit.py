@@ -1,4 +1,4 @@
-"""`moco edit`: change where latents are, over time, on some layers."""
+"""`moco edit`: move latents along directions, over time and per layer."""
 
 from mocotool.cli import options as opt
 from mocotool.cli.inputs import choose_latents
@@ -13,11 +13,11 @@ def edit(
     pca: opt.PCAOption = None,
     to: LatentsFilter,
 ) -> None:
-    """Go along directions, towards the mean, or more smoothly.
+    """Edit latents: move along directions, truncate, smooth.
 
-    Smoothing comes first, then truncation, then directions. With --schedule
-    truncation and directions grow and fall over the clip, with --layers only
-    some layers change: the first ones pose, the last ones colours.
+    Smoothing is applied first, then truncation, then directions. --schedule
+    varies truncation and directions over the clip. --layers restricts all of
+    it to some layers: the first ones set the pose, the last ones the colours.
 
     Example: moco sample | moco edit --direction 0:2 --schedule pulse -o clip.mp4
     """

@@ -25,7 +25,7 @@ eval_app = typer.Typer(
 
 @eval_app.callback()
 def evaluate() -> None:
-    """Measure videos, with everything that a number depends on beside it.
+    """Evaluate videos; every number is printed with its full protocol.
 
     Example: moco eval fvd people/train walk.npz
     """

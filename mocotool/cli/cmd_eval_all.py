@@ -1,4 +1,4 @@
-"""`moco eval all`: every metric that the inputs allow, in one table."""
+"""`moco eval all`: all metrics that the inputs allow, in one table."""
 
 from typing import Annotated
 
@@ -41,11 +41,11 @@ def all_metrics(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure everything that the inputs and the detectors at hand allow.
+    """Compute every metric for which inputs and detectors are available.
 
-    Distances, scores and identity in one table, real against real beside
-    each; what cannot be measured says why. One metric alone tells more. With
-    --markdown or --latex it is the rows of a paper's table.
+    Distances, scores and identity in one table, each next to its value for
+    real against real; skipped metrics say why. A metric's own command has more
+    options. --markdown and --latex print rows for a paper.
 
     Example: moco eval all people/train walk.npz --latex
     """

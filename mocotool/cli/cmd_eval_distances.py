@@ -1,4 +1,4 @@
-"""`moco eval fvd|kvd|fid`: how far generated videos are from real ones."""
+"""`moco eval fvd|kvd|fid`: distances between generated and real videos."""
 
 from typing import Annotated
 
@@ -35,11 +35,11 @@ def fvd(
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:
-    """Measure the Frechet video distance, with its whole protocol.
+    """Compute the Frechet video distance, with its full protocol.
 
-    Numbers compare only where protocol, detector and counts are the same, so
-    all of them are printed. Latents are rendered on the fly, without a lossy
-    file between.
+    Values are comparable only for the same protocol, detector and counts, so
+    all of these are printed. Latents are rendered on the fly, without lossy
+    compression.
 
     Example: moco eval fvd people/train walk.npz --protocol stylegan-v
     """
@@ -57,10 +57,10 @@ def kvd(
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:
-    """Measure the kernel video distance: polynomial MMD, unbiased.
+    """Compute the kernel video distance: unbiased polynomial MMD.
 
-    It assumes no Gaussian and is unbiased for few clips; a standard error
-    says how far chance may have moved it.
+    It needs no Gaussian assumption and is unbiased for few clips; the standard
+    error is printed with it.
 
     Example: moco eval kvd people/train walk.npz --num-frames 16
     """
@@ -78,10 +78,11 @@ def fid(
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:
-    """Measure the Frechet Inception distance of single frames.
+    """Compute the Frechet Inception distance of single frames.
 
-    With --detector squeezenet it needs no download: a distance of ImageNet
-    features that come along, and named so. With pixels it needs no network.
+    --detector squeezenet uses the bundled ImageNet features and needs no
+    download; --detector pixels needs no network. Both are reported under their
+    own names, not as FID.
 
     Example: moco eval fid people/train walk.npz --detector squeezenet
     """

@@ -1,4 +1,4 @@
-"""`moco eval diversity`: how differently videos continue from one start."""
+"""`moco eval diversity`: how much videos with the same start differ."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,10 +47,10 @@ def diversity(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure how differently videos continue from one start (Appendix D).
+    """Measure how much videos with the same start differ (Appendix D).
 
-    One content, many motions, no noise: the standard deviation of each pixel
-    of the last frame in [-1, 1], averaged, then over several contents.
+    Many motions of one content, without noise: the standard deviation of each
+    pixel of the last frame in [-1, 1], averaged over pixels and contents.
 
     Example: moco eval diversity --num-contents 5 --pictures diversity
     """

@@ -1,4 +1,4 @@
-"""`moco eval motion`: everything that can be wrong with motion, a number each."""
+"""`moco eval motion`: one number for each thing that can be wrong with motion."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -55,10 +55,10 @@ def motion(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure motion: how near it is to real motion, and what is wrong with it.
+    """Measure motion: its distance from real motion, and what is wrong with it.
 
-    Every figure comes with its 95 % interval over seeds, beside the same of
-    real clips, and of simple walks with --baselines.
+    Every number comes with its 95 % interval over seeds, next to that of real
+    clips and, with --baselines, of simple random walks.
 
     Example: moco eval motion people/test motion.safetensors --baselines
     """
@@ -115,7 +115,7 @@ def _open_subjects(
     precision: "torch.dtype",
     report: Report,
 ) -> "list[MotionSubject]":
-    """Open what is measured: a motion model, latents or videos."""
+    """Open the generated side: a motion model, latents or videos."""
     from mocotool.metrics.motion import (
         choose_num_videos,
         describe_latents,
@@ -158,7 +158,7 @@ def _open_subjects(
 
 
 def draw_table(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
-    """Write figures as lines and what was measured as columns.
+    """Format a table with a row per figure and a column per subject.
 
     Args:
         rows: Name -> figure -> "mean", "half_width" and "values".

@@ -1,4 +1,4 @@
-"""`moco eval psnr|ssim|lpips`: two videos, frame against frame."""
+"""`moco eval psnr|ssim|lpips`: compare two videos frame by frame."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,10 +29,10 @@ def psnr(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure the peak signal-to-noise ratio of two videos, in dB.
+    """Compute the peak signal-to-noise ratio of two videos, in dB.
 
-    Frame against frame on RGB bytes, then the mean over frames. Nothing is
-    resized or aligned: sizes and lengths must be the same.
+    Frame by frame on RGB bytes, then the mean over frames. Nothing is resized
+    or aligned: sizes and lengths must match.
 
     Example: moco eval psnr pristine.mp4 distorted.mp4
     """
@@ -48,10 +48,10 @@ def ssim(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure the structural similarity of two videos, as Wang et al. 2004.
+    """Compute the structural similarity of two videos (Wang et al. 2004).
 
-    Frame against frame and channel by channel on RGB bytes, then the mean.
-    Nothing is resized or aligned: sizes and lengths must be the same.
+    Frame by frame and channel by channel on RGB bytes, then the mean. Nothing
+    is resized or aligned: sizes and lengths must match.
 
     Example: moco eval ssim pristine.mp4 distorted.mp4
     """
@@ -66,10 +66,10 @@ def lpips(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure how different two videos look: LPIPS with a SqueezeNet.
+    """Compute the perceptual distance of two videos: LPIPS with SqueezeNet.
 
-    Frame against frame, then the mean. Its network comes along and has the
-    Caffe weights, so numbers do not compare with the published LPIPS.
+    Frame by frame, then the mean. The network is bundled and has the Caffe
+    weights, so values are not comparable with the published LPIPS.
 
     Example: moco eval lpips pristine.mp4 distorted.mp4
     """

@@ -1,4 +1,4 @@
-"""`moco eval prediction`: go on from the first frame, and compare with what really follows."""
+"""`moco eval prediction`: predict videos from their first frame and compare with the truth."""
 
 from pathlib import Path
 from typing import Annotated
@@ -39,10 +39,10 @@ def prediction(
 ) -> None:
     """Measure how well videos are predicted from their first frames.
 
-    The first frame is inverted, the motion model makes 16 latents of it, interpolation 32 frames;
-    PSNR and SSIM are those of frames 2 to 32. Beside them: Up-B, the first frame against its own
-    reconstruction, and the first frame standing still. With --num-polish-steps 0 the first
-    frame is inverted as in the paper, without Gauss-Newton steps.
+    The first frame is inverted, the motion model continues it to 16 latents, interpolation makes
+    32 frames; PSNR and SSIM are computed over frames 2 to 32. For comparison: Up-B, the first frame
+    against its own reconstruction, and a still video of the first frame. With
+    --num-polish-steps 0 the first frame is inverted as in the paper, without Gauss-Newton steps.
 
     Example: moco eval prediction --videos people/test --num-videos 16
     """

@@ -35,10 +35,10 @@ def kid(
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:
-    """Measure the kernel distance of single frames: cubic MMD, unbiased.
+    """Compute the kernel distance of single frames: unbiased cubic MMD.
 
-    It needs fewer frames than a Frechet distance, and a standard error says
-    how far chance may have moved it. Real against real is 0 on average.
+    It needs fewer frames than a Frechet distance; the standard error is
+    printed with it. Real against real is 0 on average.
 
     Example: moco eval kid people/train walk.npz
     """
@@ -56,11 +56,11 @@ def two_sample(
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:
-    """Measure how often samples are told apart: frames, or clips.
+    """Classifier two-sample test: can real and generated samples be told apart?
 
-    The classifier is the nearest neighbour, or logistic regression fitted to
-    the other samples. Both sides have equally many: 0.5 means alike, 1 told
-    apart, with a 95 % interval.
+    Accuracy of the nearest neighbour, or of cross-validated logistic
+    regression, on frames or clips, with a 95 % interval. Sides are balanced:
+    0.5 means indistinguishable, 1 perfectly separable.
 
     Example: moco eval two-sample people/train walk.npz --classifier logistic
     """
@@ -83,10 +83,10 @@ def precision_recall(
     options: ev.DistanceOptions,
     report: Report,
 ) -> None:
-    """Measure precision and recall, density and coverage.
+    """Compute precision and recall, density and coverage.
 
-    Precision and density: are generated samples like real ones? Recall and
-    coverage: are all kinds of real ones among them? By balls that reach to
+    Precision and density: are generated samples realistic? Recall and
+    coverage: do they cover all real ones? Estimated with balls that reach to
     each sample's k-th nearest neighbour.
 
     Example: moco eval precision-recall people/train walk.npz --detector motion

@@ -1,4 +1,4 @@
-"""`moco eval stats|merge`: measure parts of a set on many machines, and put them together."""
+"""`moco eval stats|merge`: measure parts of a dataset on many machines, and merge them."""
 
 import dataclasses
 from pathlib import Path
@@ -49,10 +49,10 @@ def stats(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure one side of an FVD or KVD, and save its statistics.
+    """Compute and save the statistics of one side of an FVD or KVD.
 
-    The file stands in for the videos in moco eval fvd and kvd. With --layout
-    mu-sigma it is for other programs; VIDEOS may then be saved statistics.
+    moco eval fvd and kvd accept the file in place of the videos. --layout
+    mu-sigma writes it for other programs; VIDEOS may then be saved statistics.
 
     Example: moco eval stats people/train --shard 0/4 -o part-0.npz
     """
@@ -121,7 +121,7 @@ def merge(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Merge saved statistics of the parts of one set, as moco merge does.
+    """Merge saved statistics of the parts of one dataset, as moco merge does.
 
     The result equals the statistics of all videos together, up to rounding.
 

@@ -1,4 +1,4 @@
-"""`moco eval is|acd`: what videos are like on their own."""
+"""`moco eval is|acd`: metrics of generated videos alone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -41,10 +41,10 @@ def inception_score(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure the Inception score of videos, under C3D trained on UCF-101.
+    """Compute the Inception score of videos, with C3D trained on UCF-101.
 
-    Made for UCF-101; on other videos it says little. It grows with the number
-    of clips and shrinks with the number of splits, so both are printed.
+    Meant for UCF-101; on other videos it says little. It grows with the number
+    of clips and falls with the number of splits, so both are printed.
 
     Example: moco eval is walk.npz --num-splits 10
     """
@@ -89,11 +89,11 @@ def acd(
     computing: opt.MetricComputing,
     report: Report,
 ) -> None:
-    """Measure the average content distance: does a video keep to one person?
+    """Compute the average content distance: does a video keep its identity?
 
-    The mean distance between the faces of a video, smaller is steadier. dlib
-    and its networks come with mocotool's pip extra faces and need no
-    download; numbers of different networks do not compare.
+    The mean distance between the face embeddings of a video; lower is
+    steadier. dlib and its networks come with the pip extra "faces" and need no
+    download. Values of different networks are not comparable.
 
     Example: moco eval acd walk.npz --ground-truth faces/train
     """

@@ -1,4 +1,4 @@
-"""`moco explore`: a page to steer a video by hand."""
+"""`moco explore`: control a video interactively in the browser."""
 
 import webbrowser
 from pathlib import Path
@@ -32,12 +32,12 @@ def explore(
     computing: opt.Computing,
     report: Report,
 ) -> None:
-    """Steer a video by hand, on a page of this machine.
+    """Control a video interactively, on a page served by this machine.
 
     The page has sliders for the first PCA directions, seeds, truncation and
-    step size, plays what they make, shows the command line that makes the
-    same, and saves the latents. Its address works on this machine alone, and
-    holds a secret; Ctrl-C ends it.
+    step size, plays the result, shows the equivalent command line, and saves
+    the latents. Its address works only on this machine and contains a secret;
+    Ctrl-C stops it.
 
     Example: moco explore --open
     """
@@ -72,5 +72,5 @@ def explore(
             if open_page:
                 webbrowser.open(server.address)
             server.serve_forever()
-        except KeyboardInterrupt:  # how it is meant to end
+        except KeyboardInterrupt:  # the normal way to stop it
             raise typer.Exit(STOPPED) from None

@@ -36,9 +36,9 @@ def fetch_command(
     """Download weights or videos into the cache, and check them.
 
     An interrupted download resumes where it stopped. A file that is not the
-    published one is refused before anything opens it. Of a folder that was
-    downloaded before only what has changed is. The cache is $MOCO_CACHE, else
-    the user's cache folder.
+    published one is refused before it is opened. Of a folder that was
+    downloaded before, only changed files are downloaded. The cache is
+    $MOCO_CACHE, else the user's cache folder.
 
     Example: moco fetch i3d
     """
@@ -61,7 +61,7 @@ def fetch_command(
 
 
 def holds_videos(url: str) -> bool:
-    """Tell whether an address in a store is one of videos rather than of weights or latents.
+    """Return whether an address points to videos rather than to weights or latents.
 
     Raises:
         UnavailableError: It cannot be reached, or nothing is there.
@@ -74,7 +74,7 @@ def holds_videos(url: str) -> bool:
 
 
 def describe(weights: PublishedWeights) -> dict[str, Any]:
-    """Return what is known of a file of weights."""
+    """Return the facts about a file of weights."""
     path = cached_path(weights.name)
     return {
         "path": str(path),

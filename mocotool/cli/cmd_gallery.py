@@ -1,4 +1,4 @@
-"""`moco gallery`: one page that plays a folder of results."""
+"""`moco gallery`: one page with all videos and pictures of a folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,9 +28,9 @@ def gallery(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Make one page that plays a folder's videos and shows its pictures.
+    """Make one page with all videos and pictures of a folder.
 
-    Files are grouped by name, linked and not copied: keep the page beside
+    Files are grouped by name and linked, not copied: keep the page next to
     them. It opens from disk, without a server.
 
     Example: moco gallery results/ -o results/index.html

@@ -1,4 +1,4 @@
-"""`moco info`: what a file is and where it came from."""
+"""`moco info`: show what a file is and where it came from."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,9 +24,9 @@ def info(
     *,
     report: Report,
 ) -> None:
-    """Say what a file is and where it came from.
+    """Show what a file is and where it came from.
 
-    The file is recognised by its content, and nothing in it is run.
+    The file is recognised by its content; no code in it is executed.
 
     Example: moco info stylegan2.pkl
     """

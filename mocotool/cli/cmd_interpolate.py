@@ -1,4 +1,4 @@
-"""`moco interpolate`: put frames between the frames of a trajectory."""
+"""`moco interpolate`: insert frames between those of a trajectory."""
 
 from mocotool.cli import options as opt
 from mocotool.cli.inputs import choose_latents
@@ -12,10 +12,10 @@ def interpolate(
     config: InterpolateConfig,
     to: LatentsFilter,
 ) -> None:
-    """Make trajectories longer: 16 frames become exactly 32.
+    """Insert frames into trajectories: 16 frames become exactly 32.
 
-    First and last frame stay, the new ones are spread evenly between them.
-    The duration stays as well: twice the frames play at twice the rate.
+    The first and last frame are kept, the others are spread evenly between
+    them. The duration stays the same: twice the frames at twice the rate.
 
     Example: moco sample | moco interpolate -o clip.mp4
     """

@@ -51,7 +51,7 @@ SHEET_ADVICE = "the latents are not kept; -o latents.npz --sheet FILE.png keeps 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PerceptualOptions:
-    """What network judges likeness, besides pixels."""
+    """The perceptual network of the objective."""
 
     perceptual: Annotated[
         PerceptualChoice | None,
@@ -66,7 +66,7 @@ class PerceptualOptions:
     ] = None
 
     def choose(self) -> tuple[PerceptualChoice, Path | None]:
-        """Return what pictures are compared by, and the file of its weights, if it has one.
+        """Return the perceptual network, and its weights file if it has one.
 
         Raises:
             ConfigError: Weights were named for something other than VGG16.
@@ -159,9 +159,9 @@ def invert(
     """Find the latents that render given images.
 
     Several images give a trajectory of one frame each, for `moco sample --start`; a video gives
-    one trajectory of all its frames. Several videos, or a folder of them, give one each, whose
-    frames are found together; stopped, the same command goes on. The centre square is taken and
-    resized, unless --align says otherwise.
+    one trajectory of all its frames. Several videos, or a folder of them, give one trajectory
+    each, with all frames optimised together; if interrupted, run the same command to continue.
+    Images are cropped to the centre square and resized, unless --align says otherwise.
 
     Example: moco invert photo.png | moco sample --start - | moco interpolate -o next.mp4
     """
@@ -282,9 +282,9 @@ def refuse_whole_results(part: Shard, *, is_latents: bool, tunes: bool) -> None:
 def take_part(
     stills: "Stills", part: Shard, *, batch_size: int, made_with: list[Any]
 ) -> "tuple[Stills, dict[str, Any]]":
-    """Return the images of a shard, and what their latents say of it.
+    """Return the images of a shard, and the record of the shard for their latents.
 
-    A shard begins with a batch where there are enough images, so that batches are those of all.
+    Shards begin at batch boundaries if there are enough images, so that all batches stay the same.
 
     Raises:
         ConfigError: The images are the frames of one video, or none is left for the shard.
@@ -307,7 +307,7 @@ def tune_to(
     features: "ImageFeatures",
     report: Report,
 ) -> "Inversion":
-    """Tune the generator to the pictures, write what changed, and return how near it comes."""
+    """Tune the generator to the pictures, write the changes, and return the new inversion."""
     from mocotool.generators.tuned import write_tuning
     from mocotool.inversion.tuning import tune_generator
 
@@ -320,14 +320,14 @@ def tune_to(
 
 
 def refuse_options_of_pictures(config: InvertConfig, **others: bool) -> None:
-    """Refuse what was asked for and has no effect where whole clips are found together.
+    """Refuse options that have no effect when whole clips are inverted.
 
     Args:
         config: Settings of the search for single pictures.
         **others: Further options of it, by name, and whether they were typed.
 
     Raises:
-        ConfigError: One of them was; it is named.
+        ConfigError: One of them was typed; the message names it.
     """
     defaults = InvertConfig()
     shared = list_fields(InvertClipsConfig)
@@ -357,7 +357,7 @@ def check_paths(paths: list[Path]) -> None:
 def load_features(
     perceptual: PerceptualChoice, weights: Path | None, device: "torch.device"
 ) -> "ImageFeatures":
-    """Load what pictures are compared by."""
+    """Load the perceptual network."""
     from mocotool.inversion.objective import PyramidFeatures, SqueezeNetFeatures
     from mocotool.networks.lpips import load_lpips
     from mocotool.networks.vgg16 import load_vgg16
@@ -392,7 +392,7 @@ def describe_inversion(
     seconds: float,
     as_json: bool,
 ) -> dict[str, Any]:
-    """Return what the report says: every figure of every image for scripts, a line for people."""
+    """Return the report: all figures of all images as JSON, or a line per image as text."""
     images = [
         {
             "name": name,
@@ -448,7 +448,7 @@ def _note_figures(report: Report, values: dict[str, Any]) -> None:
 def write_sheet(
     picture: "FramesU8", output: Output, values: dict[str, Any], report: Report
 ) -> None:
-    """Write the sheet where the latents would have gone."""
+    """Write the comparison sheet in place of the latents."""
     from mocotool.video.pictures import write_png
 
     report.note(SHEET_ADVICE)

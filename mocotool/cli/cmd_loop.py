@@ -12,12 +12,12 @@ def loop(
     config: LoopConfig,
     to: LatentsFilter,
 ) -> None:
-    """Make loops: the first frame follows the last as any other.
+    """Turn clips into seamless loops.
 
-    The drift from beginning to end is taken away evenly, so that the step
-    across the seam is like the others; or the clip goes there and back, or
-    its last frames become its first. `moco sample --loop` draws motion that
-    closes from the start.
+    The drift from beginning to end is removed evenly, so that the step across
+    the seam is like the others; or the clip plays forwards and backwards, or
+    its last frames are blended into its first. `moco sample --loop` samples
+    motion that is periodic from the start.
 
     Example: moco sample --num-frames 48 | moco loop -o loop.gif
     """

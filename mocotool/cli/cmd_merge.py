@@ -1,4 +1,4 @@
-"""`moco merge`: put together what `--shard` divided."""
+"""`moco merge`: merge the results of `--shard`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,12 +28,12 @@ def merge_command(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Merge the parts that --shard divides work into.
+    """Merge the results of all shards.
 
-    Parts of moco pca give the basis that one machine gives, to the last bit;
-    those of moco sample and moco invert (and of commands after them) the
-    latents, those of moco eval stats the statistics. A part that is missing,
-    there twice or of other settings is refused.
+    Shards of moco pca give the same basis as one machine, bit for bit; shards
+    of moco sample and moco invert (and of commands after them) give the
+    latents, those of moco eval stats the statistics. A missing or duplicate
+    shard, or one with other settings, is refused.
 
     Example: moco merge part-0.npz part-1.npz -o pca.npz
     """

@@ -1,4 +1,4 @@
-"""`moco mix`: one trajectory of two."""
+"""`moco mix`: combine two trajectories."""
 
 from typing import Annotated
 
@@ -31,10 +31,10 @@ def mix(
 ) -> None:
     """Mix two trajectories: blend them, swap layers, or swap motion.
 
-    Without --layers all layers blend. With it, those layers are B's: the
-    last ones dress A in B's colours, the first ones give A the pose of B.
-    --motion-of and --content-of let one move as the other does. A single
-    video, and a single frame, serves for all of the other.
+    Without --layers all layers are blended. With it, those layers are taken
+    from B: the last ones give A the colours of B, the first ones its pose.
+    --motion-of and --content-of transfer motion from one to the other. A
+    single video, or a single frame, is repeated to match the other side.
 
     Example: moco mix a.npz b.npz --layers 8-13 -o mixed.mp4
     """

@@ -1,4 +1,4 @@
-"""`moco path`: go from keyframe to keyframe."""
+"""`moco path`: interpolate between keyframes."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,11 +26,11 @@ def path(
     config: PathConfig,
     to: LatentsFilter,
 ) -> None:
-    """Go from picture to picture: seeds, frames of latents, inverted photos.
+    """Interpolate between keyframes: seeds, frames of latents, inverted photos.
 
-    Each picture is shown exactly, at its time; without times they are spread
-    evenly over the path. With --loop the way leads back to the first, without
-    a seam.
+    Each keyframe is shown exactly, at its time; without times they are spread
+    evenly over the path. With --loop the path returns to the first keyframe,
+    without a seam.
 
     Example: moco path seed:1 seed:2 seed:3 --loop -o clip.mp4
     """

@@ -1,4 +1,4 @@
-"""`moco pca`: the principal directions of a generator's latents."""
+"""`moco pca`: compute the principal directions of a generator's latents."""
 
 import functools
 from collections.abc import Callable
@@ -32,12 +32,12 @@ def pca(
     device: opt.Device = "auto",
     report: Report,
 ) -> None:
-    """Compute the PCA basis that motion is learnt in.
+    """Compute the PCA basis of a generator's latents, in which motion is learnt.
 
-    Exact, in one pass and constant memory; the same seed gives the same file,
-    also under torchrun, and by --shard and moco merge on several machines.
-    For a generator whose latents are N(0, I) (BigGAN, DCGAN) the basis is an
-    arbitrary rotation, which does as well as any other.
+    Exact, in one pass and constant memory. The same seed gives the same file,
+    also under torchrun, and with --shard and moco merge on several machines.
+    If a generator's latents are N(0, I) (BigGAN, DCGAN), the basis is an
+    arbitrary rotation, which is as good as any other.
 
     Example: moco pca stylegan2.pkl -o pca.npz --plot variance.png
     """

@@ -1,4 +1,4 @@
-"""`moco plot-run`: the curves of a training run."""
+"""`moco plot-run`: plot the curves of a training run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,10 +29,10 @@ def plot_run(
     force: opt.Force = False,
     report: Report,
 ) -> None:
-    """Draw the curves of a training run.
+    """Plot the curves of a training run.
 
-    Losses, accuracies, gradient norms and motion from its metrics.jsonl, while it goes on or after.
-    The picture in the run's own folder is drawn anew each time.
+    Losses, accuracies, gradient norms and motion from its metrics.jsonl, during or after training.
+    The plot in the run's own folder is overwritten each time.
 
     Example: moco plot-run run/ -o curves.png
     """

@@ -1,4 +1,4 @@
-"""`moco react`: let latents follow a sound."""
+"""`moco react`: make latents follow a sound."""
 
 import dataclasses
 from pathlib import Path
@@ -27,11 +27,11 @@ def react(
     ] = None,
     to: LatentsFilter,
 ) -> None:
-    """Let latents follow a sound: as long as it, and with it.
+    """Make latents follow a sound, for its whole length.
 
-    They move fast where it is loud, or arrive at their next frame at each
-    onset; directions are pushed by bass, mid, high or onset. Videos get the
-    sound too, unless --audio names another.
+    They move fast where it is loud, or reach the next frame at each onset;
+    directions follow bass, mid, high or onset. Videos get the sound as well,
+    unless --audio names another.
 
     Example: moco sample --num-frames 99 | moco react song.mp3 --direction 0:1@bass -o song.mp4
     """

@@ -30,9 +30,9 @@ def render(
 ) -> None:
     """Render latents as video.
 
-    A file each, name-0000.mp4 and so on, where there are several videos; one
-    file with --grid; a contact sheet for .png. A pipe gets MP4, or what
-    --format says, with several videos side by side.
+    Several videos become one file each, name-0000.mp4 and so on, or one file
+    with --grid; .png is a contact sheet. A pipe receives MP4, or the --format,
+    with several videos side by side.
 
     Example: moco sample | moco render -o clip.mp4
     """

@@ -1,4 +1,4 @@
-"""`moco sample`: draw motion trajectories from a trained motion model."""
+"""`moco sample`: sample motion trajectories from a trained motion model."""
 
 import functools
 from typing import TYPE_CHECKING, Annotated
@@ -43,13 +43,13 @@ def sample(
     computing: opt.Computing,
     report: Report,
 ) -> None:
-    """Draw motion trajectories.
+    """Sample motion trajectories.
 
-    Content and motion have seeds of their own. A list of one serves all
-    videos, lists of equal length pair up: --seeds 0 --motion-seeds 0-3 is one
-    person in four motions, --seeds 0-3 --motion-seeds 0 is four people in one
-    motion. A seed gives the same video alone or among others. Under torchrun
-    the videos are shared among GPUs, by --shard among jobs.
+    Content and motion have separate seeds. A single seed applies to all
+    videos; lists of equal length are paired: --seeds 0 --motion-seeds 0-3 is
+    one person in four motions, --seeds 0-3 --motion-seeds 0 is four people in
+    one motion. A seed gives the same video in any batch. torchrun splits the
+    videos among GPUs, --shard among jobs.
 
     Example: moco sample --num-videos 4 --num-frames 32 -o people.mp4 --grid
     """

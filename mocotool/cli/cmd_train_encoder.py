@@ -1,4 +1,4 @@
-"""`moco train-encoder`: learn to guess a generator's latents from pictures."""
+"""`moco train-encoder`: train an encoder from pictures to a generator's latents."""
 
 import time
 from pathlib import Path
@@ -41,11 +41,11 @@ def train_encoder_command(
     report: Report,
     computing: opt.Computing,
 ) -> None:
-    """Train an encoder, which guesses the latent of a picture.
+    """Train an encoder, which predicts the latent of a picture.
 
-    It learns from the generator's own pictures, so nothing else is needed, and
-    gives moco invert a place to begin. Clips that were inverted before teach it
-    more about real pictures.
+    It learns from the generator's own pictures, so no other data is needed,
+    and initialises moco invert. Clips that were inverted before teach it more
+    about real pictures.
 
     Example: moco train-encoder generator.safetensors -o encoder.safetensors
     """
@@ -75,10 +75,10 @@ def train_encoder_command(
 
 
 def check_options_of(kind: EncoderKind, config: TrainEncoderConfig) -> None:
-    """Refuse options that the kind of encoder does not heed.
+    """Refuse options that this kind of encoder does not use.
 
     Raises:
-        ConfigError: There is one; it is named.
+        ConfigError: Such an option was typed; the message names it.
     """
     other: EncoderKind = "network" if kind == "kernel" else "kernel"
     panel = NETWORK_PANEL if kind == "kernel" else KERNEL_PANEL

@@ -1,4 +1,4 @@
-"""`moco train-image`: fit a StyleGAN2 to images or to the frames of videos."""
+"""`moco train-image`: train a StyleGAN2 on images or on the frames of videos."""
 
 import dataclasses
 from pathlib import Path
@@ -42,8 +42,8 @@ def train_image_command(
 ) -> None:
     """Train a StyleGAN2 on images or on the frames of videos.
 
-    RUN/generator.safetensors is ready for every other command while training goes on. Ctrl-C saves;
-    run the same command with --resume to continue. Under torchrun it uses many GPUs.
+    RUN/generator.safetensors can be used by every other command while training runs. Ctrl-C saves;
+    run the same command with --resume to continue. torchrun trains on several GPUs.
 
     Example: moco train-image --videos clips/ -o run/ --resolution 64 --num-images 500000
     """

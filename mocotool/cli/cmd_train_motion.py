@@ -17,7 +17,7 @@ from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
 
 LENGTHS = ("num_steps", "num_epochs", "budget")
-CPU_BUDGET = 3600.0  # seconds; 5,000 steps would take a processor days
+CPU_BUDGET = 3600.0  # seconds; 5,000 steps would take a CPU days
 SHOWN_LOSSES = ("g_loss", "motion_generated", "motion_real", "held_out", "own")
 
 
@@ -91,15 +91,15 @@ def train_motion_command(
 ) -> None:
     """Learn motion from videos for a frozen image generator.
 
-    With --latents nothing is rendered: motion is learnt from trajectories.
-    RUN/motion.safetensors is ready for `moco sample` while training goes on. Ctrl-C saves; the same
-    command with --resume continues. Under torchrun it uses many GPUs.
+    With --latents, motion is learnt from trajectories, without rendering.
+    RUN/motion.safetensors can be used by `moco sample` while training runs. Ctrl-C saves; run the
+    same command with --resume to continue. torchrun trains on several GPUs.
 
     Example: moco train-motion --videos clips/ --generator g.pkl --pca pca.npz -o run/
     """
     check_optional_file(generator)
 
-    # from trajectories: a recipe of its own, without rendering
+    # from trajectories, by a recipe of its own without rendering
     if latents is not None:
         others = {
             "motion": motion,
@@ -122,7 +122,7 @@ def train_motion_command(
         )
         return
 
-    # from videos: what was typed over the file's settings over the preset's
+    # from videos: typed options override the file, which overrides the preset
     if videos is None:
         raise ConfigError(
             "nothing to learn from",
@@ -133,7 +133,7 @@ def train_motion_command(
     config = merge_settings(typed, from_file=from_file, preset=preset)
     given = typed.keys() | from_file.keys() | choose_preset(preset).keys()
 
-    # nobody said how long: an hour is what a processor is good for
+    # without a length a CPU trains for one hour
     if preset is None and given.isdisjoint(LENGTHS) and is_slow_device(computing.device):
         config = dataclasses.replace(config, budget=CPU_BUDGET)
         report.note("training for an hour; --budget, --num-steps or --num-epochs chooses otherwise")
@@ -172,7 +172,7 @@ def train_motion_command(
 
 
 def is_slow_device(name: str) -> bool:
-    """Tell whether training would be on the processor."""
+    """Return whether training would run on the CPU."""
     from mocotool.devices import resolve_device
 
     return resolve_device(name).type == "cpu"

@@ -1,4 +1,4 @@
-"""`moco traverse`: what each PCA direction does to the picture."""
+"""`moco traverse`: show what each PCA direction does to a picture."""
 
 from typing import Annotated
 
@@ -24,8 +24,8 @@ def traverse(
 ) -> None:
     """Walk along the principal directions of a generator's latents.
 
-    One row (or video) a direction, from -2 to +2 standard deviations; the
-    picture itself is in the middle. Under torchrun the work is shared among GPUs.
+    One row (or video) per direction, from -2 to +2 standard deviations; the
+    unchanged picture is in the middle. torchrun splits the work among GPUs.
 
     Example: moco traverse stylegan2.pkl --pca pca.npz -o strip.png
     """

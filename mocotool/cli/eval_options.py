@@ -150,7 +150,7 @@ def check_sides(*paths: Path | None) -> tuple[Path, ...]:
 
 
 def names_motion(path: Path) -> bool:
-    """Tell whether a path is that of a motion model, ours or the authors', by its ending."""
+    """Return whether a path is that of a motion model, ours or the authors', by its ending."""
     return str(path) == BUNDLED_MOTION or path.suffix.lower() in (".safetensors", ".pth")
 
 

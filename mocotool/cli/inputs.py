@@ -1,4 +1,4 @@
-"""Latents and files that come in."""
+"""Input files and latents."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +48,7 @@ def check_optional_file(path: Path | None) -> Path | None:
 
 
 def check_videos(place: Path) -> Path:
-    """Return what videos are named by if it can be read: a folder, a file, or several archives.
+    """Check that a folder, a file or a set of archives can be read; return it.
 
     Raises:
         FileFormatError: It is missing or not readable.

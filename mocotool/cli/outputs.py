@@ -1,4 +1,4 @@
-"""Where the latents of a command go: `.npz`, or pictures, by the ending of `-o`.
+"""Output of commands that end with a trajectory: `.npz` or pictures, by the suffix of `-o`.
 
 One mechanism for every command that ends with a trajectory.
 """
@@ -117,7 +117,7 @@ def choose_trajectory_output(
         config: How it will be rendered, where codec and quality can be chosen.
 
     Raises:
-        ConfigError: The ending stands for nothing we write, codec or quality do not go with it,
+        ConfigError: The file type is unknown, or does not support the codec or quality,
             the file exists or cannot be written, or stdout is a terminal.
     """
     format, grid, force = options.format, options.grid, options.force
@@ -159,7 +159,7 @@ def choose_trajectory_output(
 
 
 def _check_numbered(out: Path, format: OutputFormat | None, force: bool) -> bool:
-    """Tell whether a name stands for numbered frames, and if so, check that they can be written."""
+    """Return whether a name is a pattern of numbered frames; check that those can be written."""
     if "%" not in out.name or format not in (None, "png"):
         return False
     from mocotool.video.numbered import check_numbered_output, is_numbered
@@ -186,14 +186,14 @@ def write_trajectory(
 
     Args:
         trajectory: What the command made.
-        output: Where and what.
-        find_generator: Gives the generator; called for pictures only.
+        output: Target and format.
+        find_generator: Returns the generator; called only if frames are rendered.
         config: How to render.
-        report: For progress and the result.
+        report: Shows progress and the result.
         name: What the latents are called in messages.
-        values: What else the result says.
-        processes: Those that made the same trajectory and share the rendering; `None` is alone.
-        shard: Which part of the videos to render; latents are those of one already.
+        values: Further fields of the result.
+        processes: Processes that share the rendering of this trajectory; `None` for one process.
+        shard: Which part of the videos to render; latents are written as they are.
     """
     is_first = processes is None or processes.is_first
     fps = trajectory.meta.fps
@@ -220,7 +220,7 @@ def write_trajectory(
 
 
 def _choose_fps(fps: float, format: str, report: Report) -> float:
-    """Return the rate at which a file will play.
+    """Return the frame rate of the output.
 
     Raises:
         ConfigError: The format cannot hold it.

@@ -130,7 +130,7 @@ def _rank(parameter: inspect.Parameter) -> int:
 
 
 def _is_typed(ctx: typer.Context, name: str) -> bool:
-    """Tell whether an option was typed, even if with its default value."""
+    """Return whether an option was typed, even if with its default value."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 

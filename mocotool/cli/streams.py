@@ -65,7 +65,7 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
     """Return a seekable stream and its name for messages.
 
     Raises:
-        FileFormatError: Nothing comes through the pipe, or neither an `.npz` nor an `.npy`.
+        FileFormatError: The pipe is empty, or holds neither an `.npz` nor an `.npy`.
     """
     if source == "-":
         return _read_whole(sys.stdin.buffer, STDIN_NAME), STDIN_NAME
@@ -77,16 +77,16 @@ def open_input(source: str) -> tuple[BinaryIO, str]:
 
 @contextlib.contextmanager
 def saved_stream(source: str, *, check: Callable[[bytes], None]) -> Iterator[tuple[Path, str]]:
-    """Give what comes through stdin or a pipe as a file, and what to call it in messages.
+    """Save stdin or a pipe as a temporary file; yield its path and its name in messages.
 
     Args:
         source: "-" or a pipe.
-        check: Told the first megabyte, before more is read; raises `FileFormatError` where what
-            begins so is of no use.
+        check: Called with the first megabyte before the rest is read; raises `FileFormatError` to
+            reject it.
 
     Raises:
-        FileFormatError: Nothing comes, or too much; `check` refused it; or the block finds fault
-            with the file.
+        FileFormatError: The stream is empty or too long, `check` rejected it, or the block
+            rejected the file.
         ConfigError: stdin is a terminal.
     """
     is_stdin = choose_input(source, what="a file") == "-"
@@ -108,7 +108,7 @@ def saved_stream(source: str, *, check: Callable[[bytes], None]) -> Iterator[tup
 
 
 def _read_whole(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return what a pipe holds, which cannot seek; what is no latents is not waited for."""
+    """Return the contents of a pipe; anything but latents is refused after the first bytes."""
     start = stream.read(len(STREAM_MAGICS[0]))
     if start and start not in STREAM_MAGICS:
         raise FileFormatError(f"{name}: not a readable .npz file (it begins with {start!r})")
@@ -119,7 +119,7 @@ def _read_whole(stream: BinaryIO, name: str) -> BinaryIO:
 
 
 def _copy(stream: BinaryIO, target: BinaryIO, *, name: str, start: bytes = b"") -> None:
-    """Copy all that comes; `start` has been read before."""
+    """Copy the rest of a stream; `start` has been read already."""
     data = start or stream.read(READ_CHUNK_BYTES)
     if not data:
         raise FileFormatError(
@@ -191,7 +191,7 @@ class _OneWay(io.RawIOBase):
 
 @contextlib.contextmanager
 def open_stream(target: str) -> Iterator[BinaryIO]:
-    """Open what is written as it comes: "-" for stdout, or a pipe or a device."""
+    """Open a stream for writing: "-" for stdout, or a pipe or a device."""
     if target == "-":
         with binary_stdout() as stream:
             yield stream
@@ -205,7 +205,7 @@ def open_stream(target: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def binary_stdout() -> Iterator[BinaryIO]:
-    """Give stdout for bytes; a reader that went away ends the command quietly."""
+    """Yield stdout for bytes; a closed pipe ends the command quietly."""
     try:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -125,7 +125,7 @@ def list_changed(config: Any) -> list[str]:
 
 
 def is_in_range(value: float, option: Option) -> bool:
-    """Tell whether a number is where its option wants it; NaN and infinity never are."""
+    """Return whether a number is where its option wants it; NaN and infinity never are."""
     # NaN fails every comparison, so each says what is good.
     return (
         (-float("inf") < value < float("inf"))

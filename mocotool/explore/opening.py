@@ -50,7 +50,7 @@ def load_explorer(
         generator: Generator; `None` is the one that the motion model was trained with.
         pca: PCA basis of the directions; `None` computes one of `config.num_samples` latents. It is
             also that of a motion model of the authors', whose files hold none.
-        config: How many latents; `None` is the defaults.
+        config: How many latents; `None` for the defaults.
         device: Where to compute.
         precision: What the generator's convolutions compute in.
         named: What device and precision are called in command lines.
@@ -119,7 +119,7 @@ def _as_path(path: Path | str | None) -> Path | None:
 
 
 def _is_motion(path: Path) -> bool:
-    """Tell whether a file is a motion model; a file that is neither, generators' readers refuse."""
+    """Return whether a file is a motion model; the reader of generators refuses anything else."""
     if path.is_dir() or address_of(path) is not None:  # generators alone have either
         return False
     said = describe_weights(path)

@@ -89,7 +89,7 @@ class ExploreServer(ThreadingHTTPServer):
 
     Args:
         explorer: What is looked at.
-        config: What the page begins with, and its port; `None` is the defaults.
+        config: What the page begins with, and its port; `None` for the defaults.
 
     Raises:
         UnavailableError: The port is taken, or not this user's to take.
@@ -240,7 +240,7 @@ class _Request(BaseHTTPRequestHandler):
             self.server.streams.release()
 
     def _is_gone(self) -> bool:
-        """Tell whether the client has hung up, which writing alone would say a frame later."""
+        """Return whether the client has hung up, which writing alone would say a frame later."""
         readable, _, _ = select.select([self.connection], [], [], 0)
         return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
 

@@ -25,7 +25,7 @@ class GeneratorOrigin:
     """The generator that this one was tuned from, if it was: it takes the same latents."""
 
     def is_of(self, record: FileRecord) -> bool:
-        """Tell whether this is the generator that `record` names, as it was or tuned."""
+        """Return whether this is the generator that `record` names, as it was or tuned."""
         of = [self.file] if self.tuned_from is None else [self.file, self.tuned_from]
         return any(file.sha256 == record.sha256 for file in of)
 

@@ -17,7 +17,7 @@ MAX_OTHERS = 32
 
 
 def is_bundled(path: str | Path) -> bool:
-    """Tell whether a name is that of a file inside the package, as artefacts record it."""
+    """Return whether a name is that of a file inside the package, as artefacts record it."""
     return str(path).startswith(BUNDLED_PREFIX)
 
 
@@ -85,7 +85,7 @@ def find_recorded(record: FileRecord, *, name: str, beside: Sequence[Path] = ())
 
 
 def _is_fetched(record: FileRecord) -> bool:
-    """Tell whether the cache has what an artefact says was at an address."""
+    """Return whether the cache has what an artefact says was at an address."""
     try:
         return sha256_file(find_weights(record.path)) == record.sha256
     except (ConfigError, UnavailableError):

@@ -46,7 +46,7 @@ def downsample_2d(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _asks_for_gradient(x: Tensor) -> bool:
-    """Tell whether an autograd function is needed; each leaves Python memory for the collector."""
+    """Return whether an autograd function is needed; each leaves garbage for Python's collector."""
     return torch.is_grad_enabled() and x.requires_grad
 
 

@@ -342,7 +342,7 @@ class ImageTrainer:
         Args:
             run: The folder.
             images: Put back to where it was.
-            warn: Told of a damaged state that was skipped.
+            warn: Called with a damaged state that was skipped.
 
         Raises:
             FileFormatError: There are states, but none can be read.

@@ -39,7 +39,7 @@ def train_image(
         save_preview: Writes preview images, uint8 [n, h, w, 3], of a step.
         measure: Returns the averaged generator's distance (KID) from images that it never saw;
             asked where a save is due, and the nearest generator so far is kept beside the newest.
-        on_step: Told the losses after each step.
+        on_step: Called with the losses after each step.
         stop: Asked after each step.
         deadline: When the run has to end.
         class_names: What the classes are called, for the generator's file to say.

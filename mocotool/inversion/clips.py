@@ -139,9 +139,9 @@ def invert_clips(
     """Find latents of clips, all frames of each together, in memory for one clip.
 
     Args:
-        generator: The frozen generator that shall render them; its noise is the file's own.
+        generator: The frozen generator that renders them; its noise is the file's own.
         clips: A name, and what reads the clip: [t, c, h, w] of its size, in [-1, 1].
-        config: Steps and weights; `None` is the defaults.
+        config: Steps and weights; `None` for the defaults.
         encoder: Guesses the latents to begin with (`find_encoder`, `train_encoder`); `None` is a
             regression on drawn ones.
         parts: Where clips go as they are done, and are found again.

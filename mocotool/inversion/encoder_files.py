@@ -41,7 +41,7 @@ def train_encoder(
 
     Args:
         generator: The frozen generator.
-        config: Its kind, sizes and seed; `None` is the defaults.
+        config: Its kind, sizes and seed; `None` for the defaults.
         found: Pictures from elsewhere whose latents a search has found, for the kind "kernel".
         progress: Called with the number of steps done since the last call, by the kind "network".
 

@@ -122,9 +122,9 @@ def invert(
     every image has its own schedule and end, so an image comes to the same among any others.
 
     Args:
-        generator: The frozen generator that shall render them.
+        generator: The frozen generator that renders them.
         images: [n, img_channels, h, w] of the size that it renders, in [-1, 1].
-        config: Space, steps, weights; `None` is the defaults.
+        config: Space, steps, weights; `None` for the defaults.
         features: What images are compared by besides pixels: `SqueezeNetFeatures(load_lpips())`,
             which the command takes, or what `load_vgg16` gives; `None` is the quick stand-in
             without weights, `PyramidFeatures`.

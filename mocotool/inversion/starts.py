@@ -158,7 +158,7 @@ def choose_starts(
 
 
 def encodes_space(generator: Generator, space: SearchSpace) -> bool:
-    """Tell whether an encoder of the generator guesses where a search in this space can begin."""
+    """Return whether an encoder of the generator guesses where a search in this space can begin."""
     return space != "z" or generator.space == "z"
 
 

@@ -209,7 +209,7 @@ def load_video_detector(
             "torchscript:FILE", a program that maps float32 [n, 3, t, 224, 224], scaled as the
             protocol's `pixels` say, to features [n, d].
         protocol: How frames become its input.
-        warn: Told when a file is not the one everybody uses, and before a program is run.
+        warn: Called when a file is not the published one, and before a program is run.
 
     Raises:
         ConfigError: There is no such detector and no such file, or it takes other pixels.
@@ -316,7 +316,7 @@ def open_torchscript(
     Args:
         path: The file.
         published: Key of the program everybody uses, if there is one.
-        warn: Told before any other program is run.
+        warn: Called before any other program is run.
 
     Raises:
         FileFormatError: It is not TorchScript.

@@ -156,7 +156,7 @@ def load_face_embedder(
         name: "dlib", "facenet", or a file of FaceNet weights.
         crop: Whether faces are looked for (by dlib) or frames are taken whole.
         device: Where FaceNet runs; `None` is the CPU.
-        warn: Told when a file is not the one everybody uses.
+        warn: Called when a file is not the published one.
 
     Raises:
         ConfigError: There is no such detector and no such file.

@@ -28,7 +28,7 @@ HINT = (
 
 
 def is_mean_and_covariance(fields: Any) -> bool:
-    """Tell whether a table holds what pytorch-fid, clean-fid and torch-fidelity keep."""
+    """Return whether a table holds what pytorch-fid, clean-fid and torch-fidelity keep."""
     return {"mu", "sigma"} <= set(fields)
 
 

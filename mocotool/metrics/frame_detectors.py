@@ -127,7 +127,7 @@ def load_frame_detector(
         name: "inception", "squeezenet" or "pixels"; a file of Inception weights; or
             "torchscript:FILE", a program that maps float32 [n, 3, 299, 299] in [-1, 1] to features
             [n, d].
-        warn: Told when a file is not the one everybody uses, and before a program is run.
+        warn: Called when a file is not the published one, and before a program is run.
 
     Raises:
         ConfigError: There is no such detector and no such file.

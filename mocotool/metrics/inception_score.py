@@ -73,7 +73,7 @@ def load_score_detector(
     Args:
         weights: `conv3d_deepnetA_ucf.npz`; `None` is the one of the cache.
         mean: `mean2.npz`; `None` is the one of the cache.
-        warn: Told when a file is not the one trusted before.
+        warn: Called when a file is not the one trusted before.
 
     Raises:
         FileFormatError: A file holds something else.

@@ -77,7 +77,7 @@ def compute_motion(
         real: The real videos.
         subjects: What to measure; the first one gives the value, the others stand beside it. Other
             places of the real videos are measured anyway.
-        protocol: Clips, strides and seeds; `None` is the defaults.
+        protocol: Clips, strides and seeds; `None` for the defaults.
         progress: Called with the number of clips done since the last call.
 
     Returns:
@@ -188,7 +188,7 @@ def _render_design(
 
 
 def has_design(trajectory: Trajectory) -> bool:
-    """Tell whether latents hold every content with every motion seed, two of each at least."""
+    """Return whether latents hold every content with every motion seed, two of each at least."""
     seeds, motions = trajectory.meta.seeds, trajectory.meta.motion_seeds
     if seeds is None or motions is None or trajectory.latents.ndim != 3:
         return False

@@ -174,7 +174,7 @@ def compute_all(
         protocol: Of the distances of clips, and for all of them the seed and the number of repeats;
             `None` is that of StyleGAN-V.
         extractor: Device, batches, cache and progress.
-        warn: Told of detectors that are not the published ones.
+        warn: Called with detectors that are not the published ones.
 
     Returns:
         FVD, KVD, distances of motion and of tracked motion, FID, pixel distance, KID, nearest

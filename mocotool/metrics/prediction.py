@@ -75,7 +75,7 @@ def compute_prediction(
         motion: The motion model.
         generator: The image generator whose latents it moves.
         listing: Videos of at least `config.num_frames` frames.
-        config: How many latents and frames, and how to invert; `None` is the defaults.
+        config: How many latents and frames, and how to invert; `None` for the defaults.
         features: The perceptual network of the inversion; `None` is the stand-in.
         frames_folder: Where the predicted frames go, the first one's reconstruction among them: a
             folder of PNGs for each video, named by its place and its name; of several repeats

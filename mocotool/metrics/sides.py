@@ -51,7 +51,7 @@ def open_side(
         num_videos: Videos to sample from a motion model; `None` is as many as are compared.
         device: Where.
         precision: What the generator's convolutions compute in.
-        warn: Told of videos that cannot be read.
+        warn: Called with videos that cannot be read.
 
     Raises:
         FileFormatError: The file is missing or none of these.
@@ -108,7 +108,7 @@ def open_side(
 
 
 def is_motion_model(path: Path | str, *, pca: Path | str | None = None) -> bool:
-    """Tell whether what a user named is a motion model: ours, or with a basis the authors'."""
+    """Return whether what a user named is a motion model: ours, or with a basis the authors'."""
     ending = Path(path).suffix.lower()
     return (
         str(path) == BUNDLED_MOTION or ending == ".safetensors" or (ending == ".pth" and bool(pca))

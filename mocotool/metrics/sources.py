@@ -211,7 +211,7 @@ def open_videos(
 
 
 def is_lossy(entry: VideoEntry) -> bool:
-    """Tell whether a video's frames have been through a codec that changes them."""
+    """Return whether a video's frames have been through a codec that changes them."""
     if entry.kind == "image":
         return entry.path.suffix.lower() not in LOSSLESS_IMAGES
     if entry.kind == "frames":

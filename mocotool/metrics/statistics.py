@@ -169,7 +169,7 @@ def write_statistics(stats: FeatureStats, path: Path, *, meta: dict[str, Any]) -
 
 
 def is_statistics(fields: Iterable[str]) -> bool:
-    """Tell whether an `.npz` with these keys holds statistics."""
+    """Return whether an `.npz` with these keys holds statistics."""
     return {"num_samples", "mean", "scatter"} <= set(fields)
 
 

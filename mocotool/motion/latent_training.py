@@ -56,8 +56,8 @@ def train_latent_motion(
         trainer: What to train; may have been resumed.
         run: Where state and metrics go.
         save_motion: Writes the averaged motion model of a step, and is told whether it is the best.
-        on_step: Told the number of steps done and their figures.
-        warn: Told at each save of what is wrong with the motion, and what to change.
+        on_step: Called with the number of steps done and their figures.
+        warn: Called at each save with what is wrong with the motion, and what to change.
         stop: Asked after each step.
         judge: Renders walks of the averaged model at each save and returns figures of them.
         deadline: When the run has to end.

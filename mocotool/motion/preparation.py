@@ -29,7 +29,7 @@ def find_basis(
         generator: Whose latents are to move.
         pca: The `--pca` value.
         start: The motion model to start from, whose basis goes on where none was named.
-        note: Told what was done where none was named.
+        note: Called with what was done where none was named.
         progress: Called with the number of latents done since the last call.
 
     Raises:

@@ -123,7 +123,7 @@ def adopt(
         config: What was asked for.
         found: Fields that the files settle.
         source: The files, for messages.
-        note: Told of every change.
+        note: Called with every change.
 
     Raises:
         ConfigError: An option asks for something else.

@@ -341,7 +341,7 @@ class MotionTrainer:
         Args:
             run: The folder.
             clips: Put back to where it was.
-            warn: Told of a damaged state that was skipped, or that the run begins anew.
+            warn: Called with a damaged state that was skipped, or that the run begins anew.
 
         Raises:
             FileFormatError: There are states, but none can be read.

@@ -70,8 +70,8 @@ def train_motion(
         run: Where state and metrics go.
         save_motion: Writes the averaged motion model of a step.
         save_preview: Writes preview videos, uint8 [n, t, h, w, 3], of a step.
-        on_step: Told the number of steps done and their figures.
-        warn: Told of what is wrong with the motion, and what to change.
+        on_step: Called with the number of steps done and their figures.
+        warn: Called with what is wrong with the motion, and what to change.
         stop: Asked after each step.
         judge: Renders walks of the averaged model at each save and returns figures of them; by
             "held_out" the best step is chosen, and patience ends.

@@ -56,7 +56,7 @@ def plan_study(sides: Sequence[Path | str], *, config: CompareConfig | None = No
 
     Args:
         sides: Two or more folders of what a browser plays, or single files.
-        config: How many questions, what is asked and how; `None` is the defaults.
+        config: How many questions, what is asked and how; `None` for the defaults.
 
     Raises:
         ConfigError: There are fewer than two sides, or one has too few videos for its square.

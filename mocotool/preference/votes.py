@@ -281,7 +281,7 @@ def _information(votes: Float64, chance: Float64) -> Float64:
 
 
 def _is_connected(wins: Counts) -> bool:
-    """Tell whether each side was preferred to each other one, directly or by way of others."""
+    """Return whether each side was preferred to each other one, directly or by way of others."""
     reach = (wins > 0) | np.eye(len(wins), dtype=bool)
     for _ in range(math.ceil(math.log2(max(2, len(wins))))):
         reach = (reach.astype(np.int64) @ reach.astype(np.int64)) > 0

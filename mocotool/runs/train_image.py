@@ -76,9 +76,9 @@ def train_image_run(
         resume: Continue the run in `out`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What convolutions compute in: "auto", "fp32", "tf32", "bf16" or "fp16".
-        progress: Told how far each stage is, and every step's values.
-        note: Told what was chosen where nothing was said.
-        warn: Told of what may surprise, such as videos that cannot be read.
+        progress: Called with the progress of each stage and the values of each step.
+        note: Called with the settings that were chosen automatically.
+        warn: Called with warnings, such as unreadable videos.
         stop: Asked after each step whether to stop.
 
     Returns:

@@ -98,9 +98,9 @@ def train_latent_motion_run(
             from their defaults.
         device: Where to render: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What to render in: "auto", "fp32", "tf32", "bf16" or "fp16".
-        progress: Told how far each stage is, and every step's values.
-        note: Told what was chosen where nothing was said.
-        warn: Told of what may surprise, and of what is wrong with the motion.
+        progress: Called with the progress of each stage and the values of each step.
+        note: Called with the settings that were chosen automatically.
+        warn: Called with warnings, also about the motion.
         stop: Asked after each step whether to stop.
 
     Returns:

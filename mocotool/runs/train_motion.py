@@ -96,9 +96,9 @@ def train_motion_run(
         compile: Compile networks with `torch.compile`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What convolutions compute in: "auto", "fp32", "tf32", "bf16" or "fp16".
-        progress: Told how far each stage is, and every step's values.
-        note: Told what was chosen where nothing was said.
-        warn: Told of what may surprise: videos that cannot be read, motion that dies away.
+        progress: Called with the progress of each stage and the values of each step.
+        note: Called with the settings that were chosen automatically.
+        warn: Called with warnings: unreadable videos, motion that dies away.
         stop: Asked after each step whether to stop.
 
     Returns:

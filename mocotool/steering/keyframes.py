@@ -164,7 +164,7 @@ def make_path(
         keyframes: Videos whose frames are the keyframes, [n, k, ...].
         times: Frame of the path that shows each of them, all increasing; before the first and
             after the last the path rests, unless it is a loop. `None` spreads them evenly.
-        config: Length, mode, ease and whether it is a loop; `None` is the defaults.
+        config: Length, mode, ease and whether it is a loop; `None` for the defaults.
 
     Returns:
         [n, config.num_frames, ...].

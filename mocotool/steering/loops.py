@@ -22,7 +22,7 @@ def close_trajectory(trajectory: Trajectory, *, config: LoopConfig | None = None
 
     Args:
         trajectory: The clips, t frames each.
-        config: Which of them; `None` is the defaults.
+        config: Which of them; `None` for the defaults.
 
     Raises:
         ConfigError: The clips are shorter than the blend needs.

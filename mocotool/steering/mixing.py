@@ -30,7 +30,7 @@ def mix_trajectories(
         first: The one that the layers left out keep.
         second: The one that is mixed in; a single video or a single frame serves for all. Both
             are of one space (`agree`).
-        config: How much of it, on which layers; `None` is the defaults.
+        config: How much of it, on which layers; `None` for the defaults.
         num_ws: Layers of the generator, where layers are chosen of latents in w.
 
     Returns:

@@ -32,7 +32,7 @@ def react_trajectory(
     Args:
         trajectory: The latents to go through, t frames.
         hearing: The sound, at `config.fps`.
-        config: What follows what; `None` is the defaults.
+        config: What follows what; `None` for the defaults.
         basis: For components; see `ReactConfig.needs_basis`.
 
     Returns:

@@ -36,5 +36,5 @@ class BestStep:
         return is_best
 
     def is_long_ago(self, patience: int | None) -> bool:
-        """Tell whether the best step lies `patience` saves back; never where that is `None`."""
+        """Return whether the best step lies `patience` saves back; never where that is `None`."""
         return patience is not None and self.num_worse >= patience

@@ -35,7 +35,7 @@ class Deadline:
         return float("inf") if self._end is None else self._end - self._clock()
 
     def is_near(self) -> bool:
-        """Tell whether another step and a save might not fit any more; asked once per step."""
+        """Return whether another step and a save might not fit any more; asked once per step."""
         if self._end is None:
             return False
         now = self._clock()

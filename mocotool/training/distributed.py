@@ -107,7 +107,7 @@ class Processes:
         return rows
 
     def any(self, flag: bool) -> bool:
-        """Tell whether `flag` is set in any process, so that all do the same."""
+        """Return whether `flag` is set in any process, so that all do the same."""
         return bool(self.find_largest([float(flag)])[0])
 
     def find_largest(self, values: list[float]) -> list[float]:
@@ -171,7 +171,7 @@ class _GatherWithGradient(torch.autograd.Function):
 
 
 def is_first_process() -> bool:
-    """Tell whether this process is the one that speaks, also where none have joined yet."""
+    """Return whether this process is the one that speaks, also where none have joined yet."""
     return os.environ.get("RANK", "0") == "0"
 
 

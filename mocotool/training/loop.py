@@ -98,8 +98,8 @@ def run_training(
     Args:
         training: What to train; may have been resumed.
         run: Where results, state and metrics go; opened.
-        on_step: Told the number of steps done and their values, beside the newest figures.
-        warn: Told of what goes wrong.
+        on_step: Called with the number of steps done and their values, beside the newest figures.
+        warn: Called with what goes wrong.
         stop: Asked after each step, or where several processes train every second or fifth step.
         deadline: When the run has to end; it is saved then, and told that it was cut short.
 

@@ -15,7 +15,7 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def has_finite_weights(network: nn.Module) -> bool:
-    """Tell whether all trainable parameters of a network are finite."""
+    """Return whether all trainable parameters of a network are finite."""
     found = [parameter.isfinite().all() for parameter in network.parameters()]
     return not found or bool(torch.stack(found).all())
 
@@ -35,5 +35,5 @@ def input_gradients_only() -> Iterator[None]:
 
 
 def wants_weight_gradients() -> bool:
-    """Tell whether the running backward pass computes gradients of weights."""
+    """Return whether the running backward pass computes gradients of weights."""
     return not _inputs_only

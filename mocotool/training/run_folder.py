@@ -88,7 +88,7 @@ class RunFolder:
                 run must have the same.
             machine: What the run computes on; a resumed run that differs is warned, because its
                 numbers will be rounded otherwise.
-            warn: Told of such differences.
+            warn: Called with such differences.
 
         Raises:
             ConfigError: There is a run already and `resume` is off, or none and it is on; another
@@ -202,7 +202,7 @@ class RunFolder:
 
         Args:
             load: Takes the state over.
-            warn: Told of a damaged state that was skipped, or that the run begins anew.
+            warn: Called with a damaged state that was skipped, or that the run begins anew.
 
         Raises:
             FileFormatError: There are states, but none can be read, or it is not one of this run.

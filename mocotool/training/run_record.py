@@ -64,7 +64,7 @@ def continue_record(
         new: What `make_record` says of the settings that it is to go on with.
         config_type: The dataclass of the settings, whose defaults stand for those that `old` lacks.
         path: The run's folder, for messages.
-        warn: Told where the run goes on, but its numbers will be rounded otherwise.
+        warn: Called where the run goes on, but its numbers will be rounded otherwise.
 
     Raises:
         MismatchError: It is a run of another command, or one with other settings or files.

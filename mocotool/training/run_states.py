@@ -81,7 +81,7 @@ class RunStates:
         """Return the newest state that can be read.
 
         Args:
-            warn: Told of a torn state that was skipped.
+            warn: Called with a torn state that was skipped.
 
         Raises:
             FileFormatError: None can be read.

@@ -72,7 +72,7 @@ Source = Path | Member
 
 
 def is_archive(path: Path) -> bool:
-    """Tell whether a file is a zip or a tar, by its content."""
+    """Return whether a file is a zip or a tar, by its content."""
     with foreign_data(path, what="a file"), path.open("rb") as file:
         head = file.read(TAR_MAGIC_PLACE + len(TAR_MAGIC))
     return head.startswith(ZIP_MAGICS) or head[TAR_MAGIC_PLACE:] == TAR_MAGIC

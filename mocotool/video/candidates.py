@@ -94,7 +94,7 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
     Args:
         folder: The folder, the archive, or a video.
         ignored: Counts the endings of everything else.
-        refuse: Told of what cannot be read, and why.
+        refuse: Called with each file that cannot be read, and the reason.
 
     Raises:
         FileFormatError: `folder` is an archive that is damaged or hostile.

@@ -97,7 +97,7 @@ def decode_all(
         shares: Whether they may go to the user's cache, where other runs find them and several
             processes have them in memory once. What decodes in no time does not.
         advance: Called with the number of frames done since the last call.
-        warn: Told where not even the folder's disk has room.
+        warn: Called where not even the folder's disk has room.
 
     Returns:
         The frames, or `None` if they do not fit anywhere.
@@ -222,7 +222,7 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 def _is_sound(path: Path, checksums: list[int]) -> bool:
-    """Tell whether a file is what it was when it was written, by some of its pieces or all."""
+    """Return whether a file is what it was when it was written, by some of its pieces or all."""
     number = _count_pieces(path)
     if len(checksums) != number:
         return False

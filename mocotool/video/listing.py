@@ -79,8 +79,8 @@ def list_videos(
         folder: Searched to any depth; a single video or archive will do as well, several as
             "{000..009}.tar", and an address that has been fetched.
         min_frames: Videos with fewer frames are counted and left out.
-        warn: Told once of each video that cannot be read, of how many those are, and of how many
-            are too short.
+        warn: Called once for each video that cannot be read, with their number, and with the number
+            of videos that are too short.
         advance: Called with 1 after each video looked at.
 
     Returns:
@@ -145,7 +145,7 @@ def hold_out_clips(
     Args:
         listing: All videos.
         share: Of them, 0 to 0.5.
-        note: Told where there are too few.
+        note: Called where there are too few.
 
     Returns:
         Videos to train on, and those put aside; all and `None` where those would be too few.

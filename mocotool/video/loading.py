@@ -41,7 +41,7 @@ class BatchLoader(Iterator[Tensor]):
         rank: Which of the processes this is.
         world_size: How many processes share each batch.
         num_workers: Processes that decode ahead; `None` chooses, 0 decodes in this one.
-        warn: Told once of each sample that had to be replaced.
+        warn: Called once with each sample that had to be replaced.
 
     Raises:
         ConfigError: `batch_size` cannot be shared evenly.
@@ -236,7 +236,7 @@ def load_clips(
         memory_bytes: Memory decoded frames may take; `None` for a quarter of what is free.
         folder: Where decoded frames go that do not fit; `None` decodes on demand.
         shares: Whether decoded frames may go to the user's cache; see `decode_all`.
-        warn: Told of what could not be decoded.
+        warn: Called with what could not be decoded.
         advance: Called with the number of frames decoded since the last call.
 
     Returns:

@@ -15,7 +15,7 @@ PLACE = re.compile(r"%(0\d)?d")
 
 
 def is_numbered(path: Path) -> bool:
-    """Tell whether a path stands for numbered pictures: "%d" or "%05d" in a name ending in .png."""
+    """Return whether a path is a pattern of numbered pictures: "%d" or "%05d" in a .png name."""
     return path.suffix.lower() == ".png" and len(PLACE.findall(path.name)) == 1
 
 

@@ -40,7 +40,7 @@ def video_format(path: Path | str) -> str | None:
 
 
 def check_fps(fps: float, format: str) -> None:
-    """Check that a format can hold a frame rate, so that nothing is rendered in vain.
+    """Check that a format can hold a frame rate, before anything is rendered.
 
     GIF takes more than it plays, which is 50 frames per second.
 
@@ -298,7 +298,7 @@ def write_video(
 
 
 def check_encoder(codec: str) -> None:
-    """Check that this PyAV can encode with `codec`, so that nothing is rendered in vain.
+    """Check that this PyAV can encode with `codec`, before anything is rendered.
 
     Raises:
         UnavailableError: It was built without it.

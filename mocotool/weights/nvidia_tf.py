@@ -118,7 +118,7 @@ def collect_variables(network: Record) -> dict[str, ArrayRecord]:
 
 
 def is_variable(pair: Any) -> bool:
-    """Tell whether this is a name and an array (or a number, which no generator needs)."""
+    """Return whether this is a name and an array (or a number, which no generator needs)."""
     is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str)
     return is_pair and isinstance(pair[1], ArrayRecord | float | int)
 

@@ -180,7 +180,7 @@ class ArrayRecord:
 
 
 def is_count(value: Any) -> bool:
-    """Tell whether `value` is a whole number from 0 to 2^40 (and not a truth value)."""
+    """Return whether `value` is a whole number from 0 to 2^40 (and not a truth value)."""
     return type(value) is int and 0 <= value < 1 << 40
 
 
