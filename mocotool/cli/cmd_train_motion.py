@@ -87,6 +87,15 @@ def train_motion_command(
             rich_help_panel="Computing",
         ),
     ] = False,
+    cuda_graphs: Annotated[
+        bool,
+        typer.Option(
+            "--cuda-graphs",
+            help="Compile, and replay the kernels as CUDA graphs: for a GPU that waits for its "
+            "host.",
+            rich_help_panel="Computing",
+        ),
+    ] = False,
     computing: opt.Computing,
 ) -> None:
     """Learn motion from videos for a frozen image generator.
@@ -106,6 +115,7 @@ def train_motion_command(
             "init_run": init_run,
             "preset": preset,
             "compile": compile,
+            "cuda_graphs": cuda_graphs,
         }
         latent_config, asked = choose_latent_settings(settings, others | {"videos": videos})
         train_on_latents(
@@ -152,6 +162,8 @@ def train_motion_command(
         "motion": motion,
         "init_run": init_run,
         "epoch": epoch,
+        "compile": compile,
+        "cuda_graphs": cuda_graphs,
         "device": computing.device,
         "precision": computing.precision,
         "note": report.note,
@@ -164,7 +176,7 @@ def train_motion_command(
         if dry_run:
             result = plan_motion_run(videos, generator, **sources)
         else:
-            sources |= {"resume": resume, "compile": compile}
+            sources |= {"resume": resume}
             trained = train_motion_run(videos, generator, out, **sources)
             result = dataclasses.asdict(trained)
     if is_first_process():

@@ -121,7 +121,7 @@ def _list_below(frame_size: int) -> tuple[int, ...]:
 def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
     """Return seconds per clip and step, megabytes per further clip, and the peak so far."""
     config = dataclasses.replace(trainer.config, batch_size=1, num_g_steps=1)
-    small = MotionTrainer(trainer.generator, trainer.basis, config)
+    small = MotionTrainer(trainer.generator, trainer.basis, config, compilation=trainer.compilation)
     small.renderer = trainer.renderer
     size = config.frame_size
     real = torch.rand(1, config.num_frames, 3, size, size, device=trainer.device) * 2 - 1
@@ -135,8 +135,8 @@ def _try_one_clip(trainer: MotionTrainer) -> tuple[float, float, float]:
         return tensor
 
     with measured_convolutions(trainer.device, trainer.context.precision):
-        # A GPU's first steps load kernels and choose among them
-        if trainer.device.type != "cpu":
+        # A GPU's first steps load kernels and choose among them, and a compiler's compile
+        if trainer.device.type != "cpu" or trainer.compilation is not None:
             small.generator_step(0)
             small.discriminator_step()
         started = _read_clock(trainer.device)

@@ -11,6 +11,7 @@ from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
 from mocotool.generators.base import Generator
 from mocotool.motion.checkpoint import load_motion, read_motion_record
+from mocotool.motion.compilation import Compilation
 from mocotool.motion.generator import MotionGenerator
 from mocotool.motion.official_run import LATEST, OfficialRun, read_official_run
 from mocotool.motion.trainer import MotionTrainer
@@ -48,15 +49,23 @@ class Start:
         config: TrainMotionConfig,
         *,
         processes: Processes | None = None,
+        compilation: Compilation | None = None,
         note: Callable[[str], None],
     ) -> MotionTrainer:
-        """Return a trainer with the weights that were named.
+        """Return a trainer with the weights that were named; the rest is as `MotionTrainer` says.
 
         Raises:
             FileFormatError: A tensor is missing.
             MismatchError: One has another shape.
         """
-        trainer = MotionTrainer(generator, basis, config, processes=processes, initial=self.motion)
+        trainer = MotionTrainer(
+            generator,
+            basis,
+            config,
+            processes=processes,
+            initial=self.motion,
+            compilation=compilation,
+        )
         if self.official is not None:
             self.official.load_discriminators(trainer)
             note("the authors' files hold no optimiser states: those start new")

@@ -20,6 +20,7 @@ from mocotool.errors import DivergedError, MismatchError
 from mocotool.generators.base import Generator
 from mocotool.layouts import to_frames_u8, to_unit_range
 from mocotool.motion.building import adopt_initial, build_games, build_motion
+from mocotool.motion.compilation import Compilation
 from mocotool.motion.context import TrainingContext
 from mocotool.motion.games import Game, Metrics
 from mocotool.motion.generator import MotionGenerator, MotionRollout
@@ -69,10 +70,12 @@ class MotionTrainer:
         config: Settings.
         processes: This process among those that train together.
         initial: A motion model to start from, or `None` for random weights.
+        compilation: How to compile the generator and the discriminators; `None` does not.
 
     Raises:
         ConfigError: A size does not fit the generator.
         MismatchError: `initial` is of another size.
+        UnavailableError: Nothing can be compiled on this machine.
     """
 
     def __init__(
@@ -83,8 +86,12 @@ class MotionTrainer:
         *,
         processes: Processes | None = None,
         initial: MotionGenerator | None = None,
+        compilation: Compilation | None = None,
     ) -> None:
         check_frame_size(config.frame_size, min(generator.img_size))
+        self.compilation = compilation
+        if compilation is not None:  # before its memory is measured
+            compilation.compile_generator(generator)
         self.generator = generator
         self.basis = basis
         own = (processes or Processes()).rows(config.batch_size)
@@ -104,6 +111,8 @@ class MotionTrainer:
             torch.manual_seed(derive_seed(config.seed, "weights"))
             motion = build_motion(generator, basis, config)
             self.games: dict[str, Game] = build_games(self.context)
+        if compilation is not None:
+            compilation.compile_discriminators(game.network for game in self.games.values())
         if initial is not None:
             motion = adopt_initial(motion, initial)
 
@@ -211,6 +220,7 @@ class MotionTrainer:
             Deviation: discriminators get no gradients here. The program leaves some at their
                 weights, and clears them unused.
         """
+        self._begin_move()
         path = ("g", self.step_idx, g_step)
         clips = self.generate(*path)
         terms: dict[str, Tensor | None] = {"video": None, "image": None, "feature": None}
@@ -258,6 +268,7 @@ class MotionTrainer:
             Deviation: clips are rendered without a graph. The program builds one and keeps it,
                 though its frames are detached.
         """
+        self._begin_move()
         path = ("d", self.step_idx)
         with torch.no_grad():
             frames = self.generate(*path).frames
@@ -265,6 +276,10 @@ class MotionTrainer:
         for game in self.games.values():
             values |= game.update(frames, *path)
         return values | measure_motion(frames, "generated")
+
+    def _begin_move(self) -> None:
+        if self.compilation is not None:
+            self.compilation.begin_move()
 
     def _to_floats(self, values: Metrics) -> dict[str, float]:
         means = self.processes.average(torch.stack([x.to(torch.float32) for x in values.values()]))

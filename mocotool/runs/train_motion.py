@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,11 @@ from mocotool.metrics.held_out_motion import HeldOutMotion
 from mocotool.metrics.motion_features import MIN_FRAMES
 from mocotool.metrics.sources import VideoFiles
 from mocotool.motion.checkpoint import save_motion
-from mocotool.motion.compilation import compile_failures_named, compile_networks
+from mocotool.motion.compilation import (
+    Compilation,
+    choose_compilation,
+    compile_failures_named,
+)
 from mocotool.motion.generator import DEFAULT_STEP_SIZE, MotionGenerator
 from mocotool.motion.official_run import LATEST
 from mocotool.motion.plan import PLANNED, fit_budget, plan_training
@@ -67,6 +71,7 @@ def train_motion_run(
     resume: bool = False,
     asked: Collection[str] | None = None,
     compile: bool = False,
+    cuda_graphs: bool = False,
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[[RunProgress], None] = ignore,
@@ -94,6 +99,7 @@ def train_motion_run(
         asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
             from their defaults.
         compile: Compile networks with `torch.compile`.
+        cuda_graphs: Compile them and let the GPU replay them as CUDA graphs.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What convolutions compute in: "auto", "fp32", "tf32", "bf16" or "fp16".
         progress: Called with the progress of each stage and the values of each step.
@@ -116,15 +122,24 @@ def train_motion_run(
     config = config or TrainMotionConfig(step_size=AUTO)
     read_start = functools.partial(find_start, motion, init_run=init_run, epoch=epoch, pca=pca)
     heard = Listeners(progress=progress, note=note, warn=warn)
-    with joined_beginning(heard, budget=config.budget, asked=asked, device=device) as joined:
+    compilation = choose_compilation(compile=compile, cuda_graphs=cuda_graphs)
+    with (
+        joined_beginning(heard, budget=config.budget, asked=asked, device=device) as joined,
+        _compiling(compilation, joined),
+    ):
         run, beginning = joined.take_folder(out, resume=resume)
         heard, deadline = beginning.heard, beginning.deadline
         prepared = _prepare(
-            beginning, config, videos, generator, pca, read_start=read_start, precision=precision
+            beginning,
+            config,
+            videos,
+            generator,
+            pca,
+            read_start=read_start,
+            precision=precision,
+            compilation=compilation,
         )
         listing, trainer = prepared.listing, prepared.trainer
-        if compile:
-            compile_networks(trainer)
 
         origin = trainer.generator.origin
         open_run(
@@ -135,7 +150,7 @@ def train_motion_run(
             counted={"frames": listing.num_frames},
             generator=origin.file if origin else None,
             precision=trainer.generator.synthesis.compute_dtype,
-            machine={"compiled": compile},
+            machine={"compiled": compilation is not None, "cuda_graphs": cuda_graphs},
         )
 
         # the real clips stay open for as long as training reads them
@@ -146,10 +161,7 @@ def train_motion_run(
             if beginning.resumes:
                 trainer.resume(run, clips, warn=heard.warn)
             num_steps = trainer.config.num_steps
-            with (
-                catch_stop_signals(stop) as request,
-                compile_failures_named(trainer.device) if compile else contextlib.nullcontext(),
-            ):
+            with catch_stop_signals(stop) as request:
                 train_motion(
                     trainer,
                     clips,
@@ -177,6 +189,8 @@ def plan_motion_run(
     init_run: Path | str | None = None,
     epoch: str = LATEST,
     asked: Collection[str] | None = None,
+    compile: bool = False,
+    cuda_graphs: bool = False,
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[[RunProgress], None] = ignore,
@@ -195,9 +209,20 @@ def plan_motion_run(
     config = config or TrainMotionConfig(step_size=AUTO)
     read_start = functools.partial(find_start, motion, init_run=init_run, epoch=epoch, pca=pca)
     heard = Listeners(progress=progress, note=note, warn=warn)
-    with joined_beginning(heard, budget=config.budget, asked=asked, device=device) as beginning:
+    compilation = choose_compilation(compile=compile, cuda_graphs=cuda_graphs)
+    with (
+        joined_beginning(heard, budget=config.budget, asked=asked, device=device) as beginning,
+        _compiling(compilation, beginning),
+    ):
         prepared = _prepare(
-            beginning, config, videos, generator, pca, read_start=read_start, precision=precision
+            beginning,
+            config,
+            videos,
+            generator,
+            pca,
+            read_start=read_start,
+            precision=precision,
+            compilation=compilation,
         )
         listing, held_out = prepared.listing, prepared.held_out
         found = {
@@ -206,6 +231,18 @@ def plan_motion_run(
             "held_out": 0 if held_out is None else len(held_out.entries),
         }
         return found | plan_training(prepared.trainer)
+
+
+@contextlib.contextmanager
+def _compiling(compilation: Compilation | None, beginning: Beginning) -> Iterator[None]:
+    """Learn at once whether a compiler works, and say what it cannot do in the block."""
+    if compilation is None:
+        yield
+        return
+    device = beginning.processes.device
+    compilation.check(device)
+    with compile_failures_named(device):
+        yield
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -226,6 +263,7 @@ def _prepare(
     *,
     read_start: Callable[[], Start],
     precision: str,
+    compilation: Compilation | None,
 ) -> _Prepared:
     """Find the videos, and build the trainer with settings that fit the files."""
     heard, processes = beginning.heard, beginning.processes
@@ -253,7 +291,9 @@ def _prepare(
             f"clips at {config.frame_size} pixels"
         )
     config = _settle_step_size(config, listing, source, basis, heard=heard)
-    trainer = start.make_trainer(source, basis, config, processes=processes, note=heard.note)
+    trainer = start.make_trainer(
+        source, basis, config, processes=processes, compilation=compilation, note=heard.note
+    )
     return _Prepared(listing=listing, held_out=held_out, trainer=trainer)
 
 

@@ -207,11 +207,22 @@ def test_without_a_compiler_nothing_is_written(train, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+def test_graphs_without_a_gpu_are_refused_by_name(train, tmp_path):
+    for plan in ((), ("--dry-run",)):
+        result = train("--cuda-graphs", *plan, "--device", "cpu")
+
+        assert result.exit_code == 5
+        assert "--cuda-graphs: needs a CUDA device, and this run computes on cpu" in result.stderr
+        assert not (tmp_path / "run").exists()
+
+
 def test_a_compiled_run_may_go_on_without_compiling(train, tmp_path, monkeypatch):
-    from mocotool.runs import train_motion
+    from mocotool.motion.compilation import Compilation
 
     asked = []
-    monkeypatch.setattr(train_motion, "compile_networks", asked.append)
+    for name in ("check", "compile_discriminators"):
+        monkeypatch.setattr(Compilation, name, lambda *_: None)
+    monkeypatch.setattr(Compilation, "compile_generator", lambda _, given: asked.append(given))
     train("--compile")
 
     result = train("--num-steps", 3, "--resume")

@@ -13,7 +13,8 @@ from torch._dynamo.exc import BackendCompilerFailed
 from mocotool.basis import read_basis
 from mocotool.errors import UnavailableError
 from mocotool.generators.loading import load_generator
-from mocotool.motion.compilation import check_compiler, compile_failures_named, compile_networks
+from mocotool.motion.compilation import Compilation, compile_failures_named
+from mocotool.motion.rendering import measure_graph_bytes
 from mocotool.motion.trainer import MotionTrainer
 
 CPU = torch.device("cpu")
@@ -35,15 +36,19 @@ def forget_compiled():
 def make_trainer(toy_generator_path, toy_pca_path):
     """Make trainers with generators of their own, since compiling stays with the generator."""
 
-    def make(config):
-        return MotionTrainer(load_generator(toy_generator_path), read_basis(toy_pca_path), config)
+    def make(config, *, backend=None):
+        return MotionTrainer(
+            load_generator(toy_generator_path),
+            read_basis(toy_pca_path),
+            config,
+            compilation=None if backend is None else Compilation(backend=backend),
+        )
 
     return make
 
 
 def assert_same_steps(make_trainer, config, *, backend, num_steps=2):
-    plain, compiled = make_trainer(config), make_trainer(config)
-    compile_networks(compiled, backend=backend)
+    plain, compiled = make_trainer(config), make_trainer(config, backend=backend)
 
     plain_values, compiled_values = train(plain, num_steps), train(compiled, num_steps)
 
@@ -85,8 +90,7 @@ def test_each_network_is_traced_in_one_piece(make_trainer):
 @pytest.mark.slow
 def test_states_pass_between_compiled_and_plain_runs(make_trainer):
     config = make_config("reference", True)
-    plain, compiled = make_trainer(config), make_trainer(config)
-    compile_networks(compiled, backend=TRACED)
+    plain, compiled = make_trainer(config), make_trainer(config, backend=TRACED)
     train(compiled, 1)
     state = copy.deepcopy(compiled.state_dict())
 
@@ -136,4 +140,78 @@ def test_a_machine_without_a_compiler_is_told_before_anything_else(monkeypatch):
     monkeypatch.setattr(torch, "compile", fail)
 
     with pytest.raises(UnavailableError, match="No working C"):
-        check_compiler(CPU)
+        Compilation().check(CPU)
+
+
+class Observed:
+    """What torch's compiler was asked for."""
+
+    def __init__(self):
+        self.compiled, self.modes, self.marks = [], set(), 0
+
+
+@pytest.fixture
+def observed(monkeypatch):
+    """Nothing is compiled, and what a GPU's compiler would be asked for is noted."""
+    found = Observed()
+
+    def compile(network, *, mode=None, **_):
+        found.compiled.append(network)
+        found.modes.add(mode)
+
+    def mark():
+        found.marks += 1
+
+    monkeypatch.setattr(Compilation, "check", lambda *_: None)
+    monkeypatch.setattr(torch.nn.Module, "compile", compile)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", mark)
+    return found
+
+
+@pytest.fixture
+def with_graphs(observed, toy_generator_path, toy_pca_path):
+    generator, basis = load_generator(toy_generator_path), read_basis(toy_pca_path)
+    compilation = Compilation(graphs=True)
+    return MotionTrainer(generator, basis, make_config(num_g_steps=3), compilation=compilation)
+
+
+def test_graphs_are_asked_of_every_network_that_is_compiled(observed, with_graphs):
+    networks = [with_graphs.generator.synthesis]
+    networks += [game.network for game in with_graphs.games.values()]
+
+    assert observed.compiled == networks
+    assert observed.modes == {"reduce-overhead"}
+
+
+def test_what_graphs_gave_is_overwritten_between_moves_only(observed, with_graphs):
+    before = observed.marks
+
+    train(with_graphs, 1)
+
+    assert observed.marks - before == 4  # three moves of the generator, one of the games
+
+
+def test_graphs_need_a_gpu():
+    with pytest.raises(UnavailableError, match="--cuda-graphs: needs a CUDA device.*on cpu"):
+        Compilation(graphs=True).check(CPU)
+
+
+def test_memory_is_that_of_compiled_networks(observed, make_trainer, monkeypatch):
+    def measure(renderer, *, latent_dim):
+        is_compiled = renderer.generator.synthesis in observed.compiled
+        return 2**20 if is_compiled else 2**21
+
+    monkeypatch.setattr("mocotool.motion.render_budget.measure_graph_bytes", measure)
+
+    plain, compiled = (make_trainer(make_config(), backend=name) for name in (None, TRACED))
+
+    assert (plain.config.graph_mb, compiled.config.graph_mb) == (12, 6)  # two clips of three frames
+
+
+@pytest.mark.slow
+def test_the_graph_of_a_compiled_frame_can_be_weighed(make_trainer):
+    plain, compiled = (make_trainer(make_config(), backend=name) for name in (None, TRACED))
+
+    weights = [measure_graph_bytes(x.renderer, latent_dim=12) for x in (plain, compiled)]
+
+    assert 0 < weights[1] != weights[0]
