@@ -1,4 +1,4 @@
-"""Which encoder guesses where a search begins?"""
+"""Options of the encoder that initialises a search."""
 
 import dataclasses
 from pathlib import Path
@@ -19,7 +19,7 @@ NO_ENCODER = Path("none")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderOptions:
-    """What guesses where to begin."""
+    """The encoder that initialises a search."""
 
     encoder: Annotated[
         Path | None,
@@ -43,15 +43,15 @@ class EncoderOptions:
     def load(
         self, generator: "Generator", report: Report, *, space: SearchSpace | None = None
     ) -> "LatentEncoder | None":
-        """Return the encoder that was named, or that comes with the generator; say which.
+        """Return the named encoder or the bundled one for the generator; report which.
 
         Args:
-            generator: Whose latents are looked for.
-            report: What is told which encoder it is.
-            space: Where they are; in some no encoder can guess, and then none is looked up.
+            generator: The generator whose latents are searched.
+            report: Gets a note with the encoder's name.
+            space: Search space; in spaces that no encoder supports, none is loaded.
 
         Raises:
-            FileFormatError: The file is damaged, or no encoder.
+            FileFormatError: The file is damaged, or not an encoder.
             MismatchError: It was trained for latents or pictures of another size.
         """
         from mocotool.inversion.encoder import check_encoder_fits

@@ -1,4 +1,4 @@
-"""Common parts of the commands that compare real with generated videos."""
+"""Shared part of the commands that compare real with generated videos."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def compare_sides(
     """Measure real and generated videos, print the result, and save the statistics asked for.
 
     Raises:
-        ConfigError: Statistics of several repeats were to be saved.
+        ConfigError: `--save-stats` was given with more than one repeat.
     """
     ev.check_sides(*paths)
     targets = ev.choose_statistics(options.save_stats, force=options.force)

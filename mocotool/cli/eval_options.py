@@ -65,7 +65,7 @@ MotionsGenerator = Annotated[
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Latents:
-    """How sides that are latents become videos."""
+    """How latents are rendered for a metric."""
 
     generator: Generator = None
     noise: Annotated[
@@ -83,7 +83,7 @@ class Latents:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LatentsOrMotion(Latents):
-    """The same, for sides that may be motion models as well."""
+    """The same, for inputs that may be motion models too."""
 
     generator: MotionsGenerator = None
     pca: PCAOption = None
@@ -91,7 +91,7 @@ class LatentsOrMotion(Latents):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ComparedLatents(LatentsOrMotion):
-    """The same, where the other side says how many videos a motion model makes."""
+    """The same, where the real side sets how many videos are sampled from a motion model."""
 
     num_videos: Annotated[
         int | None,
@@ -105,7 +105,7 @@ class ComparedLatents(LatentsOrMotion):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DistanceOptions:
-    """What all distances of two sides take."""
+    """Options of all distances between two sides."""
 
     ground_truth: Annotated[
         bool,
@@ -155,7 +155,7 @@ def names_motion(path: Path) -> bool:
 
 
 def choose_statistics(folder: Path | None, *, force: bool) -> dict[str, Path]:
-    """Decide where each side's statistics go, and fail now rather than after the work.
+    """Choose the files for the statistics of each side; fail before anything is computed.
 
     Raises:
         ConfigError: A file exists already, or cannot be written.
@@ -175,7 +175,7 @@ def choose_statistics(folder: Path | None, *, force: bool) -> dict[str, Path]:
 def join_extractor(
     report: Report, *, device: str, config: ExtractionConfig, what: str = "clips"
 ) -> "Iterator[FeatureExtractor]":
-    """Join the processes of `torchrun`, and give what extracts features."""
+    """Join the processes of `torchrun`; yield the feature extractor."""
     from mocotool.devices import resolve_device
     from mocotool.metrics.extraction import FeatureExtractor
     from mocotool.training.distributed import joined_processes
@@ -198,7 +198,7 @@ def open_sides(
     computing: MetricComputing,
     report: Report,
 ) -> "list[Side]":
-    """Open what was named: folders, videos, latents or saved statistics."""
+    """Open both sides: folders, videos, latents or saved statistics."""
     from mocotool.devices import resolve_precision
     from mocotool.metrics.sides import open_side
 
@@ -218,7 +218,7 @@ def open_sides(
 
 
 def print_result(report: Report, result: "MetricResult", *, is_first: bool = True) -> None:
-    """Say warnings on stderr and the result on stdout, in the first process only."""
+    """Print warnings to stderr and the result to stdout, in the first process only."""
     if not is_first:
         return
     for warning in result.warnings:

@@ -1,4 +1,4 @@
-"""Pictures of clips whose latents were found, read again."""
+"""Frames of clips that were inverted, read for training an encoder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +14,14 @@ READ_SIZE = 64  # pixels; thumbnails are made of these
 
 
 def read_found(path: Path, generator: "Generator") -> "FoundPictures":
-    """Read latents of clips, and some frames of each clip.
+    """Read inverted clips: some frames of each, and their latents.
 
     Args:
-        path: What `moco invert` has written; it names the clips.
-        generator: Whose latents they are.
+        path: Latents written by `moco invert`, which name the clips.
+        generator: The generator that the latents belong to.
 
     Raises:
-        FileFormatError: It does not name clips, or one of them is missing or damaged.
+        FileFormatError: The file names no clips, or one of them is missing or damaged.
         MismatchError: The latents are not of the generator's space.
     """
     import numpy as np

@@ -1,4 +1,4 @@
-"""The one place where errors become sentences and exit codes."""
+"""The error boundary: errors become messages and exit codes here, and nowhere else."""
 
 import contextlib
 import inspect
@@ -20,10 +20,10 @@ from mocotool.errors import ConfigError, MocoError, MocoWarning, StoppedError
 
 
 class MocoGroup(TyperGroup):
-    """A group of commands; turns the library's errors into one sentence and an exit code."""
+    """A group of commands that turns the library's errors into a message and an exit code."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command, its help's paragraphs free of the line breaks of the source."""
+        """Return a command, with the line breaks inside its help's paragraphs removed."""
         command = super().get_command(ctx, cmd_name)
         if command is not None and command.help:
             paragraphs = inspect.cleandoc(command.help).split("\n\n")
@@ -34,7 +34,7 @@ class MocoGroup(TyperGroup):
         return command
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take `help COMMAND` for `COMMAND --help`, as people type it."""
+        """Accept `help COMMAND` for `COMMAND --help`."""
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
         return super().parse_args(ctx, args)
@@ -58,15 +58,15 @@ class MocoGroup(TyperGroup):
             if shortage is None:
                 raise
             if isinstance(error, OSError):
-                silence_stdout()  # what it still holds cannot be written either
+                silence_stdout()  # its buffer cannot be written either
             fail(shortage)
 
 
 def require_finite(_ctx: Any, param: Any, value: float | None) -> float | None:
-    """Return an option's number.
+    """Return the value of a numeric option.
 
     Raises:
-        ConfigError: It is NaN or infinite, which Python takes for numbers.
+        ConfigError: It is NaN or infinite, which Python parses as numbers.
     """
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{param.opts[0]} {value}: expected a finite number")
@@ -74,14 +74,14 @@ def require_finite(_ctx: Any, param: Any, value: float | None) -> float | None:
 
 
 class Terminated(KeyboardInterrupt):
-    """The system or the terminal asked the command to end."""
+    """Raised when SIGTERM or SIGHUP arrives."""
 
 
 @contextlib.contextmanager
 def terminations_raised() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the block as Ctrl-C does, so that no temporary file stays.
+    """Make SIGTERM and SIGHUP unwind the block as Ctrl-C does, so that temporary files are removed.
 
-    Training notes them in its own way while it runs. What is ignored, as under nohup, stays so.
+    Training handles them itself while it runs. Ignored signals, as under nohup, stay ignored.
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -105,7 +105,7 @@ def terminations_raised() -> Iterator[None]:
 
 @contextlib.contextmanager
 def warnings_said() -> Iterator[None]:
-    """Say the library's warnings as a command's own; `Report` silences them where it is quiet."""
+    """Print the library's warnings as the command's; a quiet `Report` silences them."""
     with warnings.catch_warnings():
         show_others = warnings.showwarning
 
@@ -116,14 +116,14 @@ def warnings_said() -> Iterator[None]:
                 show_others(message, category, *place)
 
         warnings.simplefilter("always", MocoWarning)
-        # NumPy's note of an overflow: what it leads to is refused in a sentence of ours.
+        # NumPy reports an overflow; its result is refused later with a message of ours
         warnings.filterwarnings("ignore", "overflow|invalid value", RuntimeWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
 
 
 def fail(error: MocoError) -> Never:
-    """Say an error on stderr, and end with its exit code."""
+    """Print an error to stderr, and exit with its code."""
     # A run that was asked to stop, and has saved, did nothing wrong.
     mark, advice = ("", "") if isinstance(error, StoppedError) else ("error: ", "hint: ")
     typer.echo(printable(f"moco: {mark}{error}"), err=True)  # echo, not rich: shapes survive

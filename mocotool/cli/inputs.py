@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def choose_latents(source: str | None, *, command: str) -> str:
-    """Decide where latents come from before anything heavy is loaded.
+    """Choose where latents come from, before anything heavy is imported.
 
     Raises:
         ConfigError: None were named, and stdin is a terminal.
@@ -68,8 +68,8 @@ def read_trajectory(
 
     Args:
         source: A path, or "-" for stdin.
-        find_generator: Gives the generator that was named; called for a bare array alone, which
-            does not say what its axes are.
+        find_generator: Returns the named generator; called only for a bare array, whose axes it
+            identifies.
     """
     from mocotool.latents import read_latents
     from mocotool.npz import is_npy

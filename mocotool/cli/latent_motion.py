@@ -1,4 +1,4 @@
-"""What `moco train-motion --latents` does: learn motion from trajectories, without rendering."""
+"""`moco train-motion --latents`: learn motion from trajectories, without rendering."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -20,14 +20,14 @@ SHOWN_LOSSES = ("loss", "paired", "energy", "held_out", "own")
 def choose_latent_settings(
     settings: "Chosen[Any]", others: Mapping[str, object]
 ) -> tuple[TrainLatentMotionConfig, Collection[str]]:
-    """Return the settings for learning from latents, and the names of those that were asked for.
+    """Return the settings for training on latents, and the names of those that were typed.
 
     Args:
-        settings: What was said of settings.
-        others: Options that only learning from videos has, by name.
+        settings: The settings as typed or read from a file.
+        others: Options that apply only to training on videos, by name.
 
     Raises:
-        ConfigError: One of them is of the games against videos.
+        ConfigError: One of these options was given.
     """
     fields = list_fields(TrainLatentMotionConfig)
     typed = [name for name, value in others.items() if value]
@@ -56,15 +56,15 @@ def train_on_latents(
 
     Args:
         latents: From `moco invert`.
-        asked: Names of settings that were asked for.
-        dry_run: Whether only to plan.
+        asked: Names of settings that were typed.
+        dry_run: Only print the plan.
         out: Folder of the run.
-        generator: What the latents belong to; what they record if left out.
-        pca: Basis; made on the spot if left out.
-        config: What was asked for.
-        resume: Whether to go on with the run in `out`.
-        computing: Where to render, and in what.
-        report: Where things are said.
+        generator: The generator of the latents; `None` for the one they record.
+        pca: PCA basis; `None` computes one.
+        config: The settings.
+        resume: Continue the run in `out`.
+        computing: Device and precision of rendering.
+        report: Shows progress, notes and the result.
     """
     from mocotool.runs.train_latent_motion import plan_latent_motion_run, train_latent_motion_run
 

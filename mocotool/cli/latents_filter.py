@@ -1,4 +1,4 @@
-"""Common parts of the commands from latents to latents: output, generator, rendering."""
+"""Shared part of the commands from latents to latents: output, generator, rendering."""
 
 import dataclasses
 import functools
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LatentsFilter:
-    """The options that such a command has beside its own, and what they are good for."""
+    """The options that all such commands share, and what is done with them."""
 
     generator: opt.RecordedGenerator = None
     render: RenderConfig
@@ -52,7 +52,7 @@ class LatentsFilter:
 
     @functools.cached_property
     def named_generator(self) -> "Generator":
-        """The generator that was named, loaded once."""
+        """The generator named by `--generator`, loaded once."""
         from mocotool.generators.loading import load_generator
 
         assert self.generator is not None
@@ -62,15 +62,15 @@ class LatentsFilter:
     def load_generator(
         self, record: "FileRecord | None", *, name: str, or_bundled: bool = False
     ) -> "Generator":
-        """Load the generator that was named, else the recorded one; torch starts here.
+        """Load the named generator, else the recorded one; torch is imported here.
 
         Args:
-            record: What the latents say.
-            name: What the latents are called in messages.
-            or_bundled: Whether the bundled one serves where neither is there.
+            record: The generator recorded in the latents.
+            name: Name of the latents in messages.
+            or_bundled: Fall back to the bundled generator.
 
         Raises:
-            ConfigError: Neither is there.
+            ConfigError: There is none.
         """
         if self.generator is not None:
             return self.named_generator
@@ -91,7 +91,7 @@ class LatentsFilter:
         *,
         name: str,
     ) -> "PCABasis":
-        """Read the basis that was named, or compute that of the latents' generator."""
+        """Read the named basis, or compute that of the latents' generator."""
         if pca is not None:
             from mocotool.basis import read_basis
 
@@ -108,22 +108,22 @@ class LatentsFilter:
     def count_layers(
         self, trajectory: "Trajectory", layers: tuple[int, int] | None, *, name: str
     ) -> int | None:
-        """Return how many layers a generator has, where some are chosen of latents in w.
+        """Return the number of layers of the generator, if needed to select layers of latents in w.
 
-        Latents in w+ say it themselves, and where no layers are chosen nobody needs it: then it is
-        `None`, and no generator is loaded.
+        It is `None`, and no generator is loaded, for latents in w+, which have a layer axis, and if
+        no layers are selected.
         """
         if layers is None or trajectory.meta.space != "w":
             return None
         return self.load_generator(trajectory.meta.generator, name=name).num_ws
 
     def write(self, trajectory: "Trajectory", target: Output, *, name: str) -> None:
-        """Write latents, or render them with a generator that is loaded only then.
+        """Write latents, or render them; only rendering loads the generator.
 
         Args:
-            trajectory: What the command made.
-            target: Where to write, and what.
-            name: What the latents that came in are called in messages.
+            trajectory: The result of the command.
+            target: Output and format.
+            name: Name of the input latents in messages.
         """
         write_trajectory(
             trajectory,

@@ -1,4 +1,4 @@
-"""Options that several commands share and that no configuration holds, each defined once."""
+"""Options shared by several commands that belong to no configuration, each defined once."""
 
 import contextlib
 import dataclasses
@@ -44,7 +44,7 @@ def speaking_once(device: str, report: "Report") -> "Iterator[Processes]":
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Computing:
-    """Where and in what a command computes."""
+    """Device and precision of a command."""
 
     device: Device = "auto"
     precision: Annotated[
@@ -56,11 +56,11 @@ class Computing:
     ] = "auto"
 
     def resolve(self, report: "Report") -> "tuple[torch.device, torch.dtype]":
-        """Return the device and the precision, and say what they are.
+        """Return the device and the precision, and report them.
 
         Raises:
             ConfigError: There is no such device or precision.
-            UnavailableError: The device is not there.
+            UnavailableError: The device is not available.
         """
         from mocotool.devices import resolve_device, resolve_precision
 
@@ -78,7 +78,7 @@ class Computing:
 
         Raises:
             ConfigError: There is no such device or precision, or it is one GPU for all processes.
-            UnavailableError: The device is not there.
+            UnavailableError: The device is not available.
         """
         from mocotool.devices import resolve_precision
 
@@ -90,7 +90,7 @@ class Computing:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MetricComputing(Computing):
-    """Where a metric is computed, and in what precision latents are rendered for it."""
+    """Device of a metric, and the precision in which latents are rendered for it."""
 
     precision: Annotated[
         str,

@@ -72,7 +72,7 @@ class OutputOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
-    """Where to write, and what."""
+    """Target and format of the output."""
 
     target: str
     """A path, or "-" for stdout."""
@@ -92,12 +92,12 @@ class Output:
 
     @property
     def is_stdout(self) -> bool:
-        """Whether the data goes to stdout, which then holds nothing else."""
+        """Whether the data goes to stdout, which then carries nothing else."""
         return self.target == "-"
 
     @property
     def is_stream(self) -> bool:
-        """Whether the data goes to stdout, a pipe or a device, which take it as it comes."""
+        """Whether the data goes to stdout, a pipe or a device, which are written as a stream."""
         return self.is_stdout or is_stream(Path(self.target))
 
 
@@ -108,13 +108,13 @@ def choose_trajectory_output(
     stdout_format: OutputFormat = "npz",
     config: RenderConfig | None = None,
 ) -> Output:
-    """Decide what goes where, and fail now rather than after the work.
+    """Choose target and format; fail before anything is computed.
 
     Args:
-        options: What was typed.
-        json: Whether stdout is wanted for a JSON object.
-        stdout_format: What stdout gets if nothing else was said.
-        config: How it will be rendered, where codec and quality can be chosen.
+        options: The typed options.
+        json: Whether stdout is reserved for a JSON object.
+        stdout_format: Default format for stdout.
+        config: Settings of rendering, with codec and quality.
 
     Raises:
         ConfigError: The file type is unknown, or does not support the codec or quality,
@@ -182,15 +182,15 @@ def write_trajectory(
     processes: "Processes | None" = None,
     shard: Shard = WHOLE,
 ) -> None:
-    """Write a trajectory as the command was asked to, and report it.
+    """Write a trajectory as latents or rendered, and report it.
 
     Args:
-        trajectory: What the command made.
+        trajectory: The result of the command.
         output: Target and format.
         find_generator: Returns the generator; called only if frames are rendered.
         config: How to render.
         report: Shows progress and the result.
-        name: What the latents are called in messages.
+        name: Name of the latents in messages.
         values: Further fields of the result.
         processes: Processes that share the rendering of this trajectory; `None` for one process.
         shard: Which part of the videos to render; latents are written as they are.

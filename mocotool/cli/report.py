@@ -26,7 +26,7 @@ ShowStep = Callable[[int, Mapping[str, float]], None]
 
 @dataclasses.dataclass
 class Report:
-    """What a command says besides its data.
+    """Messages and results of a command, apart from its data.
 
     Notes, warnings and progress go to stderr. The result goes to stdout: a table, or one JSON
     object with `json`.
@@ -41,7 +41,7 @@ class Report:
     """The result of a command that only measures still appears."""
 
     def __post_init__(self) -> None:
-        """Keep the library quiet too."""
+        """Silence the library's warnings as well."""
         if self.quiet:
             warnings.simplefilter("ignore", MocoWarning)
 
@@ -51,7 +51,7 @@ class Report:
             typer.echo(printable(f"moco: {text}"), err=True)
 
     def echo(self, text: str) -> None:
-        """Say something on stderr as it stands, such as a command that is about to run."""
+        """Print text to stderr without a prefix, such as a command about to run."""
         if not self.quiet:
             typer.echo(printable(text), err=True)
 
@@ -67,18 +67,18 @@ class Report:
         *,
         shares: bool = False,
     ) -> None:
-        """Say where and in what a command computes: of the CPU only where somebody looks.
+        """Report device and precision; the CPU only if stderr is a terminal.
 
         Args:
-            device: Where.
-            precision: In what; `None` is float32.
-            shares: Whether `torchrun` would share the work among GPUs.
+            device: The device.
+            precision: The precision; `None` is float32.
+            shares: Whether `torchrun` would split the work among GPUs.
         """
         import torch
 
         from mocotool.devices import describe_device, find_idle_gpus
 
-        # On the CPU a person may want to know, and a log of errors need not begin with it.
+        # of interest to a person, but noise at the top of a log
         if device.type != "cpu" or is_terminal(sys.stderr):
             self.note(f"computing on {describe_device(device, precision or torch.float32)}")
         idle = find_idle_gpus(device) if shares else None
@@ -86,7 +86,7 @@ class Report:
             self.note(idle)
 
     def warn_if(self, text: str | None) -> None:
-        """Say a warning that a check may have returned."""
+        """Print a warning if there is one."""
         if text is not None:
             self.warn(text)
 
@@ -143,7 +143,7 @@ class Report:
     def _stage_bar(
         self, unit: str, total: int | None, done: int, *, stays: bool
     ) -> Iterator[ShowStep]:
-        """Show a stage's progress, rate, time left and losses; yield what to call with them."""
+        """Show a stage's progress, rate, time left and losses; yield a function to update them."""
         if self.quiet or not is_terminal(sys.stderr):
             yield _show_nothing
             return
@@ -186,7 +186,7 @@ class Report:
 
 
 def _show_nothing(_done: int, _values: Mapping[str, float]) -> None:
-    """Stand in for a bar where nobody looks."""
+    """Replace the progress bar if stderr is not a terminal."""
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""Errors for the user where memory or disk space ran out, or a file name is impossible.
+"""User errors for exhausted memory or disk space, and for impossible file names.
 
-They come up anywhere, as exceptions of Python, NumPy and PyTorch, and none of them is a bug.
+They occur anywhere, as exceptions of Python, NumPy and PyTorch, and are not bugs.
 """
 
 import errno
@@ -19,11 +19,11 @@ LEAN_OPTIONS = ("--batch-size", "--chunk-size", "--memory-share", "--num-videos"
 
 
 def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | None:
-    """Return an error for the user if memory, disk space or names are to blame, else `None`.
+    """Return a user error if memory, disk space or a file name is the cause, else `None`.
 
     Args:
-        error: What was raised.
-        options: The command's options, of which those are named that need less when smaller.
+        error: The exception.
+        options: The command's options; the hint names those that reduce the need.
     """
     if isinstance(error, OSError):
         if isinstance(error, PermissionError):

@@ -35,7 +35,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def choose_input(source: str | None, *, what: str) -> str | None:
-    """Decide where input comes from before anything heavy is loaded.
+    """Choose where input comes from, before anything heavy is imported.
 
     Args:
         source: The argument: a path, "-" for stdin, or `None` if it was left out.
@@ -141,12 +141,12 @@ def choose_output(
     what: str = "latents",
     takes_streams: bool = False,
 ) -> str:
-    """Decide where output goes, and fail now rather than after the work.
+    """Choose where output goes; fail before anything is computed.
 
     Args:
         out: The `-o` value: a path, "-" or `None`.
         force: Whether an existing file may be replaced.
-        json: Whether stdout is wanted for a JSON object.
+        json: Whether stdout is reserved for a JSON object.
         what: What is written, for the message.
         takes_streams: Whether pipes and devices are written by `open_stream`.
 

@@ -1,8 +1,8 @@
-"""All frames of a clip together: one person, small steps, and a system that can be solved exactly.
+"""Inversion of all frames of a clip together, by Gauss-Newton steps that are solved exactly.
 
-Frames of one clip look alike, so pictures change with latents alike in all of them. The derivatives
-of the picture are taken at a few anchor frames, by one rendering for each direction, and serve the
-frames around; what is left is least squares in which only neighbouring frames meet.
+Frames of one clip look alike, so they share derivatives: the Jacobian is computed at a few anchor
+frames, by one rendering per direction, and used for the frames around them. The rest is a linear
+least-squares problem that couples only neighbouring frames.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ from mocotool.generators.base import Generator
 from mocotool.inversion.objective import PyramidFeatures
 from mocotool.training.randomness import derive_rng
 
-NUM_DRAWN = 10_000  # latents whose mean and axes are taken
-MAX_SIZE = 128  # pixels of the longer side; larger pictures are compared in this size
+NUM_DRAWN = 10_000  # latents from which mean and axes are estimated
+MAX_SIZE = 128  # pixels of the longer side; larger pictures are downsampled to this
 RENDER_BATCH = 64
-PROBE = 0.05  # standard deviations; a difference this wide sees the slope and not the rounding
+PROBE = 0.05  # standard deviations; step of the finite differences, large enough against rounding
 DAMPING_DOWN, DAMPING_UP = 0.3, 4.0
 DAMPING_RANGE = (1e-4, 1e3)
 
@@ -33,7 +33,7 @@ class LatentAxes:
     mean: Tensor
     """[latent_dim]."""
     axes: Tensor
-    """One a row, one standard deviation long, the widest first [k, latent_dim]."""
+    """Axes as rows, scaled by the standard deviation, in descending order, [k, latent_dim]."""
 
     @classmethod
     def measure(cls, generator: Generator, *, count: int, seed: int = 0) -> "LatentAxes":
@@ -64,7 +64,7 @@ class FoundClip:
     latents: Tensor
     """[t, latent_dim]."""
     img: Tensor
-    """What they render, [t, c, h, w], not clamped."""
+    """Their renderings, [t, c, h, w], not clamped."""
 
 
 def search_clip(
@@ -78,19 +78,19 @@ def search_clip(
 ) -> FoundClip:
     """Find latents of all frames of a clip together.
 
-    The sum of squares that is minimised: differences of pictures and of their pyramids; steps from
-    frame to frame, times `smoothness`; and coordinates, times `prior`.
+    Minimises a sum of squares: differences of pictures and of their pyramids; differences of
+    neighbouring latents, weighted by `smoothness`; and coordinates, weighted by `prior`.
 
     Args:
-        generator: What renders, in float32.
+        generator: The generator, in float32.
         frames: [t, c, h, w] in [-1, 1].
-        start: Latents to begin with, [t, latent_dim].
-        axes: The latents' axes.
+        start: Initial latents, [t, latent_dim].
+        axes: Principal axes of the latents.
         config: Steps, anchors, weights.
         progress: Called with the number of steps done since the last call.
 
     Returns:
-        The latents, and what they render.
+        The latents, and their renderings.
 
     Raises:
         DivergedError: The generator renders NaN or infinity.
@@ -109,7 +109,7 @@ def search_clip(
         tried_img, tried_maps = _render(generator, axes, moved)
         tried = _loss(tried_maps - target, moved, config)
 
-        # Frames are coupled, so a clip goes on as a whole, or stays and trusts the slopes less.
+        # Frames are coupled: a step is taken for the whole clip, or rejected with more damping.
         if tried < loss:
             gain = float((loss - tried) / loss)
             coords, img, maps, loss = moved, tried_img, tried_maps, tried
@@ -128,7 +128,7 @@ def search_clip(
 
 @torch.no_grad()
 def _render(generator: Generator, axes: LatentAxes, coords: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pictures [t, c, h, w] of coordinates [t, k], and what is compared of them [t, p]."""
+    """Render coordinates [t, k]: pictures [t, c, h, w], and their features [t, p]."""
     parts = [generator.synthesis(axes.to_latents(part)) for part in coords.split(RENDER_BATCH)]
     img = torch.cat(parts)
     if not img.isfinite().all():
@@ -137,7 +137,7 @@ def _render(generator: Generator, axes: LatentAxes, coords: Tensor) -> tuple[Ten
 
 
 def _residual_maps(img: Tensor) -> Tensor:
-    """Return what is compared of pictures, scaled so that squares sum to `inversion_loss`."""
+    """Return features of pictures, scaled so that squared differences sum to `inversion_loss`."""
     longest = max(img.shape[-2:])
     if longest > MAX_SIZE:
         size = [round(side * MAX_SIZE / longest) for side in img.shape[-2:]]
@@ -155,10 +155,10 @@ def _loss(rest: Tensor, coords: Tensor, config: InvertClipsConfig) -> Tensor:
 def _take_slopes(
     generator: Generator, axes: LatentAxes, coords: Tensor, maps: Tensor, num_anchors: int
 ) -> tuple[Tensor, Tensor]:
-    """Take derivatives at frames spread over the clip.
+    """Compute the Jacobian at anchor frames spread over the clip.
 
     Returns:
-        Which anchor serves each frame [t], and the derivatives [anchors, k, p].
+        Index of the anchor of each frame [t], and the Jacobians [anchors, k, p].
     """
     t, k = coords.shape
     places = torch.linspace(0, t - 1, 2 * min(num_anchors, t) + 1)[1::2].round().long()
@@ -167,7 +167,7 @@ def _take_slopes(
         probes = coords[place] + PROBE * torch.eye(k, device=coords.device)
         _, changed = _render(generator, axes, probes)
         slopes.append((changed - maps[place]) / PROBE)
-    # The anchor that looks most like a frame serves it.
+    # Each frame uses the anchor that looks most like it.
     nearest = torch.cdist(maps, maps[places]).argmin(dim=1)
     return nearest, torch.stack(slopes)
 
@@ -181,10 +181,10 @@ def _solve(
     damping: float,
     config: InvertClipsConfig,
 ) -> Tensor:
-    """Return the step [t, k] to the least squares that the slopes promise.
+    """Return the Gauss-Newton step [t, k].
 
-    The system has blocks on its diagonal, one per frame, and the smoothness beside them; so it
-    falls to elimination frame by frame and back (Thomas' algorithm).
+    The system is block tridiagonal: one block per frame on the diagonal, and the smoothness next to
+    it. It is solved by the block Thomas algorithm, forwards and backwards over the frames.
     """
     t, k = coords.shape
     eye = torch.eye(k, device=coords.device)

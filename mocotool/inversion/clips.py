@@ -47,17 +47,17 @@ class ClipInversion:
     lpips: float
     """LPIPS (SqueezeNet, Caffe weights), the mean over frames; NaN where they are not RGB."""
     liveliness: float
-    """Change of its pictures from frame to frame, as a fraction of the clip's."""
+    """Change of the renderings from frame to frame, as a fraction of the clip's."""
     seconds: float
     """Duration of the search."""
 
 
 class ClipParts:
-    """A folder of clips that are done, so that a search of many can be stopped and taken up again.
+    """A folder of finished clips, so that an interrupted inversion can be resumed.
 
     Args:
-        folder: Made when the first clip is done.
-        settings: What the latents depend on; parts made with others are refused.
+        folder: Created when the first clip is finished.
+        settings: Everything that the latents depend on; parts with other settings are refused.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class ClipParts:
         self.settings = json.loads(json.dumps(settings))
 
     def check(self) -> int:
-        """Return how many clips are done.
+        """Return the number of finished clips.
 
         Raises:
             ConfigError: The folder holds clips made with other settings.
@@ -85,7 +85,7 @@ class ClipParts:
         return len(list(self.folder.glob("*.npz")))
 
     def load(self, name: str) -> ClipInversion | None:
-        """Return a clip that is done, or `None`."""
+        """Return a finished clip, or `None`."""
         path = self._path(name)
         if not path.exists():
             return None
@@ -136,19 +136,19 @@ def invert_clips(
     parts: ClipParts | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[ClipInversion]:
-    """Find latents of clips, all frames of each together, in memory for one clip.
+    """Find the latents of clips, all frames of a clip together, in memory for one clip.
 
     Args:
-        generator: The frozen generator that renders them; its noise is the file's own.
-        clips: A name, and what reads the clip: [t, c, h, w] of its size, in [-1, 1].
+        generator: The frozen generator, with the noise stored in its file.
+        clips: Name, and a function that reads the clip: [t, c, h, w] of its size, in [-1, 1].
         config: Steps and weights; `None` for the defaults.
-        encoder: Guesses the latents to begin with (`find_encoder`, `train_encoder`); `None` is a
-            regression on drawn ones.
-        parts: Where clips go as they are done, and are found again.
+        encoder: Predicts the initial latents (`find_encoder`, `train_encoder`); `None` regresses
+            them from sampled ones.
+        parts: Folder of finished clips, for resuming.
         progress: Called with the number of clips done since the last call.
 
     Returns:
-        One inversion a clip, in their order.
+        One inversion per clip, in order.
 
     Raises:
         MismatchError: Clips or encoder do not fit the generator.
@@ -225,12 +225,12 @@ def to_trajectory(
     """Put clips of one length into one trajectory, with their names.
 
     Args:
-        clips: What was found.
-        generator: What it was found for.
-        frame_stride: Frame stride of the clips that these are of.
+        clips: Inverted clips of equal length.
+        generator: Their generator.
+        frame_stride: Frame stride of the clips.
         fps: Frames per second.
         shard: Which part of all clips these are; `None` for all.
-        shard_of: What tells those from others; see `fingerprint_whole`.
+        shard_of: Fingerprint of all clips; see `fingerprint_whole`.
     """
     latents = torch.stack([clip.latents for clip in clips]).float().numpy()
     meta = LatentsMeta(

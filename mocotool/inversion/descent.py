@@ -1,4 +1,4 @@
-"""Gradient descent of a batch of searches: Adam with a schedule of its own per image."""
+"""Gradient descent for a batch of searches: Adam with a learning-rate schedule per image."""
 
 import dataclasses
 import math
@@ -10,10 +10,10 @@ from torch import Tensor
 WARMUP_SHARE = 0.05
 DECAY_SHARE = 0.5
 LATENT_NOISE_SHARE = 0.75  # StyleGAN2's projector: noise over the first three quarters
-BETA_1, BETA_2 = 0.9, 0.99  # gradients of a search change faster than those of a training
+BETA_1, BETA_2 = 0.9, 0.99  # gradients change faster in a search than in training
 ADAM_EPS = 1e-8
 PATIENCE = 25  # steps over which losses are averaged before they are compared
-MIN_GAIN = 0.01  # less than this from one average to the next is standing still
+MIN_GAIN = 0.01  # relative gain from one average to the next below which a search has stalled
 
 
 def learning_rates(step: int, lengths: Tensor, *, peak: float) -> Tensor:
@@ -21,8 +21,8 @@ def learning_rates(step: int, lengths: Tensor, *, peak: float) -> Tensor:
 
     Args:
         step: From 0.
-        lengths: Steps that each image takes in all [n].
-        peak: The largest rate.
+        lengths: Total number of steps of each image [n].
+        peak: Maximum learning rate.
     """
     progress = step / lengths
     warmup = ((step + 1) / (WARMUP_SHARE * lengths)).clamp(max=1.0)
@@ -31,7 +31,7 @@ def learning_rates(step: int, lengths: Tensor, *, peak: float) -> Tensor:
 
 
 def latent_noise_levels(step: int, lengths: Tensor, *, peak: float) -> Tensor:
-    """Return how much noise each image's latent gets [n]; it falls to exactly zero.
+    """Return the standard deviation of each image's latent noise [n]; it decays to exactly zero.
 
     Source:
         Paper: Karras et al., arXiv:1912.04958, Appendix D.
@@ -45,25 +45,25 @@ class SearchRows:
     """The state of running searches, one row per image; every field has n rows."""
 
     image_idx: Tensor
-    """Which image of the batch."""
+    """Index of the image in the batch, [n]."""
     coords: Tensor
-    """Where the search is, [n, ...]."""
+    """Current coordinates, [n, ...]."""
     first_moment: Tensor
     second_moment: Tensor
     lengths: Tensor
-    """Steps in all, as float."""
+    """Total number of steps [n], as float."""
     best_coords: Tensor
-    """Where the loss was lowest, among steps without latent noise."""
+    """Coordinates with the lowest loss, among steps without latent noise."""
     best_loss: Tensor
     last_loss: Tensor
-    """At the last step."""
+    """Loss at the last step [n]."""
     loss_sum: Tensor
-    """Of the losses since the last average."""
+    """Sum of the losses since the last average [n]."""
     last_average: Tensor
 
     @classmethod
     def begin(cls, coords: Tensor, *, num_steps: int, image_idx: Tensor | None = None) -> Self:
-        """Begin searches at `coords` [n, ...], for image 0, 1, ... or those of `image_idx` [n]."""
+        """Start searches at `coords` [n, ...], for image 0, 1, ... or those of `image_idx` [n]."""
         n, zeros = len(coords), torch.zeros_like(coords)
         endless = torch.full((n,), math.inf, device=coords.device)
         return cls(
@@ -89,12 +89,12 @@ class SearchRows:
         return type(self)(**rows)
 
     def descend(self, step: int, grad: Tensor, rates: Tensor) -> None:
-        """Take one step of Adam, each row at its own rate.
+        """Take one step of Adam, with a learning rate per row.
 
-        Adam works element by element, so a row moves as it would alone.
+        Adam works element by element, so a row does not depend on the others.
 
         Args:
-            step: From 0; all rows have begun together.
+            step: Step index from 0, the same for all rows.
             grad: Gradient of the summed loss, of the shape of `coords`.
             rates: Learning rates [n].
         """
@@ -105,7 +105,7 @@ class SearchRows:
         self.coords = self.coords - over_rows(rates, self.coords) * mean / scale
 
     def remember(self, loss: Tensor, noise_levels: Tensor) -> None:
-        """Keep where rows are now if the loss [n] was never lower and no noise blurred it."""
+        """Store coordinates whose loss [n] is the lowest so far, at steps without latent noise."""
         self.last_loss = loss
         better = (loss < self.best_loss) & (noise_levels == 0)
         self.best_loss = torch.where(better, loss, self.best_loss)
@@ -114,7 +114,7 @@ class SearchRows:
         )
 
     def leads(self) -> Tensor:
-        """Return which rows [n] have the lowest last loss of all that search for their image."""
+        """Return a mask [n] of the rows with the lowest last loss for their image."""
         is_first = torch.zeros(len(self), dtype=torch.bool, device=self.image_idx.device)
         order = self.last_loss.argsort(stable=True)
         seen: set[int] = set()
@@ -124,10 +124,10 @@ class SearchRows:
         return is_first
 
     def shorten_stalled(self, step: int, loss: Tensor) -> None:
-        """Let rows whose loss stands still begin the end of their schedule now.
+        """Move rows whose loss has stalled to the final phase of their schedule.
 
-        What is left of it is scaled down too, so that they do as if they had been given fewer
-        steps from the beginning.
+        The rest of the schedule is shortened in proportion, as if they had been given fewer steps
+        from the start.
         """
         self.loss_sum = self.loss_sum + loss
         if (step + 1) % PATIENCE:

@@ -1,6 +1,6 @@
-"""What encoders of both kinds share: they guess latents from pictures.
+"""Shared part of both kinds of encoder, which predict latents from pictures.
 
-On pictures from elsewhere its guesses are rough, and good places to begin a search.
+On real pictures the predictions are rough, and good initial values for a search.
 """
 
 import dataclasses
@@ -14,28 +14,28 @@ from mocotool.generators.base import Generator
 from mocotool.provenance import FileRecord
 from mocotool.training.randomness import derive_rng
 
-NUM_SURVEYED = 10_000  # latents whose mean and spread are taken
+NUM_SURVEYED = 10_000  # latents from which mean and deviation are estimated
 NUM_HELD_OUT = 256
 JUDGE_BATCH = 32
 
 
 class LatentEncoder(nn.Module):
-    """Guesses the latent of a picture.
+    """Predicts the latent of a picture.
 
     Args:
         latent_dim: Size of the latents.
         img_channels: Channels of pictures.
-        resolution: Of the generator; its pictures may have any shape.
+        resolution: Resolution of the generator; pictures may have any shape.
     """
 
     mean: Tensor
-    """Of the generator's latents [latent_dim]."""
+    """Mean of the generator's latents, [latent_dim]."""
     stdev: Tensor
-    """Their standard deviation along each dimension [latent_dim]."""
+    """Their standard deviation in each dimension, [latent_dim]."""
     generator_record: FileRecord | None = None
-    """Whose latents it guesses."""
+    """The generator that it was trained for."""
     sha256: str | None = None
-    """Of the file that it was read from."""
+    """Hash of the file that it was read from."""
 
     def __init__(self, *, latent_dim: int, img_channels: int, resolution: int) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class LatentEncoder(nn.Module):
 
     @property
     def arch(self) -> dict[str, int | str]:
-        """The keyword arguments that build it again, and its kind."""
+        """Keyword arguments to build it again, and its kind."""
         raise NotImplementedError
 
     def forward(self, img: Tensor) -> Tensor:
-        """Guess the latents [n, latent_dim] of pictures [n, c, h, w] in [-1, 1]."""
+        """Predict latents [n, latent_dim] from pictures [n, c, h, w] in [-1, 1]."""
         if img.ndim != 4 or img.shape[1] != self.img_channels:
             raise MismatchError(
                 f"pictures have shape {list(img.shape)}, the encoder takes "
@@ -58,11 +58,11 @@ class LatentEncoder(nn.Module):
         return self.mean + self.stdev * self.guess_units(img)
 
     def guess_units(self, img: Tensor) -> Tensor:
-        """Guess latents in standard deviations from their mean."""
+        """Predict normalised latents: in standard deviations from their mean."""
         raise NotImplementedError
 
     def begin(self, generator: Generator, *, seed: int) -> None:
-        """Note whose latents it guesses, and how these are spread."""
+        """Record the generator, and the mean and deviation of its latents."""
         self.generator_record = generator.origin.file if generator.origin else None
         drawn = draw_latents(generator, NUM_SURVEYED, derive_rng(seed, "survey"))
         self.mean.copy_(drawn.mean(dim=0))
@@ -75,19 +75,19 @@ class EncoderFit:
 
     encoder: LatentEncoder
     error: float
-    """Mean square error of latents on unseen pictures, as a fraction of their variance."""
+    """Mean squared error of latents on unseen pictures, as a fraction of their variance."""
     psnr: float
-    """Of the generator's pictures of its guesses, in dB of the range [-1, 1]."""
+    """PSNR of renderings of its predictions, in dB for the range [-1, 1]."""
 
 
 def check_encoder_fits(encoder: LatentEncoder, generator: Generator) -> str | None:
-    """Check that an encoder guesses latents of this generator.
+    """Check that an encoder fits a generator.
 
     Returns:
-        A warning, if it fits but was trained for another generator, else `None`.
+        A warning if it was trained for another generator of the same shape, else `None`.
 
     Raises:
-        MismatchError: Its latents or pictures are of another size.
+        MismatchError: Latents or pictures have another size.
     """
     ours = (encoder.latent_dim, encoder.img_channels, encoder.resolution)
     theirs = (generator.latent_dim, generator.img_channels, generator.resolution)
@@ -115,7 +115,7 @@ def draw_latents(generator: Generator, n: int, rng: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def judge_encoder(encoder: LatentEncoder, generator: Generator, *, seed: int) -> EncoderFit:
-    """Measure how well an encoder guesses latents of pictures that it has not seen."""
+    """Measure the error of an encoder on unseen pictures."""
     latent = draw_latents(generator, NUM_HELD_OUT, derive_rng(seed, "held out"))
     errors, distances = [], []
     for part in latent.split(JUDGE_BATCH):

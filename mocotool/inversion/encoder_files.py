@@ -1,4 +1,4 @@
-"""Encoders of both kinds: how they are trained, written, read, and found."""
+"""Encoders of both kinds: training, writing, reading, and finding the one of a generator."""
 
 import dataclasses
 from collections.abc import Callable
@@ -42,16 +42,16 @@ def train_encoder(
     Args:
         generator: The frozen generator.
         config: Its kind, sizes and seed; `None` for the defaults.
-        found: Pictures from elsewhere whose latents a search has found, for the kind "kernel".
+        found: Real pictures whose latents were found by inversion, for the kind "kernel".
         progress: Called with the number of steps done since the last call, by the kind "network".
 
     Returns:
         The encoder in eval mode on the generator's device, and its error.
 
     Raises:
-        ConfigError: The generator has classes, whose latents overlap; or a network was to learn
-            from pictures that were found.
-        MismatchError: The latents that were found are of another size.
+        ConfigError: The generator has classes, whose latents overlap; or `found` was given for the
+            kind "network".
+        MismatchError: The found latents have another size.
         DivergedError: The loss is NaN or infinite.
     """
     config = TrainEncoderConfig() if config is None else config
@@ -65,7 +65,7 @@ def train_encoder(
 def save_encoder(
     encoder: LatentEncoder, path: Path | str, *, config: TrainEncoderConfig | None = None
 ) -> None:
-    """Write an encoder into one file; the same encoder gives the same bytes."""
+    """Write an encoder to a file; the same encoder gives the same bytes."""
     record = {
         "schema": SCHEMA,
         "arch": encoder.arch,

@@ -1,9 +1,9 @@
-"""Gauss-Newton steps that end a search, where Adam creeps along narrow valleys.
+"""Gauss-Newton steps that finish a search, where Adam is slow in narrow valleys.
 
-The loss is a sum of squares, and of a generator's own pictures every square can become zero. There
-its curvature follows from first derivatives alone. Each step solves for where they would lead, with
-conjugate gradients, which ask for products with the derivatives and never for the derivatives
-themselves: so a step costs about as much as two dozen of Adam's, whatever the size of the latent.
+The loss is a sum of squares, all of which can reach zero for a generator's own pictures; near that
+the curvature follows from first derivatives alone. Each step is solved by conjugate gradients,
+which need products with the Jacobian but never the Jacobian itself: a step costs as much as about
+two dozen of Adam's, whatever the size of the latent.
 """
 
 import dataclasses
@@ -16,20 +16,20 @@ from torch import Tensor
 NUM_PRODUCTS = 20  # with the curvature, in each step
 FIRST_DAMPING = 1e-3  # as a share of the curvature along the gradient
 DAMPING_RANGE = (1e-7, 1e3)
-DAMPING_DOWN, DAMPING_UP = 0.25, 8.0  # after steps that were taken, and steps that were not
+DAMPING_DOWN, DAMPING_UP = 0.25, 8.0  # after accepted and rejected steps
 SHORTER = (1.0, 0.3, 0.1)  # shares of a step that are tried, longest first
 # Derivatives along a direction are differences: the frozen layers have no forward mode. In units of
 # standard deviations of the latent; float32 renders leave them exact to about a thousandth.
 PROBE = 0.01
-TINY = 1e-30  # where a quotient would have zero below
+TINY = 1e-30  # lower bound of denominators
 
 Residuals = Callable[[Tensor], Tensor]
-"""Maps coordinates [n, d] to what shall become zero [n, p]; row by row."""
+"""Maps coordinates [n, d] to residuals [n, p]; each row depends on its own coordinates only."""
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class GaussNewtonRows:
-    """Searches near their end, one row per image."""
+    """State of the final steps, one row per image."""
 
     coords: Tensor
     """Coordinates, [n, d]."""
@@ -40,7 +40,7 @@ class GaussNewtonRows:
 
     @classmethod
     def begin(cls, coords: Tensor, residuals: Residuals) -> Self:
-        """Begin at `coords` [n, d]."""
+        """Start at `coords` [n, d]."""
         with torch.no_grad():
             loss = residuals(coords).square().sum(dim=1)
         return cls(coords=coords, damping=torch.full_like(loss, FIRST_DAMPING), loss=loss)
@@ -74,12 +74,12 @@ class GaussNewtonRows:
 
 
 def find_direction(residuals: Residuals, coords: Tensor, *, damping: Tensor) -> Tensor:
-    """Solve (J'J + damping) x = -J'r for each row, about.
+    """Solve (J'J + damping) x = -J'r approximately, for each row.
 
     Args:
         residuals: The function r, whose derivative at `coords` is J.
         coords: [n, d].
-        damping: As a share of the curvature along the gradient [n].
+        damping: As a fraction of the curvature along the gradient [n].
 
     Returns:
         x [n, d].
@@ -97,7 +97,7 @@ def find_direction(residuals: Residuals, coords: Tensor, *, damping: Tensor) -> 
             along = (residuals(coords + unit * x) - value) / unit
         return torch.autograd.grad(value, leaf, along, retain_graph=True)[0]
 
-    # conjugate gradients from x = 0: what is left is the whole right side
+    # conjugate gradients from x = 0, where the residual is the right-hand side
     found = torch.zeros_like(coords)
     rest = -slope
     way, size = rest, _dot(rest, rest)
@@ -115,7 +115,7 @@ def find_direction(residuals: Residuals, coords: Tensor, *, damping: Tensor) -> 
 
 
 def _turn(rest: Tensor, way: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the next conjugate direction, and the square of what is left."""
+    """Return the next conjugate direction, and the squared norm of the residual."""
     new_size = _dot(rest, rest)
     return rest + new_size / _above_zero(size) * way, new_size
 

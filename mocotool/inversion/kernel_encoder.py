@@ -1,8 +1,8 @@
-"""An encoder by kernel regression on pictures whose latents are known.
+"""An encoder by kernel ridge regression on pictures whose latents are known.
 
-Pictures are compared as thumbnails, by a Gaussian kernel.
-Known are pictures that the generator rendered, and pictures from elsewhere whose latents a search
-has found: those teach more about real pictures than any number of rendered ones.
+Pictures are compared as thumbnails, with a Gaussian kernel. The training set consists of rendered
+pictures and of real ones whose latents were found by inversion: these help more on real pictures
+than any number of rendered ones.
 """
 
 import dataclasses
@@ -18,35 +18,35 @@ from mocotool.inversion.encoder import EncoderFit, LatentEncoder, draw_latents, 
 from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
-KERNEL_SHARE = 0.5  # of the pictures' variance, that is the kernel's square width
+KERNEL_SHARE = 0.5  # squared kernel width, as a fraction of the pictures' variance
 RIDGE = 0.03
 RENDER_BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FoundPictures:
-    """Pictures from elsewhere whose latents were found by a search."""
+    """Real pictures whose latents were found by inversion."""
 
     images: Tensor
-    """[n, c, h, w] in [-1, 1]; thumbnails will do."""
+    """[n, c, h, w] in [-1, 1]; thumbnails suffice."""
     latents: Tensor
     """[n, latent_dim]."""
 
 
 class KernelEncoder(LatentEncoder):
-    """Guesses latents by regression on known pictures.
+    """Predicts latents by regression on known pictures.
 
     Args:
         latent_dim: Size of the latents.
         img_channels: Channels of pictures.
-        resolution: Of the generator; pictures are looked at as squares, whatever their shape.
-        num_known: How many pictures it knows.
+        resolution: Resolution of the generator; pictures of any shape are resized to squares.
+        num_known: Number of known pictures.
     """
 
     known_u8: Tensor
     """Thumbnails of the pictures, uint8 [num_known, c, 16, 16]."""
     weights: Tensor
-    """What likeness to each of them adds to a guess [num_known, latent_dim]."""
+    """Regression weights, [num_known, latent_dim]."""
 
     def __init__(
         self, *, latent_dim: int, img_channels: int, resolution: int, num_known: int
@@ -59,7 +59,7 @@ class KernelEncoder(LatentEncoder):
 
     @property
     def arch(self) -> dict[str, int | str]:
-        """The keyword arguments that build it again, and its kind."""
+        """Keyword arguments to build it again, and its kind."""
         return {
             "kind": "kernel",
             "latent_dim": self.latent_dim,
@@ -69,13 +69,13 @@ class KernelEncoder(LatentEncoder):
         }
 
     def guess_units(self, img: Tensor) -> Tensor:
-        """Guess latents in standard deviations from their mean."""
+        """Predict normalised latents: in standard deviations from their mean."""
         return self._compare(reduce_to_u8(img)) @ self.weights
 
     def fit(self, pictures_u8: Tensor, latents: Tensor) -> None:
-        """Learn thumbnails uint8 [num_known, c, 16, 16] and their latents.
+        """Fit thumbnails uint8 [num_known, c, 16, 16] and their latents.
 
-        Weights are rounded to what a file holds of them.
+        Weights are rounded to the precision of the file.
 
         Source:
             Follows: Saunders et al., "Ridge regression learning algorithm in dual variables", 1998.
@@ -85,18 +85,18 @@ class KernelEncoder(LatentEncoder):
         self.weights.copy_(solve_ridge(self._compare(pictures_u8), units, ridge=RIDGE).half())
 
     def _compare(self, pictures_u8: Tensor) -> Tensor:
-        """Return how alike thumbnails [n, c, 16, 16] and the known ones are [n, num_known]."""
+        """Return the kernel of thumbnails [n, c, 16, 16] and the known ones, [n, num_known]."""
         known, others = (_describe(x) for x in (self.known_u8, pictures_u8))
         return compare_pictures(others, known, share=KERNEL_SHARE)
 
 
 def compare_pictures(pictures: Tensor, known: Tensor, *, share: float = 1.0) -> Tensor:
-    """Return the Gaussian kernel of flat pictures [n, p] and known ones [s, p], [n, s] in (0, 1].
+    """Compute the Gaussian kernel [n, s] of pictures [n, p] and known ones [s, p].
 
     Args:
-        pictures: Pictures to compare.
-        known: Pictures whose variance says how wide the kernel is.
-        share: Of that variance, which is the kernel's square width.
+        pictures: Pictures to compare, flat.
+        known: Pictures whose variance sets the width of the kernel.
+        share: Squared kernel width as a fraction of that variance.
     """
     variance = (known - known.mean(dim=0)).square().sum(dim=1).mean()
     scale = -0.5 / (share * variance).clamp(min=torch.finfo(known.dtype).tiny)
@@ -107,9 +107,9 @@ def solve_ridge(gram: Tensor, targets: Tensor, *, ridge: float) -> Tensor:
     """Return the weights [s, d] of kernel ridge regression: `compare_pictures(...) @ weights`.
 
     Args:
-        gram: Kernel of the known pictures with each other [s, s].
-        targets: What each of them stands for [s, d].
-        ridge: Penalty; the larger, the nearer guesses stay to zero.
+        gram: Kernel matrix of the known pictures, [s, s].
+        targets: Regression targets, [s, d].
+        ridge: Ridge penalty; larger values shrink predictions towards zero.
     """
     weights: Tensor = torch.linalg.solve(
         gram + ridge * torch.eye(len(gram), device=gram.device), targets
@@ -120,18 +120,18 @@ def solve_ridge(gram: Tensor, targets: Tensor, *, ridge: float) -> Tensor:
 def fit_kernel(
     generator: Generator, *, config: TrainEncoderConfig, found: FoundPictures | None = None
 ) -> EncoderFit:
-    """Render pictures, and fit a regression to them and to those that were found.
+    """Render pictures, and fit a regression to them and to the found ones.
 
     Args:
         generator: The frozen generator.
-        config: How many pictures to render, and the seed.
-        found: Pictures from elsewhere whose latents are known.
+        config: Number of pictures to render, and the seed.
+        found: Real pictures whose latents are known.
 
     Returns:
         The encoder on the generator's device, and its error.
 
     Raises:
-        MismatchError: The latents that were found are of another size.
+        MismatchError: The found latents have another size.
     """
     latents = draw_latents(generator, config.num_pictures, derive_rng(config.seed, "pictures"))
     with torch.no_grad():
@@ -161,7 +161,7 @@ def reduce_to_u8(img: Tensor) -> Tensor:
 
 
 def _describe(pictures_u8: Tensor) -> Tensor:
-    """Return what is compared of thumbnails, flat [n, p]."""
+    """Return the features of thumbnails, [n, p]."""
     return pictures_u8.flatten(1).float() / 127.5 - 1
 
 

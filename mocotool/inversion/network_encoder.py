@@ -1,4 +1,4 @@
-"""A small convolutional network learns to read latents back from pictures rendered on the way."""
+"""An encoder network, trained on pictures rendered during training."""
 
 import math
 from collections.abc import Callable
@@ -25,13 +25,13 @@ WARMUP_SHARE = 0.02
 
 
 class NetworkEncoder(LatentEncoder):
-    """A convolutional network that learnt to read latents back.
+    """A convolutional network that predicts latents.
 
     Args:
         latent_dim: Size of the latents.
         img_channels: Channels of pictures.
-        resolution: Of the generator; pictures are looked at as squares, whatever their shape.
-        width: Channels of its first layer.
+        resolution: Resolution of the generator; pictures of any shape are resized to squares.
+        width: Channels of the first layer.
     """
 
     def __init__(self, *, latent_dim: int, img_channels: int, resolution: int, width: int) -> None:
@@ -52,7 +52,7 @@ class NetworkEncoder(LatentEncoder):
 
     @property
     def arch(self) -> dict[str, int | str]:
-        """The keyword arguments that build it again."""
+        """Keyword arguments to build it again."""
         return {
             "latent_dim": self.latent_dim,
             "img_channels": self.img_channels,
@@ -61,7 +61,7 @@ class NetworkEncoder(LatentEncoder):
         }
 
     def guess_units(self, img: Tensor) -> Tensor:
-        """Guess latents in standard deviations from their mean."""
+        """Predict normalised latents: in standard deviations from their mean."""
         size = min(INPUT_SIZE, self.resolution)
         if img.shape[-2:] != (size, size):
             img = F.interpolate(img, (size, size), mode="bilinear", antialias=True)
@@ -75,7 +75,7 @@ def train_network(
     config: TrainEncoderConfig,
     progress: Callable[[int], None] | None = None,
 ) -> EncoderFit:
-    """Train a network on pictures that the generator makes on the way.
+    """Train a network on pictures that are rendered during training.
 
     Args:
         generator: The frozen generator.
@@ -83,7 +83,7 @@ def train_network(
         progress: Called with the number of steps done since the last call.
 
     Returns:
-        The encoder in eval mode on the CPU's or the generator's device, and its error.
+        The encoder in eval mode on the generator's device, and its error.
 
     Raises:
         DivergedError: The loss is NaN or infinite.
@@ -115,7 +115,7 @@ def train_network(
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        # Once it is not finite it stays so, and the device need not be asked at every step.
+        # Once NaN it stays NaN, so the device need not be synchronised at every step.
         is_asked = (step + 1) % CHECK_EVERY == 0 or step + 1 == config.num_steps
         if is_asked and not loss.isfinite():
             raise DivergedError(
@@ -127,7 +127,7 @@ def train_network(
 
 
 def _disturb(img: Tensor, rng: torch.Generator) -> Tensor:
-    """Add noise and brightness, so that pictures from elsewhere do not lead far astray."""
+    """Augment with noise and brightness, for robustness on real pictures."""
     n = len(img)
     level, shift = (to_device(torch.rand(n, 1, 1, 1, generator=rng), img.device) for _ in range(2))
     noise = to_device(torch.randn(img.shape, generator=rng), img.device)

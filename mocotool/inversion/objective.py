@@ -16,15 +16,15 @@ MIN_SEEN_SIZE, MAX_SEEN_SIZE = 128, 256
 
 
 class ImageFeatures(Protocol):
-    """What the perceptual term compares: maps computed from an image."""
+    """Feature maps of an image, for the perceptual term."""
 
     @property
     def name(self) -> str:
-        """Name of the features: "squeezenet", "vgg16", or "none" for those without weights."""
+        """Name of the features: "squeezenet", "vgg16", or "none" for those without a network."""
 
     @property
     def weight(self) -> float:
-        """Default weight of their distance beside that of pixels."""
+        """Default weight of the feature distance relative to the pixel distance."""
 
     def __call__(self, img: Tensor) -> list[Tensor]:
         """Compute the maps.
@@ -38,9 +38,9 @@ class ImageFeatures(Protocol):
 
 
 class PyramidFeatures:
-    """The stand-in for a perceptual network: the image at several sizes, and its gradients there.
+    """A replacement for a perceptual network: an image pyramid with gradients.
 
-    Coarse levels lead far-off latents to the right place, gradients keep edges sharp.
+    Coarse levels guide the search from far-off latents, gradients keep edges sharp.
     """
 
     name: ClassVar[str] = "none"
@@ -61,14 +61,14 @@ class PyramidFeatures:
 
 
 class SqueezeNetFeatures:
-    """LPIPS maps of the image, enlarged to at least 128 pixels: it misses smaller faces.
+    """LPIPS feature maps of the image, upsampled to at least 128 pixels for small faces.
 
     Args:
         lpips: See `load_lpips`.
     """
 
     name: ClassVar[str] = "squeezenet"
-    # Of unseen people 0.1 leaves faces vague, and 1 costs another decibel.
+    # On unseen people 0.1 leaves faces blurred, and 1 costs another decibel.
     weight: ClassVar[float] = 0.3
 
     def __init__(self, lpips: LPIPS) -> None:
@@ -93,22 +93,22 @@ def inversion_loss(
     target_maps: Sequence[Tensor],
     perceptual_weight: float = 1.0,
 ) -> Tensor:
-    """Measure how far each rendering is from its target, in pixels and in features.
+    """Compute the loss of each rendering: pixel distance plus weighted feature distance.
 
     Args:
         img: The renderings, [n, c, h, w].
-        target: The pictures looked for, same shape.
+        target: The target pictures, same shape.
         maps: Features of `img`.
         target_maps: Features of `target`.
         perceptual_weight: The paper's lambda_vgg.
 
     Returns:
-        One loss an image [n], at least 0. The sum of them is to be minimised: so what one image
-        comes to does not depend on which others are in its batch.
+        Loss per image [n], at least 0. Minimise their sum, so that the result of an image does not
+        depend on the others in its batch.
 
     Source:
         Paper: Eq. 8, Appendix B (a minimum, though written as argmax in places; lambda_vgg = 1).
-        Follows: the paper, with means in place of sums, so that lambda means the same at any size.
+        Follows: the paper, with means in place of sums, so that lambda is independent of the size.
     """
     return pixel_distance(img, target) + perceptual_weight * feature_distance(maps, target_maps)
 
@@ -129,11 +129,11 @@ def inversion_residuals(
 
 
 def pixel_distance(img: Tensor, target: Tensor) -> Tensor:
-    """Return the mean square difference of each image [n]."""
+    """Return the mean squared difference of each image [n]."""
     return (img - target).square().mean(dim=(1, 2, 3))
 
 
 def feature_distance(maps: Sequence[Tensor], target_maps: Sequence[Tensor]) -> Tensor:
-    """Return the mean square difference of each image's maps, summed over the maps [n]."""
+    """Return the mean squared difference of each image's maps, summed over the maps [n]."""
     distances = [pixel_distance(a, b) for a, b in zip(maps, target_maps, strict=True)]
     return sum(distances[1:], start=distances[0])

@@ -1,4 +1,4 @@
-"""Quality of reconstructions, measured on the bytes that a file would hold."""
+"""Quality of reconstructions, measured on 8-bit pictures as a file would hold them."""
 
 import math
 
@@ -22,7 +22,7 @@ def measure_quality(img: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         target: The same.
 
     Returns:
-        PSNR in dB, 100 at most, and SSIM, both float64 [n]. SSIM is NaN for images smaller than
+        PSNR in dB, at most 100, and SSIM, both float64 [n]. SSIM is NaN for images smaller than
         its window of 11 pixels.
     """
     shown, wanted = (to_channels_first(to_frames_u8(x)) for x in (img, target))  # [n, c, h, w]
@@ -37,12 +37,12 @@ def measure_lpips(img: Tensor, target: Tensor, *, lpips: LPIPS | None = None) ->
     """Return the mean LPIPS between renderings and their targets.
 
     Args:
-        img: [n, c, h, w], nominally in [-1, 1]; smaller ones than 128 pixels are enlarged.
+        img: [n, c, h, w], nominally in [-1, 1]; images below 128 pixels are upsampled.
         target: The same, on the same device.
-        lpips: What compares, on that device; `None` loads it.
+        lpips: The network, on that device; `None` loads it.
 
     Returns:
-        LPIPS (SqueezeNet, Caffe weights), at least 0; NaN where pictures are not RGB.
+        LPIPS (SqueezeNet, Caffe weights), at least 0; NaN if pictures are not RGB.
     """
     if img.shape[1] != 3:
         return math.nan
@@ -55,7 +55,7 @@ def measure_lpips(img: Tensor, target: Tensor, *, lpips: LPIPS | None = None) ->
 def compare_liveliness(img: Tensor, target: Tensor) -> float:
     """Return the change of a clip [t, c, h, w] from frame to frame, as a fraction of its target's.
 
-    It is 1 where the target stands still.
+    It is 1 if the target is still.
     """
     found, wanted = (float(x.clamp(-1, 1).diff(dim=0).abs().mean()) for x in (img, target))
     return found / wanted if wanted > STILL else 1.0

@@ -49,28 +49,28 @@ ROUNDING_MSE = (2.0 / 255.0) ** 2 / 12.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Inversion:
-    """Latents found for some images; everything is on the CPU, one row per image."""
+    """Result of an inversion, on the CPU; one row per image."""
 
     latents: Tensor
     """[n, latent_dim], or [n, num_ws, latent_dim] for w+."""
     space: LatentSpace
     """Space of `latents`. A search in z of a generator with a mapping gives latents in w."""
     img: Tensor
-    """What they render, [n, c, h, w], not clamped."""
+    """Their renderings, [n, c, h, w], not clamped."""
     pixel_mse: Tensor
-    """Mean square difference from the target [n], in units of [-1, 1]."""
+    """Mean squared error of pixels [n], in units of [-1, 1]."""
     perceptual: Tensor
-    """Distance of features [n]."""
+    """Feature distance [n]."""
     psnr: Tensor
-    """Of 8-bit RGB, in dB [n]."""
+    """PSNR of 8-bit RGB, in dB [n]."""
     ssim: Tensor
-    """Of 8-bit RGB [n]; see `measure_quality`."""
+    """SSIM of 8-bit RGB [n]; see `measure_quality`."""
     perceptual_name: str
     """"squeezenet", "vgg16", or "none" for the multi-scale pixel and gradient distance."""
     num_steps: Tensor
-    """Steps taken [n]."""
+    """Number of steps [n]."""
     label: int | None = None
-    """Class they were found in, for a generator that has them."""
+    """Class label, for a class-conditional generator."""
 
     def to_trajectory(
         self,
@@ -84,11 +84,11 @@ class Inversion:
         """Return the latents as a trajectory.
 
         Args:
-            generator: The generator they were found for.
-            as_video: The images are the frames of one video; else each begins a video of its own.
+            generator: The generator of the latents.
+            as_video: The images are the frames of one video; otherwise each is a video by itself.
             fps: Frames per second of the video.
             shard: Which part of all images these are; `None` for all.
-            shard_of: What tells those from others; see `fingerprint_whole`.
+            shard_of: Fingerprint of all images; see `fingerprint_whole`.
         """
         latents = self.latents.unsqueeze(0 if as_video else 1).numpy()
         record = generator.origin.file if generator.origin else None
@@ -116,31 +116,31 @@ def invert(
 ) -> Inversion:
     """Find the latent of each image.
 
-    Each image begins where an encoder guesses, or at several places that drawn latents point to,
-    and goes down by Adam; after a tenth of the steps the best of several goes on alone, and where
-    Adam ends Gauss-Newton steps go on, in float32. The objective is summed over a batch, and
-    every image has its own schedule and end, so an image comes to the same among any others.
+    Each image starts at the prediction of an encoder, or at several candidates from sampled
+    latents, and is optimised with Adam. After a tenth of the steps only the best candidate is kept;
+    after Adam, Gauss-Newton steps in float32 follow. The objective is summed over a batch, and
+    every image has its own schedule and stopping point, so the result of an image does not depend
+    on the others.
 
     Args:
-        generator: The frozen generator that renders them.
+        generator: The frozen generator.
         images: [n, img_channels, h, w] of the size that it renders, in [-1, 1].
         config: Space, steps, weights; `None` for the defaults.
-        features: What images are compared by besides pixels: `SqueezeNetFeatures(load_lpips())`,
-            which the command takes, or what `load_vgg16` gives; `None` is the quick stand-in
-            without weights, `PyramidFeatures`.
-        encoder: What guesses where to begin: `find_encoder(generator)`, which the command takes, or
-            one of `train_encoder`; `None` draws and renders latents for that.
-        progress: Called with the number of steps done since the last call, polishing ones included:
-            n * (`num_steps` + `num_polish_steps`) in all.
+        features: Perceptual features: `SqueezeNetFeatures(load_lpips())`, the default of the
+            command, or the result of `load_vgg16`; `None` for the fast `PyramidFeatures`, which
+            need no network.
+        encoder: Initialises the search: `find_encoder(generator)`, the default of the command, or
+            the result of `train_encoder`; `None` samples and renders latents for that.
+        progress: Called with the number of steps done since the last call, polishing steps
+            included: n * (`num_steps` + `num_polish_steps`) in total.
 
     Returns:
         Latents, renderings and distances, in the order of `images`.
 
     Raises:
-        MismatchError: The images do not fit the generator, or it has no such space, or the encoder
-            does not.
-        ConfigError: The generator has classes and none was named; or the encoder guesses latents of
-            another space.
+        MismatchError: Images or encoder do not fit the generator, or it has no such space.
+        ConfigError: The generator has classes and none was named; or the encoder predicts latents
+            of another space.
         DivergedError: The generator renders NaN or infinity.
 
     Source:
@@ -178,10 +178,10 @@ def invert(
 
 
 def check_images(images: Tensor, generator: Generator) -> None:
-    """Check that images are what the generator could render.
+    """Check that images have the shape and range of the generator's.
 
     Raises:
-        MismatchError: Their shape or range is another.
+        MismatchError: They do not.
     """
     if images.ndim == 4 and images.shape[1] != generator.img_channels:
         raise MismatchError(
@@ -199,10 +199,10 @@ def check_images(images: Tensor, generator: Generator) -> None:
         )
 
 
-# Every image has several starts; after this share of the steps the best of them goes on alone.
+# Every image has several starts; after this share of the steps only the best one is kept.
 TRIAL_SHARE = 0.1
 
-# Less than this from one polishing step to the next is standing still.
+# Relative gain of a polishing step below which a search has converged.
 MIN_POLISH_GAIN = 0.01
 
 # A generator's own pictures reach beyond [-1, 1]; bytes taken for model units reach 255.
@@ -234,7 +234,7 @@ class _Search:
             target_maps = self.features(target)
             coords = self.starts.units.to_units(self.starts.propose(target))  # [n, tries, d]
 
-        # One row a try; all tries of all images are searched side by side.
+        # One row per try; all tries of all images are searched in parallel.
         n, num_tries, _ = coords.shape
         if self.space == "w+":
             coords = coords.unsqueeze(2).repeat(1, 1, self.generator.num_ws, 1)
@@ -249,14 +249,14 @@ class _Search:
         num_trials = math.ceil(TRIAL_SHARE * self.config.num_steps)
         for step in range(self.config.num_steps):
             done, is_finite = self._step(rows, step, target, target_maps, rng)
-            # One question to the device a step, for both.
+            # One synchronisation with the device per step, for both.
             told_finite, any_done = torch.stack([is_finite, done.any()]).tolist()
             if not told_finite:
                 raise DivergedError(f"step {step}: the generator renders NaN or infinity")
             if step + 1 < num_trials:
                 progress(len(rows) // num_tries)
                 continue
-            # After the trial, the best try of each image goes on alone.
+            # After the trial only the best try of each image is kept.
             if step + 1 == num_trials:
                 is_lead = rows.leads()
                 rows, done = rows.select(is_lead), done[is_lead]
@@ -283,7 +283,7 @@ class _Search:
         target_maps: list[Tensor],
         progress: Callable[[int], None],
     ) -> Tensor:
-        """Take the last steps of all searches, from `coords` to those returned [n, ...]."""
+        """Take the Gauss-Newton steps of all searches; return the new coordinates [n, ...]."""
         shape = coords.shape[1:]
         left = torch.arange(len(coords), device=coords.device)
 
@@ -318,7 +318,7 @@ class _Search:
 
     @torch.no_grad()
     def _choose(self, a: Tensor, b: Tensor, target: Tensor, target_maps: list[Tensor]) -> Tensor:
-        """Return the better of two coordinates for each image, rendered as they will be."""
+        """Return the better of two coordinates per image, rendered in the search's precision."""
         losses = [self._judge(self._render(coords), target, target_maps) for coords in (a, b)]
         return torch.where(over_rows(losses[1] < losses[0], a), b, a)
 
@@ -342,11 +342,11 @@ class _Search:
         target_maps: list[Tensor],
         rng: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        """Move every row once; return which rows are done [n], and whether all is finite."""
+        """Take a step for every row; return which rows are done [n], and whether all are finite."""
         rates = learning_rates(step, rows.lengths, peak=self.config.learning_rate)
         levels = latent_noise_levels(step, rows.lengths, peak=self.config.latent_noise)
-        # One draw for all images: what one of them gets depends neither on the others nor on its
-        # place among them.
+        # One draw for all images, so that the noise of an image depends neither on the others nor
+        # on its position.
         noise = torch.randn(rows.coords.shape[1:], generator=rng)
         noise = to_device(noise, rows.coords.device)
         coords = (rows.coords + over_rows(levels, rows.coords) * noise).requires_grad_()
@@ -363,7 +363,7 @@ class _Search:
         return (step + 1 >= rows.lengths) | is_exact, is_finite
 
     def _to_latents(self, coords: Tensor) -> Tensor:
-        """Turn coordinates of the search into what the synthesis takes."""
+        """Convert coordinates of the search to inputs of the synthesis network."""
         points = self.starts.units.from_units(coords)
         if self.space == "z" and self.generator.space != "z":
             return map_latents(self.generator, points, self.config)

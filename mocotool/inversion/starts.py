@@ -1,7 +1,7 @@
-"""Initial latents of a search, from an encoder or from drawn latents and their pictures.
+"""Initial latents of a search, from an encoder or from sampled latents and their pictures.
 
-Without an encoder a thousand drawn latents are rendered once. For each image they give the nearest
-of them, and guesses by regression from pictures to latents.
+Without an encoder a thousand sampled latents are rendered once. The candidates of an image are the
+nearest of these, and predictions by regression from pictures to latents.
 """
 
 import dataclasses
@@ -22,23 +22,23 @@ from mocotool.training.randomness import derive_rng
 
 THUMBNAIL_SIZE = 16
 NUM_NEAREST = 2
-RIDGES = (0.03, 0.1)  # for pictures that the generator could have made, and for others
+RIDGES = (0.03, 0.1)  # for the generator's own pictures, and for real ones
 RENDER_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class LatentUnits:
-    """How latents are spread, so that a search can count in standard deviations."""
+    """Mean and deviation of latents, to normalise the coordinates of a search."""
 
     mean: Tensor
-    """[d], in z for a search in z, else in the space of the generator's latents."""
+    """Mean [d], in z for a search in z, else in the space of the generator's latents."""
     stdev: Tensor
-    """Along each dimension [d]."""
+    """Standard deviation of each dimension [d]."""
 
     @classmethod
     def measure(cls, points: Tensor) -> "LatentUnits":
         """Measure points [s, d]."""
-        # One latent has no spread; dimensions that never vary stay as they are.
+        # a single latent has no deviation; constant dimensions are not scaled
         stdev = points.std(dim=0, correction=0) if len(points) > 1 else torch.ones_like(points[0])
         return cls(mean=points.mean(dim=0), stdev=torch.where(stdev > 0, stdev, 1.0))
 
@@ -52,22 +52,22 @@ class LatentUnits:
 
 
 class Starts(Protocol):
-    """Where searches begin, and what they count in."""
+    """Initial latents of searches, and the units of their coordinates."""
 
     @property
     def units(self) -> LatentUnits:
-        """What the search counts in."""
+        """Units of the search's coordinates."""
 
     def propose(self, images: Tensor) -> Tensor:
         """Return the starts to try for each image [n, c, h, w]: [n, num_tries, d]."""
 
     def guess(self, images: Tensor) -> Tensor:
-        """Return one of them, that for pictures which the generator could not have made [n, d]."""
+        """Return one candidate per image, suited to real pictures, [n, d]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class LatentSurvey:
-    """Drawn latents of a generator, their pictures, and their mean and spread."""
+    """Sampled latents of a generator, their pictures, mean and deviation."""
 
     points: Tensor
     """The latents [s, d], in z for a search in z, else in the space of the generator's latents."""
@@ -81,14 +81,14 @@ class LatentSurvey:
         return self.points[distances.topk(count, largest=False).indices]
 
     def regress(self, images: Tensor, *, ridge: float) -> Tensor:
-        """Guess the point [n, d] of each image [n, c, h, w] by regression on the pictures.
+        """Predict the point [n, d] of each image [n, c, h, w] by kernel regression on the pictures.
 
-        A Gaussian kernel, as wide as pictures differ from their mean: latents do not follow
-        pictures in a straight line, and what is like none of the pictures gets the mean.
+        The Gaussian kernel is as wide as the pictures' deviation from their mean; an image unlike
+        all of them is mapped to the mean.
 
         Args:
-            images: What is looked for.
-            ridge: Penalty; the larger, the nearer guesses stay to the mean.
+            images: Target images.
+            ridge: Ridge penalty; larger values shrink predictions towards the mean.
 
         Source:
             Follows: Saunders et al., "Ridge regression learning algorithm in dual variables", 1998.
@@ -106,19 +106,19 @@ class LatentSurvey:
         return torch.cat([near, torch.stack(guesses, dim=1)], dim=1)
 
     def guess(self, images: Tensor) -> Tensor:
-        """Guess by regression; see `Starts`."""
+        """Predict by regression; see `Starts`."""
         return self.regress(images, ridge=RIDGES[-1])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderStarts:
-    """An encoder's guesses, and what it knows of how latents are spread."""
+    """Predictions of an encoder, in its own units."""
 
     encoder: LatentEncoder
 
     @property
     def units(self) -> LatentUnits:
-        """What the search counts in."""
+        """Units of the search's coordinates."""
         return LatentUnits(mean=self.encoder.mean, stdev=self.encoder.stdev)
 
     def propose(self, images: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class EncoderStarts:
 
     @torch.no_grad()
     def guess(self, images: Tensor) -> Tensor:
-        """Guess the latent [n, d] of each image [n, c, h, w]."""
+        """Predict the latent [n, d] of each image [n, c, h, w]."""
         latents: Tensor = self.encoder(images)
         return latents
 
@@ -139,11 +139,11 @@ def choose_starts(
     config: InvertConfig,
     encoder: LatentEncoder | None = None,
 ) -> Starts:
-    """Return where searches of a generator's latents begin.
+    """Return the initialisation of searches for a generator's latents.
 
     Raises:
         MismatchError: The encoder does not fit the generator.
-        ConfigError: It guesses latents in another space than that of the search; or the generator
+        ConfigError: It predicts latents of another space than that of the search; or the generator
             has classes and none was named.
     """
     if encoder is None:
@@ -158,7 +158,7 @@ def choose_starts(
 
 
 def encodes_space(generator: Generator, space: SearchSpace) -> bool:
-    """Return whether an encoder of the generator guesses where a search in this space can begin."""
+    """Return whether an encoder of the generator can initialise a search in this space."""
     return space != "z" or generator.space == "z"
 
 
@@ -169,9 +169,9 @@ def survey_latents(
     """Draw `config.num_starts` latents and render them.
 
     Args:
-        generator: Whose latents.
-        space: Where the search is to go.
-        config: How many, which class, which noise, which seed.
+        generator: The generator.
+        space: Search space.
+        config: Number of latents, class, noise and seed.
 
     Raises:
         ConfigError: The generator has classes and none was named, or it is out of range.
@@ -181,7 +181,7 @@ def survey_latents(
     z = to_device(z, generator.device)
     latents = torch.cat([map_latents(generator, part, config) for part in z.split(RENDER_BATCH)])
 
-    # As many at once as memory has room for, whatever their resolution
+    # batch size limited by memory, at any resolution
     at_once = choose_batch(generator, latents, lambda some: render_latents(generator, some, config))
     chunks = ChunkSize(min(at_once, RENDER_BATCH))
     thumbnails = list(
@@ -205,7 +205,7 @@ def map_latents(generator: Generator, z: Tensor, config: InvertConfig) -> Tensor
 
 
 def render_latents(generator: Generator, latent: Tensor, config: InvertConfig) -> Tensor:
-    """Render latents [n, latent_dim] or [n, num_ws, latent_dim] as the search sees them."""
+    """Render latents [n, latent_dim] or [n, num_ws, latent_dim] with the search's settings."""
     return generator.synthesis(
         latent,
         labels=_repeat_label(config.label, len(latent)),

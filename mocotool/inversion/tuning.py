@@ -1,9 +1,9 @@
-"""Pivotal tuning: the generator gives way a little, so that the latents found render the pictures.
+"""Pivotal tuning: small changes of the generator, so that the found latents render the pictures.
 
-What a generator never learnt to paint, no latent finds. So the latents that come nearest stay
-where they are, as pivots, and small changes of the weights make up for the rest; motion from a
-pivot moves the person in the picture, not a relative. The changes are of low rank: they fit as
-well as changing everything does, and a file of them is small.
+No latent renders what a generator has not learnt. So the nearest latents are fixed, as pivots, and
+small changes of the weights make up for the rest; motion from a pivot keeps the identity of the
+person in the picture. The changes have low rank: they fit as well as changing all weights, and
+their file is small.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ RANK = 8
 LEARNING_RATE = 5e-3
 PERCEPTUAL_WEIGHT = 1.0
 WARMUP_STEPS = 10
-BATCH_SIZE = 8  # pictures that a step looks at
+BATCH_SIZE = 8  # pictures per step
 
 
 def tune_generator(
@@ -48,19 +48,19 @@ def tune_generator(
     """Fit a generator's convolutions to pictures whose latents were found.
 
     Args:
-        generator: It stays as it is.
+        generator: The generator; it is not modified.
         images: The pictures, [n, img_channels, h, w] of the size that it renders, in [-1, 1].
-        found: What `invert` found for them.
-        config: That of the search; `num_tune_steps` says how long.
-        features: What pictures are compared by besides pixels, as for `invert`.
+        found: Result of `invert` for them.
+        config: Config of the search; `num_tune_steps` is the number of steps.
+        features: Perceptual features, as for `invert`.
         progress: Called with the number of steps done since the last call.
 
     Returns:
-        The changes, and `found` with renderings and distances after them.
+        The changes, and `found` with the renderings and distances of the tuned generator.
 
     Raises:
-        ConfigError: The generator was tuned already, or does not come from a file.
-        DivergedError: The loss became NaN or infinite.
+        ConfigError: The generator is tuned already, or was not loaded from a file.
+        DivergedError: The loss is NaN or infinite.
 
     Source:
         Roich et al. 2021, "Pivotal Tuning for Latent-based editing of Real Images"
@@ -138,7 +138,7 @@ def tune_generator(
 
 
 def _draw_factors(weights: dict[str, nn.Parameter], seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return a pair for each weight whose product is 0, and whose first half is like the weight."""
+    """Return a pair of factors for each weight; their product is 0 at the start."""
     rng = derive_rng(seed, "tuning factors")
     factors = {}
     for name, weight in weights.items():
@@ -151,7 +151,7 @@ def _draw_factors(weights: dict[str, nn.Parameter], seed: int) -> dict[str, tupl
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, step: int, num_steps: int) -> None:
-    """Warm up, stay, and fall to 0 over the second half."""
+    """Set the learning rate: warm-up, constant, then decay to 0 over the second half."""
     share = min(1.0, (step + 1) / WARMUP_STEPS, 2 * (1 - step / num_steps))
     for group in optimizer.param_groups:
         group["lr"] = LEARNING_RATE * share
@@ -161,7 +161,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, step: int, num_steps: int) -> No
 def _measure(
     found: Inversion, images: Tensor, features: ImageFeatures, render: Callable[[Tensor], Tensor]
 ) -> Inversion:
-    """Return `found` with what the tuned generator renders, a few pictures at a time."""
+    """Return `found` with renderings of the tuned generator, a few pictures at a time."""
     imgs, errors, distances = [], [], []
     for rows in torch.arange(len(images)).split(BATCH_SIZE):
         img = render(rows)

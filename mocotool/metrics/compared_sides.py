@@ -1,4 +1,4 @@
-"""Both sides of a comparison, measured once for everything that is computed from them."""
+"""Both sides of a comparison, measured once for all metrics that are computed from them."""
 
 import dataclasses
 from typing import Any
@@ -25,13 +25,13 @@ from mocotool.metrics.statistics import FeatureStats, Float32
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ComparedSides:
-    """Both sides, measured, and the settings they were measured with."""
+    """The statistics of both sides, and the settings they were measured with."""
 
     stats: dict[str, FeatureStats]
     inputs: dict[str, dict[str, Any]]
     protocol: VideoProtocol | SampleProtocol
     samples: VideoProtocol | SampleProtocol
-    """What the protocol says of the samples in question, clips or frames."""
+    """The protocol of the samples, clips or frames."""
     detector: Detector
     extractor: FeatureExtractor
 
@@ -44,9 +44,9 @@ class ComparedSides:
         detector: Detector,
         extractor: FeatureExtractor | None,
     ) -> "ComparedSides":
-        """Measure both: clips if the detector looks at motion, else frames.
+        """Measure both sides: clips if the detector is one of videos, else frames.
 
-        A motion model as the generated side is sampled for as many samples as the real side has.
+        From a motion model as the generated side, as many samples are drawn as the real side has.
 
         Raises:
             ConfigError: The real side is a motion model.
@@ -77,15 +77,15 @@ class ComparedSides:
 
     @property
     def what(self) -> str:
-        """What is counted: "frames" or "clips"."""
+        """Kind of samples: "frames" or "clips"."""
         return "clips" if isinstance(self.samples, VideoProtocol) else "frames"
 
     @property
     def features(self) -> list[Float32]:
-        """The features of either side, [n, d].
+        """The features of both sides, [n, d] each.
 
         Raises:
-            FileFormatError: They were too many to be kept.
+            FileFormatError: There were too many to be kept.
         """
         return [
             require_features(stats, self.inputs[role]["path"]) for role, stats in self.stats.items()
@@ -95,8 +95,8 @@ class ComparedSides:
         """Return the statistics of two random halves of the real side.
 
         Raises:
-            FileFormatError: Its features were too many to be kept.
-            MismatchError: They are too few.
+            FileFormatError: It has too many features, which were not kept.
+            MismatchError: It has too few samples.
         """
         name = self.inputs["real"]["path"]
         features = require_features(self.stats["real"], name)
@@ -133,7 +133,7 @@ class ComparedSides:
         """Return warnings about a distance: few samples, lossy codecs, sizes, strides.
 
         Args:
-            is_biased: Whether it is large for few samples, as Frechet distances are.
+            is_biased: Whether it is biased upwards for few samples, as Frechet distances are.
         """
         found = collect_warnings(
             self.inputs,
@@ -150,7 +150,7 @@ class ComparedSides:
         return find_stride_warnings(self.inputs, protocol=self.samples)
 
     def report(self, **values: Any) -> MetricResult:
-        """Return a result with everything it depends on."""
+        """Return a result, with everything it depends on."""
         return MetricResult(
             protocol=dataclasses.asdict(self.protocol),
             detector=describe_detector(self.detector, self.stats["real"].feature_dim),

@@ -1,6 +1,6 @@
-"""Detectors that turn clips into features, where their weights come from, and names of results.
+"""Detectors that compute features of clips, the origin of their weights, and names of metrics.
 
-Only the published I3D gives a number called FVD; any other detector gives a Frechet distance named
+Only the published I3D gives a metric called FVD; any other detector gives a Frechet distance named
 after it.
 """
 
@@ -42,52 +42,52 @@ VIDEO_DETECTORS = ("i3d", "i3d-torchscript", "motion", "tracks")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DetectorRecord:
-    """What a result says of its detector."""
+    """The record of a detector in results."""
 
     name: str
-    """What it is called: "i3d", "motion", a file's name."""
+    """Its name: "i3d", "motion", or that of a file."""
     sha256: str | None = None
-    """Of its file; `None` where it has none."""
+    """Hash of its file; `None` without a file."""
     is_published: bool | None = None
-    """Whether that is the file everybody uses; `None` where there is no such file."""
+    """Whether its weights are the published ones; `None` if there are none."""
     title: str | None = None
-    """What names a distance that is not the published one: "motion features"."""
+    """Title of a distance that is not the published one: "motion features"."""
 
     @property
     def label(self) -> str:
-        """What results call it: its title, or the name of the published one."""
+        """Its label in results: its title, or the name of the published one."""
         return self.title or self.name
 
     def name_metric(self, published: str, *, general: str) -> str:
-        """Return what to call a number: "FVD", or "frechet distance (motion features)"."""
+        """Return the name of a metric: "FVD", or "frechet distance (motion features)"."""
         return published if self.title is None else f"{general} ({self.title})"
 
 
 class Detector(Protocol):
-    """Turns clips or frames into features."""
+    """Computes features of clips or frames."""
 
     record: DetectorRecord
-    """What it is."""
+    """Name and origin."""
     min_frames: int
-    """Fewest frames of a clip."""
+    """Minimum number of frames of a clip."""
     batch_size: int
     """Batch size on a CPU, in clips or frames."""
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
-        """Turn uint8 [t, h, w, 3] into the input of `extract`, with a leading axis of samples."""
+        """Convert uint8 [t, h, w, 3] to the input of `extract`, with a leading sample axis."""
 
     def extract(self, batch: Tensor) -> Tensor:
-        """Return features [n, d] of a batch of what `prepare` gives."""
+        """Return features [n, d] of a batch of outputs of `prepare`."""
 
     def to(self, device: torch.device) -> "Detector":
         """Move to a device; return `self`."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what features depend on besides the weights, for the key of a cache."""
+        """Return the settings that features depend on besides the weights, for the cache key."""
 
 
 class ModuleDetector:
-    """A detector that is a module of torch."""
+    """A detector that is a torch module."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module.eval()
@@ -105,8 +105,8 @@ class I3DDetector(ModuleDetector):
 
     Args:
         module: The network, in plain torch or TorchScript, from [n, 3, t, 224, 224] to [n, 400].
-        record: Where it came from.
-        protocol: How frames become its input.
+        record: Name and origin.
+        protocol: Preprocessing of frames.
     """
 
     min_frames = MIN_FRAMES
@@ -136,14 +136,14 @@ class I3DDetector(ModuleDetector):
         return features
 
     def settings(self) -> dict[str, Any]:
-        """Return how frames become its input."""
+        """Return the preprocessing."""
         settings = {"resize": self.protocol.resize, "interpolation": self.protocol.interpolation}
         is_usual = self.protocol.pixels == DEFAULT_PIXELS
         return settings if is_usual else settings | {"pixels": self.protocol.pixels}
 
 
 def _scale_pixels(pixels: Tensor, choice: PixelsChoice) -> Tensor:
-    """Turn pixels 0 to 255, [3, t, h, w], into what a network takes; they are changed in place."""
+    """Scale pixels in [0, 255], [3, t, h, w], to the input range of a network, in place."""
     if choice == "signed":
         return to_unit_range(pixels)
     pixels = pixels.div_(255.0)
@@ -154,7 +154,7 @@ def _scale_pixels(pixels: Tensor, choice: PixelsChoice) -> Tensor:
 
 
 class PublishedTorchScript(I3DDetector):
-    """The TorchScript I3D of StyleGAN-V, which is told to leave resizing to us."""
+    """The TorchScript I3D of StyleGAN-V, with its own resizing switched off."""
 
     def extract(self, batch: Tensor) -> Tensor:
         """Return logits averaged over time, [n, 400]."""
@@ -179,7 +179,7 @@ class MotionDetector:
         return motion_features(batch)
 
     def to(self, device: torch.device) -> "MotionDetector":
-        """Return itself; there is nothing to move."""
+        """Return `self`; there is nothing to move."""
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -202,19 +202,19 @@ class TrackDetector(MotionDetector):
 def load_video_detector(
     name: str = "i3d", *, protocol: VideoProtocol, warn: Callable[[str], None] | None = None
 ) -> Detector:
-    """Load what turns clips into features.
+    """Load a detector of clips.
 
     Args:
         name: "i3d", "i3d-torchscript", "motion" or "tracks"; a file of I3D weights; or
-            "torchscript:FILE", a program that maps float32 [n, 3, t, 224, 224], scaled as the
-            protocol's `pixels` say, to features [n, d].
-        protocol: How frames become its input.
+            "torchscript:FILE", a program that maps float32 [n, 3, t, 224, 224], scaled by the
+            protocol's `pixels`, to features [n, d].
+        protocol: Preprocessing of frames.
         warn: Called when a file is not the published one, and before a program is run.
 
     Raises:
-        ConfigError: There is no such detector and no such file, or it takes other pixels.
+        ConfigError: There is no such detector or file, or it does not support `pixels`.
         FileFormatError: The file holds something else.
-        UnavailableError: The weights are not here.
+        UnavailableError: The weights are not in the cache.
     """
     if name.startswith(TORCHSCRIPT_PREFIX):
         return _load_torchscript(Path(name.removeprefix(TORCHSCRIPT_PREFIX)), protocol, warn)
@@ -238,7 +238,7 @@ def load_video_detector(
 
 
 def check_detector_name(name: str, known: tuple[str, ...]) -> None:
-    """Check that a detector is known, or a path.
+    """Check that a name is a known detector or a path.
 
     Raises:
         ConfigError: It is neither.
@@ -275,14 +275,14 @@ def load_weights(family: Callable[[], Network], path: Path) -> Network:
     """Build a network and read its state dict, strictly; nothing in the file is run.
 
     Args:
-        family: Makes the network.
+        family: Builds the network.
         path: The file.
 
     Raises:
         FileFormatError: The file is damaged or unsafe, or its tensors do not fit.
     """
     tensors = read_state_dict(path)
-    with shapes_only():  # no time for random numbers
+    with shapes_only():  # skip the random initialisation
         network = family()
     expected = network.state_dict()
     for name in expected:  # some writers leave these counters out
@@ -311,12 +311,12 @@ def _load_torchscript(
 def open_torchscript(
     path: Path, *, published: str | None = None, warn: Callable[[str], None] | None
 ) -> tuple[torch.nn.Module, DetectorRecord]:
-    """Open a TorchScript program that the user named; the bytes that are hashed are run.
+    """Open a TorchScript program named by the user; exactly the hashed bytes are executed.
 
     Args:
         path: The file.
-        published: Key of the program everybody uses, if there is one.
-        warn: Called before any other program is run.
+        published: Key of the published program, if there is one.
+        warn: Called before any other program is executed.
 
     Raises:
         FileFormatError: It is not TorchScript.
@@ -344,7 +344,7 @@ def _run_torchscript(data: bytes, path: Path) -> torch.nn.Module:
     """Open a TorchScript program that was checked, or that the user named.
 
     Raises:
-        FileFormatError: It is not one.
+        FileFormatError: It is not TorchScript.
     """
     with warnings.catch_warnings():
         # torch 2.13 deprecates TorchScript as a whole; nothing here can be changed about it.

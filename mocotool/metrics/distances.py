@@ -1,4 +1,4 @@
-"""FVD and KVD of clips, and what they share with FID and KID of frames: two distances."""
+"""FVD and KVD of clips, and the two distances shared with FID and KID of frames."""
 
 from mocotool.configs.evaluate import KernelChoice, VideoProtocol
 from mocotool.errors import ConfigError
@@ -27,20 +27,19 @@ def compute_fvd(
     Args:
         real: Real videos, or their statistics; see `open_side`.
         fake: Generated ones.
-        protocol: Clips, resizing and covariance; `None` is that of StyleGAN-V.
-        detector: What turns clips into features; `None` is the published I3D from the cache.
+        protocol: Clips, resizing and covariance; `None` for that of StyleGAN-V.
+        detector: Computes features of clips; `None` for the published I3D from the cache.
         extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real clips against the other.
 
     Returns:
-        The distance, called "FVD" only if the detector is the published one. With several repeats
-        it is their mean.
+        The distance, called "FVD" only if the detector is the published one; the mean over repeats.
 
     Raises:
-        ConfigError: The protocol is one of kernel distances.
-        MismatchError: Saved statistics are of other features, or a side has too few clips.
+        ConfigError: The protocol is one for kernel distances.
+        MismatchError: Saved statistics have other features, or a side has too few clips.
         FileFormatError: A clip cannot be decoded, or has NaN features.
-        UnavailableError: The detector's weights are not here.
+        UnavailableError: The detector's weights are not in the cache.
 
     Source:
         Paper: Unterthiner et al., "FVD: A new metric for video generation", 2019.
@@ -76,16 +75,16 @@ def compute_kvd(
 ) -> MetricResult:
     """Compute the kernel video distance: the unbiased polynomial MMD of I3D logits.
 
-    Arguments as in `compute_fvd`; the protocol's covariance plays no part.
+    Arguments as in `compute_fvd`; the protocol's covariance is not used.
 
     Returns:
-        The squared MMD and its standard error; with the kernel "jedi" what JEDi has, without error.
+        The squared MMD and its standard error; with the kernel "jedi" that of JEDi, without error.
 
     Raises:
-        MismatchError: Saved statistics are of other features, or a side has too few clips.
+        MismatchError: Saved statistics have other features, or a side has too few clips.
         FileFormatError: A clip cannot be decoded, has NaN features, or saved statistics came
             without features.
-        UnavailableError: The detector's weights are not here.
+        UnavailableError: The detector's weights are not in the cache.
 
     Source:
         Paper: Unterthiner et al., 2019; Binkowski et al., 2018.
@@ -109,8 +108,8 @@ def report_frechet(
     """Return the Frechet distance of two sides.
 
     Args:
-        sides: Both, measured.
-        published: What it is called if the detector is the published one.
+        sides: Both sides.
+        published: Name of the metric with the published detector.
         ddof: 1 divides covariances by n - 1, 0 by n.
         ground_truth: Also measure one random half of the real samples against the other.
     """
@@ -135,8 +134,8 @@ def report_kernel(
     """Return the kernel distance of two sides; arguments as in `report_frechet`.
 
     Args:
-        sides: Both, measured.
-        published: What it is called if the detector is the published one.
+        sides: Both sides.
+        published: Name of the metric with the published detector.
         kernel: Cubic and unbiased, or JEDi's.
         ground_truth: Also measure one random half of the real samples against the other.
     """

@@ -1,4 +1,4 @@
-"""The per-pixel diversity of Appendix D: how differently videos continue from one start."""
+"""The per-pixel diversity of Appendix D: how much videos with the same start differ."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
@@ -31,10 +31,10 @@ BYTE_SCALE = 127.5  # bytes to [-1, 1]
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class PixelSpread:
-    """Mean and standard deviation over videos, pixel by pixel."""
+    """Mean and standard deviation over videos, per pixel."""
 
     mean: Float64
-    """[t, h, w, 3], in bytes."""
+    """[t, h, w, 3], in [0, 255]."""
     std: Float64
     """[t, h, w, 3], in units of the range [-1, 1]."""
 
@@ -48,7 +48,7 @@ def measure_spread(videos: Iterable[FramesU8]) -> PixelSpread:
     """Compute mean and standard deviation over videos with the same start, in constant memory.
 
     Args:
-        videos: Each uint8 [t, h, w, 3], two at least.
+        videos: At least two, each uint8 [t, h, w, 3].
 
     Raises:
         MismatchError: There are fewer than two, or their shapes differ.
@@ -80,12 +80,12 @@ def compute_diversity(
 ) -> tuple[MetricResult, PixelSpread]:
     """Compute the per-pixel diversity of videos with the same start.
 
-    Latents are grouped by their content seed; other videos count as one group. Only the last frame
-    of the shortest video counts, and of the first group all frames are kept for pictures.
+    Latents are grouped by content seed; other videos form one group. The metric uses the last frame
+    of the shortest video; all frames of the first group are kept for pictures.
 
     Args:
         videos: Several motions of each content.
-        protocol: What to state besides; `None` is nothing.
+        protocol: Further settings to report; `None` for none.
         progress: Called with the number of videos done since the last call.
 
     Returns:
@@ -93,7 +93,7 @@ def compute_diversity(
         over pixels, then mean and deviation over contents; and the spread of the first content.
 
     Raises:
-        MismatchError: No content has two motions, or sizes differ.
+        MismatchError: No content has two motions, or frame sizes differ.
         FileFormatError: A video cannot be decoded.
 
     Source:
@@ -143,12 +143,12 @@ def compute_sampled_diversity(
     protocol: DiversityProtocol | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[MetricResult, PixelSpread]:
-    """Sample the videos of Appendix D and measure them, as often as the protocol says.
+    """Sample the videos of Appendix D and measure them, for each repeat of the protocol.
 
     Args:
-        motion: Draws trajectories.
+        motion: Samples trajectories.
         generator: Renders them, without noise.
-        protocol: How many, and how often; `None` is that of the paper, once.
+        protocol: Numbers of videos and repeats; `None` for those of the paper, once.
         progress: Called with the number of videos done since the last call.
 
     Returns:
@@ -177,12 +177,12 @@ def compute_sampled_diversity(
 def sample_contents(
     motion: MotionGenerator, generator: Generator, *, protocol: DiversityProtocol
 ) -> RenderedLatents:
-    """Draw the trajectories of Appendix D: the same motion seeds for each of several contents.
+    """Sample the trajectories of Appendix D: the same motion seeds for each content.
 
     Args:
-        motion: Draws trajectories.
+        motion: Samples trajectories.
         generator: Renders them, without noise.
-        protocol: How many.
+        protocol: Number of videos.
     """
     contents = range(protocol.seed, protocol.seed + protocol.num_contents)
     motions = range(protocol.seed, protocol.seed + protocol.num_motions)
@@ -198,11 +198,11 @@ def sample_contents(
 
 
 def write_pictures(spread: PixelSpread, folder: Path) -> None:
-    """Write the mean video, its last frame, and the last frame's deviation (white is the most).
+    """Write the mean video, its last frame, and the last frame's deviation (white is the maximum).
 
     Args:
-        spread: Of one content.
-        folder: Where to; made if it is not there. mean.png, std.png and mean.mp4 are replaced.
+        spread: Mean and deviation of one content.
+        folder: Output folder, created if missing; mean.png, std.png and mean.mp4 are replaced.
     """
     make_folder(folder)
     mean_u8 = spread.mean.round().clip(0, 255).astype(np.uint8)  # [t, h, w, 3]
@@ -213,7 +213,7 @@ def write_pictures(spread: PixelSpread, folder: Path) -> None:
 
 
 def group_by_content(videos: VideoSource) -> list[list[int]]:
-    """Return the videos of each content, only contents with two motions at least.
+    """Return the videos of each content that has at least two motions.
 
     Raises:
         MismatchError: There is no such content.

@@ -36,20 +36,20 @@ from mocotool.video.cutting import square_frames
 CACHE_LAYOUT = 1  # part of every key; raise it when features change for any other reason
 GPU_BATCH_FACTOR = 8
 
-# A stopped run goes on: what is done of a side is kept in so many parts, of enough videos each.
+# To resume interrupted runs, finished work is kept in this many parts, of enough videos each.
 NUM_PARTS, LEAST_VIDEOS = 8, 256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureRequest:
-    """Features of some clips or frames of a source."""
+    """A request for features of clips or frames of a source."""
 
     plan: WorkPlan
-    """Which of them."""
+    """The clips or frames."""
     detector: Detector
-    """What turns them into features."""
+    """Computes the features."""
     frame_size: int | None = None
-    """Frames are cut to squares of this size first; `None` leaves them."""
+    """Frames are first cropped to squares of this size; `None` does not crop."""
 
 
 def extract_statistics(
@@ -66,13 +66,13 @@ def extract_statistics(
     """Compute the statistics of a detector's features; arguments as in `extract_together`.
 
     Args:
-        source: Where frames come from.
-        plan: Which of them.
-        detector: What turns them into features.
-        frame_size: Frames are cut to squares of this size first; `None` leaves them.
+        source: Source of the frames.
+        plan: Which frames to read.
+        detector: Computes the features.
+        frame_size: Frames are first cropped to squares of this size; `None` does not crop.
         config: Batches, threads and cache.
-        device: Where the detector runs; `None` is the CPU.
-        processes: Those that share the work.
+        device: Device of the detector; `None` for the CPU.
+        processes: Processes that share the work.
         progress: Called with the number of features done since the last call, in this process.
     """
     (stats,) = extract_together(
@@ -97,14 +97,14 @@ def extract_together(
 ) -> list[FeatureStats]:
     """Compute the statistics of several detectors' features, each frame decoded once for all.
 
-    With the cache, a run that was stopped goes on where the last part of the videos ended.
+    With the cache, an interrupted run continues after the last finished part of the videos.
 
     Args:
-        source: Where frames come from.
-        requests: Which of them, and what turns them into features.
+        source: Source of the frames.
+        requests: Frames and detectors.
         config: Batches, threads and cache.
-        device: Where detectors run; `None` is the CPU.
-        processes: Those that share the work; each reads its part, all get the whole.
+        device: Device of the detectors; `None` for the CPU.
+        processes: Processes that share the work; each reads a part, all get the whole result.
         progress: Called with the number of features done since the last call, in this process.
 
     Returns:
@@ -112,25 +112,25 @@ def extract_together(
 
     Raises:
         FileFormatError: A frame cannot be decoded, or a feature is NaN; the message names the clip.
-        MismatchError: Nothing is left for this shard.
+        MismatchError: This shard is empty.
     """
     config = ExtractionConfig() if config is None else config
     processes = Processes() if processes is None else processes
     device = torch.device("cpu") if device is None else device
 
-    # what is in the cache
+    # from the cache
     paths = [
         _cache_path(source, request, config) if config.use_cache else None for request in requests
     ]
     found: dict[int, FeatureStats] = {}
     for idx, path in enumerate(paths):
-        # All or none: whoever has no copy would wait for the others at the gathering.
+        # all or none: a process without a copy would wait for the others in the gather
         if path is not None and not processes.any(not path.is_file()):
             found[idx] = _read_cached(path)
             if progress is not None:
                 progress(found[idx].num_samples)
 
-    # one pass over the videos for everything else
+    # the rest in one pass over the videos
     missing = [idx for idx in range(len(requests)) if idx not in found]
     works = [
         _Work(
@@ -154,18 +154,18 @@ def extract_together(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Work:
-    """What one process has to do of a request, and has done: statistics part by part."""
+    """One process's share of a request, and its results: statistics part by part."""
 
     request: FeatureRequest
     share: range
     """Its pieces of the plan."""
     stem: Path | None
-    """What the files of parts are called; `None` keeps none."""
+    """Path prefix for the files of parts; `None` keeps none."""
     done: list[FeatureStats] = dataclasses.field(default_factory=list)
     files: list[Path] = dataclasses.field(default_factory=list)
 
     def split(self, videos_each: int) -> dict[int, range]:
-        """Return the pieces of each part, by its number; videos are in rising order."""
+        """Return the pieces of each part by its number, with videos in ascending order."""
         parts: dict[int, range] = {}
         for piece_idx in self.share:
             number = self.request.plan[piece_idx][0] // videos_each
@@ -185,7 +185,7 @@ class _Work:
         return FeatureStats.merge(self.done) if len(self.done) > 1 else next(iter(self.done), None)
 
     def drop_parts(self) -> None:
-        """Delete the files of parts: the whole is kept by now."""
+        """Delete the files of parts, once the whole is cached."""
         for path in self.files:
             path.unlink(missing_ok=True)
 
@@ -208,7 +208,7 @@ def _run_parts(
     videos_each = max(LEAST_VIDEOS, -(-len(source.num_frames) // NUM_PARTS))
     splits = [work.split(videos_each) for work in works]
     for number in sorted({number for split in splits for number in split}):
-        # what a run before this one has done
+        # parts finished by an earlier run
         batchers: dict[int, tuple[_Batcher, Path | None]] = {}
         for place, (work, split) in enumerate(zip(works, splits, strict=True)):
             if number not in split:
@@ -224,7 +224,7 @@ def _run_parts(
                 )
                 batchers[place] = (batcher, path)
 
-        # one pass for the rest
+        # the rest in one pass
         plans = [work.request.plan for work in works]
         shares = [
             split[number] if place in batchers else range(0) for place, split in enumerate(splits)
@@ -243,23 +243,23 @@ def _run_parts(
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureExtractor:
-    """Extracts features, with the settings that all metrics share."""
+    """Extracts features, with settings shared by all metrics."""
 
     config: ExtractionConfig = dataclasses.field(default_factory=ExtractionConfig)
     """Batches, threads, cache and shard."""
     device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cpu"))
-    """Where the detector runs."""
+    """Device of the detector."""
     processes: Processes = dataclasses.field(default_factory=Processes)
-    """Those that share the work."""
+    """Processes that share the work."""
     progress: Callable[[int], None] | None = None
     """Called with the number of features done since the last call."""
     known: Mapping[str, FeatureStats] = dataclasses.field(default_factory=dict)
-    """Features that were extracted before, by `feature_key`."""
+    """Features that are already extracted, by `feature_key`."""
 
     def extract(
         self, source: VideoSource, requests: list[FeatureRequest]
     ) -> dict[str, FeatureStats]:
-        """Return the statistics of some requests by their key, those not known in one pass."""
+        """Return the statistics of requests by key; unknown ones are extracted in one pass."""
         wanted = {feature_key(source, request, self.config): request for request in requests}
         missing = {key: wanted[key] for key in wanted if key not in self.known}
         found = extract_together(
@@ -275,9 +275,9 @@ class FeatureExtractor:
 
 
 class _Batcher:
-    """Turns pieces of a request into features batch by batch, and adds them up.
+    """Computes features of a request's pieces batch by batch, and accumulates them.
 
-    Each piece is prepared on its own, so that neither the batch size nor the neighbours change it.
+    Pieces are preprocessed one by one, independent of batch size and neighbours.
     """
 
     def __init__(
@@ -293,7 +293,7 @@ class _Batcher:
         self._detector: Detector = request.detector.to(device)
         self._frame_size, self._device, self._progress = request.frame_size, device, progress
         self._batch_size = config.batch_size or choose_batch_size(request.detector, device)
-        self._batch: Tensor | None = None  # one buffer for all: memory stays as it is
+        self._batch: Tensor | None = None  # one buffer for all batches, in constant memory
         self._names: list[int] = []  # the piece each sample in it belongs to
         self._sum: StatsAccumulator | None = None
 
@@ -311,7 +311,7 @@ class _Batcher:
             self._run()
 
     def finish(self) -> FeatureStats | None:
-        """Return the statistics of everything; `None` if there was nothing."""
+        """Return the statistics of all features; `None` if there were none."""
         if self._names:
             self._run()
         return None if self._sum is None else self._sum.finish()
@@ -335,7 +335,7 @@ def choose_batch_size(detector: Detector, device: torch.device) -> int:
 def gather_statistics(
     own: FeatureStats | None, processes: Processes, device: torch.device
 ) -> FeatureStats:
-    """Return the statistics of all processes together, the same in each.
+    """Merge the statistics of all processes; the result is the same in each.
 
     Raises:
         MismatchError: No process has any.
@@ -353,7 +353,7 @@ def gather_statistics(
 
 
 def _share(num_pieces: int, shard: tuple[int, int], processes: Processes) -> range:
-    """Return a block of pieces; blocks one after the other keep the order of the plan."""
+    """Return a contiguous block of pieces, so that blocks keep the order of the plan."""
     index = shard[0] * processes.world_size + processes.rank
     count = shard[1] * processes.world_size
     return range(num_pieces * index // count, num_pieces * (index + 1) // count)
@@ -367,7 +367,7 @@ def _cut_square(frames_u8: FramesU8, size: int) -> FramesU8:
 def _run(
     detector: Detector, batch: Tensor, source: VideoSource, plan: WorkPlan, names: list[int]
 ) -> Float32:
-    """Return the features of a batch, whose samples belong to the pieces `names`."""
+    """Return the features of a batch; `names` are the pieces of its samples, for messages."""
     with torch.inference_mode():
         features: Any = detector.extract(batch)
     shape = list(features.shape) if isinstance(features, Tensor) else type(features).__name__
@@ -388,7 +388,7 @@ def _run(
 
 
 def feature_key(source: VideoSource, request: FeatureRequest, config: ExtractionConfig) -> str:
-    """Return the key of features in the cache: everything that they depend on."""
+    """Return the cache key of features: a hash of everything they depend on."""
     record = request.detector.record
     key = {
         "layout": CACHE_LAYOUT,
@@ -402,7 +402,7 @@ def feature_key(source: VideoSource, request: FeatureRequest, config: Extraction
 
 
 def _cache_path(source: VideoSource, request: FeatureRequest, config: ExtractionConfig) -> Path:
-    """Return where features are kept."""
+    """Return the path of features in the cache."""
     return kept_path("features", f"{feature_key(source, request, config)}.npz")
 
 

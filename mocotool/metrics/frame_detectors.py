@@ -1,4 +1,4 @@
-"""Which networks turn single frames into features; only the published Inception gives an FID."""
+"""Detectors of single frames; only the published Inception gives an FID."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ from mocotool.networks.inception import INPUT_SIZE, Inception
 
 FRAME_DETECTORS = ("inception", "squeezenet", "pixels")
 SQUEEZENET_SIZE = 224
-# Brings features of pictures to a mean square of about one, as polynomial kernels expect them.
+# Scales features to a mean square of about one, as polynomial kernels expect.
 SQUEEZENET_SCALE = 0.25
 
 
@@ -36,7 +36,7 @@ class InceptionDetector(ModuleDetector):
 
     Args:
         module: The network, from [n, 3, 299, 299] to [n, d].
-        record: Where it came from.
+        record: Name and origin.
     """
 
     min_frames = 1
@@ -59,7 +59,7 @@ class InceptionDetector(ModuleDetector):
         return features
 
     def settings(self) -> dict[str, Any]:
-        """Return nothing: everything is fixed by the network."""
+        """Return nothing: preprocessing is fixed by the network."""
         return {}
 
 
@@ -67,7 +67,7 @@ class SqueezeNetDetector(ModuleDetector):
     """Pooled SqueezeNet features of frames, with the bundled weights."""
 
     min_frames = 1
-    batch_size = 8  # on a CPU 1.6 times as quick as 32, whose activations leave the cache
+    batch_size = 8  # on a CPU 1.6 times as fast as 32, whose activations do not fit into the cache
 
     def __init__(self) -> None:
         self.network = squeezenet.load_squeezenet()
@@ -89,7 +89,7 @@ class SqueezeNetDetector(ModuleDetector):
         return SQUEEZENET_SCALE * self.network.pooled(batch)
 
     def settings(self) -> dict[str, Any]:
-        """Return the size of its input, and what its features are multiplied by."""
+        """Return the input size and the scale of the features."""
         return {"input_size": SQUEEZENET_SIZE, "scale": SQUEEZENET_SCALE}
 
 
@@ -110,7 +110,7 @@ class PixelDetector:
         return pixel_features(batch)
 
     def to(self, device: torch.device) -> "PixelDetector":
-        """Return itself; there is nothing to move."""
+        """Return `self`; there is nothing to move."""
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class PixelDetector:
 def load_frame_detector(
     name: str = "inception", *, warn: Callable[[str], None] | None = None
 ) -> Detector:
-    """Load what turns frames into features.
+    """Load a detector of frames.
 
     Args:
         name: "inception", "squeezenet" or "pixels"; a file of Inception weights; or
@@ -130,9 +130,9 @@ def load_frame_detector(
         warn: Called when a file is not the published one, and before a program is run.
 
     Raises:
-        ConfigError: There is no such detector and no such file.
+        ConfigError: There is no such detector or file.
         FileFormatError: The file holds something else.
-        UnavailableError: The weights are not here.
+        UnavailableError: The weights are not in the cache.
     """
     if name == "pixels":
         return PixelDetector()

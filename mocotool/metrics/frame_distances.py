@@ -1,4 +1,4 @@
-"""FID and KID: two sides compared by their single frames."""
+"""FID and KID: distances between two sides by single frames."""
 
 from mocotool.configs.evaluate import FrameProtocol, SampleProtocol
 from mocotool.metrics.compared_sides import ComparedSides
@@ -24,8 +24,8 @@ def compute_fid(
     Args:
         real: Real videos or images, or their statistics; see `open_side`.
         fake: Generated ones.
-        protocol: Which frames, and how many; `None` is all.
-        detector: What turns frames into features; see `load_frame_detector`.
+        protocol: Which frames, and how many; `None` for all.
+        detector: Computes features of frames; see `load_frame_detector`.
         extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real frames against the other.
 
@@ -33,7 +33,7 @@ def compute_fid(
         The distance, called "FID" only if the detector is the published Inception.
 
     Raises:
-        MismatchError: Saved statistics are of other features, or a side has too few frames.
+        MismatchError: Saved statistics have other features, or a side has too few frames.
         FileFormatError: A frame cannot be decoded, or has NaN features.
 
     Source:
@@ -61,15 +61,15 @@ def compute_kid(
 ) -> MetricResult:
     """Compute the kernel distance of single frames: the unbiased MMD under a cubic kernel.
 
-    Arguments as in `compute_fid`; the protocol takes one frame of each video, unless told
-    otherwise, since the estimate is unbiased for independent samples only.
+    Arguments as in `compute_fid`; by default the protocol takes one frame per video, since the
+    estimate is unbiased only for independent samples.
 
     Returns:
         The squared MMD and its standard error, called "KID" only if the detector is the published
         Inception.
 
     Raises:
-        MismatchError: Saved statistics are of other features, or a side has too few frames.
+        MismatchError: Saved statistics have other features, or a side has too few frames.
         FileFormatError: A frame cannot be decoded, has NaN features, or saved statistics came
             without features.
 

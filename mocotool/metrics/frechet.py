@@ -21,7 +21,7 @@ def frechet_distance(a: FeatureStats, b: FeatureStats, *, ddof: int = 1) -> floa
         At least 0, in squared units of the features.
 
     Raises:
-        MismatchError: The features differ in length, or a side has too few samples.
+        MismatchError: The features differ in dimension, or a side has too few samples.
 
     Source:
         Paper: Dowson and Landau, "The Frechet distance between multivariate normal
@@ -55,6 +55,6 @@ def trace_sqrt_product(cov_a: Float64, cov_b: Float64) -> float:
     values, vectors = np.linalg.eigh(cov_a)
     root = (vectors * np.sqrt(values.clip(min=0.0))) @ vectors.T
     product = root @ cov_b @ root
-    # Rounding leaves it slightly unsymmetric, and eigvalsh reads one triangle only.
+    # Rounding leaves it slightly asymmetric, and eigvalsh reads only one triangle.
     eigenvalues = np.linalg.eigvalsh((product + product.T) / 2.0)
     return float(np.sqrt(eigenvalues.clip(min=0.0)).sum())

@@ -1,4 +1,4 @@
-"""The distance of a generator in training from held-out images."""
+"""The distance between a generator in training and held-out images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +19,16 @@ CHUNK_SIZE = 10
 
 
 class HeldOutDistance:
-    """The KID of a generator's images to held-out ones, as `moco eval kid` has it.
+    """The KID between a generator's images and held-out ones, as in `moco eval kid`.
 
     Args:
-        listing: The files that training does not see.
-        resolution: Side of the generator's images in pixels, or their height and width.
-        seed: Chooses the frames and the latents, the same at every call.
-        device: Where features are computed.
-        num_images: Of either side, at least 3; fewer real ones where there are no more.
-        labels: The class of each of the listing's frames, for a generator with classes, whose
-            images are then of these in the same shares.
+        listing: The held-out files.
+        resolution: Side of the generator's images in pixels, or height and width.
+        seed: Seed of frames and latents, which are the same at every call.
+        device: Device of the detector.
+        num_images: Number of images per side, at least 3; fewer real ones if there are no more.
+        labels: Class of each frame of the listing, for a generator with classes, whose images are
+            then sampled with the same class frequencies.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The distance of motion in training from held-out clips: a small `moco eval motion`."""
+"""The distance between motion in training and held-out clips: a small `moco eval motion`."""
 
 import torch
 
@@ -15,19 +15,19 @@ from mocotool.trajectory import sample_trajectory
 
 NUM_WALKS = 32
 NUM_REAL = 64  # clips at most, from several places of few videos
-LONG_WALK = 4  # times as many frames as clips have: then, too, people shall be themselves
-FIRST_SEED = 900_000  # of contents and motions that hardly anybody draws by hand
+LONG_WALK = 4  # in clip lengths; identity must be kept this long
+FIRST_SEED = 900_000  # offset of content and motion seeds, away from those that users choose
 
 
 class HeldOutMotion:
-    """The figures of a few walks beside real clips, seconds at every save.
+    """The metrics of a few sampled walks against real clips, in seconds at every save.
 
     Args:
         real: The real videos.
-        generator: What renders walks.
-        num_frames: Frames of a clip, 5 at least.
+        generator: Renders the walks.
+        num_frames: Frames per clip, at least 5.
         stride: Take every n-th frame of the real videos.
-        seed: Chooses places in them, the same for every call.
+        seed: Seed of the positions in them, which are the same at every call.
 
     Raises:
         FileFormatError: All videos are too short, or one cannot be decoded.
@@ -69,12 +69,12 @@ class HeldOutMotion:
 
     @torch.inference_mode()
     def __call__(self, motion: MotionGenerator) -> dict[str, float]:
-        """Measure a motion model on drawn contents.
+        """Measure a motion model on sampled contents.
 
         Returns:
-            "distance", "liveliness", "where_gain", "identity", "own" and that after four clips'
-            length, as `moco eval motion` has them; and "held_out", which is the distance divided by
-            "own": what moves right but turns into somebody else is not good.
+            "distance", "liveliness", "where_gain", "identity", "own" and the same after four times
+            the clip length, as in `moco eval motion`; and "held_out", the distance divided by
+            "own", which penalises loss of identity.
         """
         sample = self._walk(motion)
         distance = frechet_distance(

@@ -1,7 +1,7 @@
-"""Identity features that tell animated persons apart, with no network and no weights.
+"""Identity features that distinguish animated persons, without a network or weights.
 
-The colours of skin, hair and clothes in a histogram that does not care where they are. It does not
-see whether a face melts.
+A histogram of the colours of skin, hair and clothes, without their positions. It does not detect
+distorted faces.
 """
 
 import torch
@@ -11,13 +11,13 @@ NUM_BINS = 6  # of each channel; 4 to 10 tell the bundled people apart alike
 
 
 def identity_features(img: Tensor) -> Tensor:
-    """Compute the root of a histogram of colours.
+    """Compute the square root of a colour histogram.
 
     Args:
         img: Frames in [0, 1], [n, 3, h, w].
 
     Returns:
-        [n, NUM_BINS**3], of length one; a pixel counts for the two nearest bins of each channel.
+        [n, NUM_BINS**3], unit vectors; a pixel counts for the two nearest bins of each channel.
     """
     centres = torch.linspace(0, 1, NUM_BINS, device=img.device)[:, None]
     width = 1 / (NUM_BINS - 1)
@@ -29,19 +29,19 @@ def identity_features(img: Tensor) -> Tensor:
 
 
 def identity_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return the Hellinger distance in [0, 1] of every row of `a` [n, d] to every row of `b`."""
+    """Return the Hellinger distances [n, m], in [0, 1], of rows of `a` [n, d] and `b` [m, d]."""
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist") / 2**0.5
 
 
 def find_own(later: Tensor, first: Tensor) -> Tensor:
-    """Tell which later frames are nearest to their own first frame.
+    """Return which later frames are nearest to the first frame of their own clip.
 
     Args:
         later: Features of a later frame of each clip, [n, d].
         first: Features of the first frame of each clip, [n, d].
 
     Returns:
-        bool [n]; a tie with another clip's first frame does not count.
+        bool [n]; false for a tie with another clip's first frame.
     """
     distances = identity_distance(later, first)  # [n, n]
     others = distances + torch.where(torch.eye(len(first)) > 0, torch.inf, 0.0)

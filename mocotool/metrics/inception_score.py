@@ -1,4 +1,4 @@
-"""The Inception score of videos: C3D is confident on each clip, and diverse over all."""
+"""The Inception score of videos, by the class probabilities of C3D."""
 
 import dataclasses
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class C3DDetector(ModuleDetector):
 
     Args:
         module: The network, from [n, 3, 16, 112, 112] to [n, 101].
-        record: Where it came from.
+        record: Name and origin.
     """
 
     min_frames = NUM_FRAMES
@@ -58,7 +58,7 @@ class C3DDetector(ModuleDetector):
         return probabilities
 
     def settings(self) -> dict[str, Any]:
-        """Return nothing: everything is fixed by the network."""
+        """Return nothing: preprocessing is fixed by the network."""
         return {}
 
 
@@ -68,16 +68,16 @@ def load_score_detector(
     mean: Path | str | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Detector:
-    """Load C3D from TGANv2's two files.
+    """Load C3D from the two files of TGANv2.
 
     Args:
-        weights: `conv3d_deepnetA_ucf.npz`; `None` is the one of the cache.
-        mean: `mean2.npz`; `None` is the one of the cache.
-        warn: Called when a file is not the one trusted before.
+        weights: `conv3d_deepnetA_ucf.npz`; `None` for the one in the cache.
+        mean: `mean2.npz`; `None` for the one in the cache.
+        warn: Called if a file is not the trusted one.
 
     Raises:
         FileFormatError: A file holds something else.
-        UnavailableError: The weights are not here.
+        UnavailableError: The weights are not in the cache.
     """
     path = find_weights("c3d", file=weights)
     network = load_c3d(path, find_weights("c3d-mean", file=mean))
@@ -87,12 +87,12 @@ def load_score_detector(
 def inception_score(
     probabilities: npt.NDArray[Any], *, num_splits: int = 1, seed: int = 42
 ) -> tuple[float, float]:
-    """Compute exp of the mean KL divergence of each sample's classes from the marginal classes.
+    """Compute exp of the mean KL divergence between conditional and marginal class distributions.
 
     Args:
-        probabilities: [n, k], rows that add up to 1.
-        num_splits: Parts scored on their own, after a shuffle; more parts make it smaller.
-        seed: Of the shuffle.
+        probabilities: Class probabilities [n, k]; rows sum to 1.
+        num_splits: Number of random parts that are scored separately; more parts lower the score.
+        seed: Seed of the shuffle.
 
     Returns:
         Mean and standard deviation over the parts, between 1 and k.
@@ -111,7 +111,7 @@ def inception_score(
     scores = []
     for part in np.array_split(probabilities.astype(np.float64)[order], num_splits):
         marginal = part.mean(axis=0, keepdims=True)
-        # Where p is 0, p log p is 0: the tiny number only keeps the logarithm quiet.
+        # p log p is 0 for p = 0: the tiny number only avoids log(0)
         tiny = np.finfo(np.float64).tiny
         divergence = part * (np.log(part + tiny) - np.log(marginal + tiny))
         scores.append(float(np.exp(divergence.sum(axis=1).mean())))
@@ -128,14 +128,14 @@ def compute_is(
     """Compute the Inception score of videos under C3D.
 
     Args:
-        videos: What is scored; a motion model is sampled for the protocol's clips, others for each
-            repeat.
-        protocol: Clips and parts; `None` is 10,000 clips in one part.
+        videos: Videos to score; from a motion model the protocol's number of clips is sampled,
+            with new seeds for each repeat.
+        protocol: Clips and parts; `None` for 10,000 clips in one part.
         detector: See `load_score_detector`.
         extractor: Device, batches, cache and progress.
 
     Returns:
-        The score, called "IS" unless the detector is another than the one trusted before.
+        The score, called "IS" if the detector is the trusted one.
 
     Raises:
         FileFormatError: No video has 16 frames, or one cannot be measured.

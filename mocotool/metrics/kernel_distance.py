@@ -37,15 +37,15 @@ def kernel_distance(
     Args:
         x: Features of one side, [m, d], m at least 3.
         y: Features of the other side, [n, d], n at least 3.
-        degree: Of the polynomial.
-        gamma: `None` is 1 / d, as in scikit-learn.
-        coef0: Added inside.
+        degree: Degree of the polynomial.
+        gamma: Scale of the inner product; `None` for 1 / d, as in scikit-learn.
+        coef0: Constant term.
 
     Returns:
         The unbiased estimate over all pairs, and its standard error.
 
     Raises:
-        MismatchError: The features differ in length, or a side has fewer than three.
+        MismatchError: The features differ in dimension, or a side has fewer than three.
 
     Source:
         Paper: Binkowski et al., "Demystifying MMD GANs", 2018; Gretton et al., 2012, Lemma 6.
@@ -73,17 +73,17 @@ def kernel_distance(
 
 
 def jedi_distance(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
-    """Compute 100 times the squared MMD under k(x, y) = (x.y / d)^2, all pairs among them.
+    """Compute 100 times the squared MMD under k(x, y) = (x.y / d)^2, biased estimate.
 
-    Pairs of a sample with itself count, so it is never negative and larger for few samples: JEDi's
-    way, for features of V-JEPA.
+    Pairs of a sample with itself are included, so it is never negative, and larger for few samples.
+    This is JEDi, meant for features of V-JEPA.
 
     Args:
         x: Features of one side, [m, d].
         y: Features of the other side, [n, d].
 
     Raises:
-        MismatchError: The features differ in length, or a side has none.
+        MismatchError: The features differ in dimension, or a side has none.
 
     Source:
         Paper: Luo et al., "Beyond FVD", arXiv:2410.05203.

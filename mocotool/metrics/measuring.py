@@ -1,4 +1,4 @@
-"""One side measured under a protocol: planned, extracted and reported alike for all metrics."""
+"""Measurement of one side under a protocol: planning, extraction and report, for all metrics."""
 
 import dataclasses
 from collections.abc import Callable
@@ -38,11 +38,11 @@ Protocol = VideoProtocol | SampleProtocol | ScoreProtocol
 def load_detector(
     name: str, *, protocol: Protocol, warn: Callable[[str], None] | None = None
 ) -> Detector:
-    """Load what turns samples into features: of clips or of frames, as the protocol has it.
+    """Load the detector for a protocol: one of clips or of frames.
 
     Raises:
         ConfigError: There is no detector of that name, or clips are too short for it.
-        UnavailableError: Its weights are not here.
+        UnavailableError: Its weights are not in the cache.
     """
     clips = protocol if isinstance(protocol, VideoProtocol) else None
     if isinstance(protocol, FeatureProtocol) and name in VIDEO_DETECTORS:
@@ -58,7 +58,7 @@ def check_clip_length(protocol: VideoProtocol, detector: Detector) -> None:
     """Check that clips are long enough for a detector.
 
     Raises:
-        ConfigError: They are not.
+        ConfigError: They are too short.
     """
     if protocol.num_frames < detector.min_frames:
         raise ConfigError(
@@ -69,7 +69,7 @@ def check_clip_length(protocol: VideoProtocol, detector: Detector) -> None:
 
 
 def choose_samples(protocol: Protocol, detector: Detector) -> VideoProtocol | SampleProtocol:
-    """Return what a protocol says of samples: of clips if the detector looks at them, else frames.
+    """Return the part of a protocol for clips or frames, depending on the detector.
 
     Raises:
         ConfigError: Clips are too short for the detector.
@@ -84,7 +84,7 @@ def choose_samples(protocol: Protocol, detector: Detector) -> VideoProtocol | Sa
 
 
 def feature_settings(protocol: Protocol, detector: Detector, role: SideRole) -> dict[str, Any]:
-    """Return the settings that the features of a side's samples depend on."""
+    """Return the settings that the features of a side depend on."""
     samples = choose_samples(protocol, detector)
     if not isinstance(samples, VideoProtocol):
         return {"frame_size": samples.frame_size}
@@ -97,13 +97,13 @@ def feature_settings(protocol: Protocol, detector: Detector, role: SideRole) -> 
 def plan_side(
     side: VideoSource, role: SideRole, *, protocol: Protocol, detector: Detector
 ) -> FeatureRequest:
-    """Choose what is measured of a side.
+    """Plan the samples of a side.
 
     Args:
         side: Videos or latents.
-        role: Which of the protocol's clip choices and counts holds.
+        role: Real or generated, which selects settings of the protocol.
         protocol: Which samples.
-        detector: What turns them into features.
+        detector: Computes the features.
 
     Raises:
         FileFormatError: No clip is long enough.
@@ -140,24 +140,24 @@ def draw_side(
     detector: Detector,
     num_samples: int | None = None,
 ) -> SampledVideos:
-    """Return the videos of a motion model for the seed of a protocol.
+    """Sample the videos of a motion model with the seed of a protocol.
 
     Args:
         side: The model.
-        role: Which of the protocol's clip choices and counts holds.
+        role: Real or generated, which selects settings of the protocol.
         protocol: Which samples.
-        detector: What turns them into features.
-        num_samples: How many are wanted; the protocol's number holds if it is smaller.
+        detector: Computes the features.
+        num_samples: Number of samples; the protocol's number is used if it is smaller.
 
     Raises:
-        ConfigError: Neither says how many; or clips are too short for the detector.
+        ConfigError: No number is given; or clips are too short for the detector.
     """
     samples = choose_samples(protocol, detector)
     counts = (num_samples, samples.num_real if role == "real" else samples.num_fake)
     if side.num_videos is None and counts == (None, None):
         raise ConfigError(f"{side.name}: a motion model, but no number of videos is given")
 
-    # frames that are looked at, and samples that one video gives
+    # frames needed per video, and samples per video
     if isinstance(samples, VideoProtocol):
         pace = samples.num_frames * samples.stride_of(role)
         span = pace - samples.stride_of(role) + 1
@@ -182,16 +182,16 @@ def measure_side(
     """Compute one side's statistics under a protocol; arguments as in `plan_side`.
 
     Args:
-        side: Videos, latents, a motion model, whose videos are those of the protocol's seed, or
-            statistics, which are taken as they are.
-        role: Which of the protocol's clip choices and counts holds.
+        side: Videos, latents, a motion model, which is sampled with the protocol's seed, or
+            statistics, which are returned unchanged.
+        role: Real or generated, which selects settings of the protocol.
         protocol: Which samples.
-        detector: What turns them into features.
+        detector: Computes the features.
         extractor: Device, batches, cache and progress.
-        num_samples: Samples that are wanted of a motion model; see `draw_side`.
+        num_samples: Number of samples from a motion model; see `draw_side`.
 
     Raises:
-        MismatchError: The statistics are of other features.
+        MismatchError: The statistics have other features.
         FileFormatError: No clip is long enough, or one cannot be measured.
     """
     if isinstance(side, SavedStatistics):
@@ -208,17 +208,17 @@ def measure_side(
 
 
 def describe_detector(detector: Detector, feature_dim: int) -> dict[str, Any]:
-    """Return what a result says of its detector."""
+    """Return the record of a detector for a result."""
     return dataclasses.asdict(detector.record) | {"feature_dim": feature_dim} | detector.settings()
 
 
 def report_input(side: VideoSource, plan: Any, num_samples: int) -> dict[str, Any]:
-    """Return what a result says of videos that were measured.
+    """Return the record of measured videos for a result.
 
     Args:
         side: The videos.
-        plan: Which parts of them.
-        num_samples: How many features came of it.
+        plan: The measured parts.
+        num_samples: Number of features.
     """
     described = side.describe()
     return {
@@ -234,7 +234,7 @@ def require_features(stats: FeatureStats, name: str) -> Float32:
     """Return the features themselves.
 
     Raises:
-        FileFormatError: They were too many to be kept.
+        FileFormatError: There were too many to be kept.
     """
     if stats.features is None:
         raise FileFormatError(

@@ -1,4 +1,4 @@
-"""Figures of motion over several seeds, beside those of baselines."""
+"""Metrics of motion over several seeds, compared with baselines."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -38,8 +38,8 @@ from mocotool.trajectory import sample_trajectory
 METRIC = "frechet distance (motion features)"
 REAL_ROW = "real, other places"
 OTHERS_ROW = "steps of other contents"
-NUM_RENDERED = 8  # contents and motions of a design whose energy over time is looked at
-OTHER_PLACES = 100_003  # added to seeds, so that places in real videos differ
+NUM_RENDERED = 8  # contents and motions of a design that are rendered for their energy over time
+OTHER_PLACES = 100_003  # added to seeds, for other positions in the real videos
 FEW_CLIPS = 100
 
 Order = npt.NDArray[np.int64]
@@ -51,17 +51,17 @@ class MotionSubject:
 
     name: str
     draw: Callable[[int], VideoSource]
-    """Gives the videos of a seed."""
+    """Returns the videos of a seed."""
     stride: int = 1
-    """Take every n-th frame of them."""
+    """Take every n-th frame."""
     anywhere: bool = False
-    """Whether clips begin at random places."""
+    """Whether clips begin at random positions."""
     is_real: bool = False
-    """Whether its videos are the reference that everything is compared with."""
+    """Whether its videos are the real reference."""
     design: Callable[[int], Trajectory] | None = None
-    """Gives latents of every content with every motion seed, for the shares of displacement."""
+    """Returns latents of every content with every motion seed, for the shares of displacement."""
     generator: Generator | None = None
-    """What renders the design."""
+    """Renders the design."""
 
 
 def compute_motion(
@@ -71,18 +71,18 @@ def compute_motion(
     protocol: MotionProtocol | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> MetricResult:
-    """Measure motion against real clips, in memory for one clip and a few kilobytes of each.
+    """Measure motion against real clips, in memory for one clip and a few kilobytes per clip.
 
     Args:
         real: The real videos.
-        subjects: What to measure; the first one gives the value, the others stand beside it. Other
-            places of the real videos are measured anyway.
+        subjects: What to measure; the first is the main result. Other positions of the real
+            videos are always added for comparison.
         protocol: Clips, strides and seeds; `None` for the defaults.
         progress: Called with the number of clips done since the last call.
 
     Returns:
-        The motion distance of the first subject, and in `details["rows"]` all figures of all of
-        them: name -> figure -> {"mean", "half_width", "values"}; see `FIGURES`.
+        The motion distance of the first subject, and in `details["rows"]` all figures of all
+        subjects: name -> figure -> {"mean", "half_width", "values"}; see `FIGURES`.
 
     Raises:
         FileFormatError: All videos of a side are too short, or one cannot be decoded.
@@ -172,7 +172,7 @@ def _render_design(
     protocol: MotionProtocol,
     progress: Callable[[int], None] | None,
 ) -> dict[str, float]:
-    """Render a corner of the design, and return how energy over time goes with the seed."""
+    """Render a corner of the design; correlate energy over time with the seeds."""
     grid = _as_grid(design)[:NUM_RENDERED, :NUM_RENDERED]  # [a, b, t, d]
     a, b = grid.shape[:2]
     corner = dataclasses.replace(
@@ -188,7 +188,7 @@ def _render_design(
 
 
 def has_design(trajectory: Trajectory) -> bool:
-    """Return whether latents hold every content with every motion seed, two of each at least."""
+    """Return whether latents hold every content with every motion seed, at least two of each."""
     seeds, motions = trajectory.meta.seeds, trajectory.meta.motion_seeds
     if seeds is None or motions is None or trajectory.latents.ndim != 3:
         return False
@@ -198,7 +198,7 @@ def has_design(trajectory: Trajectory) -> bool:
 
 
 def _as_grid(trajectory: Trajectory) -> npt.NDArray[np.float32]:
-    """Return latents [contents, motions, t, d] of a design, in rising order of both seeds."""
+    """Return latents [contents, motions, t, d] of a design, in ascending order of both seeds."""
     if not has_design(trajectory):
         raise MismatchError("latents do not hold every content with every motion seed")
     seeds, motions = trajectory.meta.seeds, trajectory.meta.motion_seeds
@@ -222,14 +222,14 @@ def describe_model(
     """Return a motion model as subjects: itself first, then the baselines.
 
     Args:
-        motion: The model.
-        generator: What renders.
-        name: What the model is called.
-        num_videos: Videos to sample for each seed.
-        protocol: Lengths, contents, motions.
-        baselines: Whether baselines are wanted.
+        motion: The motion model.
+        generator: Its generator.
+        name: Name of the model in the result.
+        num_videos: Videos to sample per seed.
+        protocol: Lengths, and numbers of contents and motions.
+        baselines: Whether to add baselines.
         real: Latents of real clips, frame by frame, for the baselines that use them.
-        start: Latents whose first frames take the place of drawn contents, and of `num_videos`.
+        start: Latents whose first frames replace sampled contents; overrides `num_videos`.
     """
     sampler = _Sampler(motion, generator, num_videos=num_videos, start=start)
     num_frames, longest = protocol.num_frames, protocol.lengths[-1]
@@ -334,7 +334,7 @@ def describe_latents(
 def describe_videos(
     videos: VideoSource, *, protocol: MotionProtocol, baselines: bool = False
 ) -> list[MotionSubject]:
-    """Return videos as subjects: themselves, and each standing still."""
+    """Return videos as subjects: themselves, and as baseline their first frames held still."""
     stride = protocol.fake_stride
     subjects = [MotionSubject(videos.name, lambda _: videos, stride=stride, anywhere=True)]
     if baselines:
@@ -400,7 +400,7 @@ def _find_warnings(num_clips: int) -> tuple[str, ...]:
 
 
 def choose_num_videos(real: VideoSource, protocol: MotionProtocol) -> int:
-    """Return how many videos a motion model is sampled for: as many as there are real clips."""
+    """Return the number of videos to sample from a motion model: that of the real clips."""
     span = (protocol.num_frames - 1) * protocol.real_stride + 1
     usable = max(2, int((real.num_frames >= span).sum()))
     return usable if protocol.num_clips is None else min(usable, protocol.num_clips)

@@ -19,11 +19,11 @@ from mocotool.trajectory import draw_latents
 
 Float32 = npt.NDArray[np.float32]
 
-NUM_DRAWN = 4096  # latents that say how wide each dimension is
+NUM_DRAWN = 4096  # latents from which the scale of each dimension is estimated
 
 
 class HeldFirstFrame:
-    """Videos whose clips stand still at their first frame.
+    """Videos whose clips are still at their first frame.
 
     Args:
         videos: Any videos.
@@ -44,7 +44,7 @@ class HeldFirstFrame:
         return self.videos.is_threaded
 
     def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
-        """Return the first of the frames as often as there are, uint8 [t, h, w, 3]."""
+        """Return the first of the frames, repeated, uint8 [t, h, w, 3]."""
         first = self.videos.read_clip(video_idx, frame_idx[:1])
         return np.repeat(first, len(frame_idx), axis=0)
 
@@ -53,24 +53,24 @@ class HeldFirstFrame:
         return self.videos.describe_clip(video_idx, frame_idx)
 
     def fingerprint(self, video_idxs: Sequence[int]) -> str:
-        """Hash the videos, and say that they are held."""
+        """Hash the videos, with a marker that they are held."""
         return self.videos.fingerprint(video_idxs)[::-1]
 
     def describe(self) -> dict[str, object]:
-        """Return what a result says of its input."""
+        """Return the record of this input for a result."""
         return self.videos.describe() | {"held": True}
 
 
 def walk_randomly(
     trajectory: Trajectory, generator: Generator, *, seed: int, num_frames: int | None = None
 ) -> Trajectory:
-    """Take random steps of the latents' own covariance, as long on average as the trajectory's.
+    """Take Gaussian steps with the latents' covariance and the trajectory's mean step energy.
 
     Args:
-        trajectory: Gives first latents and energy, in w or z.
-        generator: Gives the covariance.
-        seed: Of the steps.
-        num_frames: Frames of the walks; as many as the trajectory has if `None`.
+        trajectory: First latents and energy, in w or z.
+        generator: Its latents give the covariance.
+        seed: Seed of the steps.
+        num_frames: Frames of the walks; `None` for those of the trajectory.
 
     Raises:
         MismatchError: The latents are in w+.
@@ -87,18 +87,18 @@ def walk_randomly(
 def walk_autoregressively(
     trajectory: Trajectory, *, seed: int, num_frames: int | None = None
 ) -> Trajectory:
-    """Take the trajectory's mean step, and AR(1) noise with its covariance and its memory.
+    """Take the trajectory's mean step plus AR(1) noise, with its covariance and autocorrelation.
 
-    No network, no content and no more than two moments: what a model says beyond that shows beside
-    it.
+    It matches the first two moments, without a network and without content: a reference for what a
+    model learns beyond these.
 
     Args:
-        trajectory: Gives first latents, mean step, covariance and correlation, in w or z.
-        seed: Of the noise.
-        num_frames: Frames of the walks; as many as the trajectory has if `None`.
+        trajectory: First latents, mean step, covariance and correlation, in w or z.
+        seed: Seed of the noise.
+        num_frames: Frames of the walks; `None` for those of the trajectory.
 
     Raises:
-        MismatchError: The latents are in w+, or too few frames.
+        MismatchError: The latents are in w+, or have too few frames.
     """
     latents = _check_plain(trajectory)
     steps = np.diff(latents.astype(np.float64), axis=1)  # [n, t-1, d]
@@ -121,19 +121,19 @@ def walk_autoregressively(
 def walk_with_return(
     trajectory: Trajectory, *, seed: int, num_frames: int | None = None
 ) -> Trajectory:
-    """Take AR(1) steps that also go back to the first latent, as far as the trajectory's do.
+    """Take AR(1) steps with a pull back to the first latent, fitted to the trajectory.
 
-    A step is a constant, a share of the step before, minus a share of the displacement so far, plus
-    noise; constant, shares and covariance are fitted by least squares. A walk that stays near its
-    start because something pulls it back, and for no better reason, is matched by this.
+    A step is a constant plus a fraction of the previous step, minus a fraction of the displacement
+    so far, plus noise; constant, fractions and covariance are fitted by least squares. It matches
+    a walk that stays near its start only because it is pulled back.
 
     Args:
-        trajectory: Gives first latents and what is fitted, in w or z.
-        seed: Of the noise.
-        num_frames: Frames of the walks; as many as the trajectory has if `None`.
+        trajectory: First latents and data of the fit, in w or z.
+        seed: Seed of the noise.
+        num_frames: Frames of the walks; `None` for those of the trajectory.
 
     Raises:
-        MismatchError: The latents are in w+, or too few frames.
+        MismatchError: The latents are in w+, or have too few frames.
     """
     latents = _check_plain(trajectory).astype(np.float64)
     n, t, d = latents.shape
@@ -180,14 +180,14 @@ def move_untrained(
 def borrow_steps(
     trajectory: Trajectory, real: Trajectory, generator: Generator, *, stride: int, num_frames: int
 ) -> Trajectory:
-    """Give each content the steps of the real clip that begins most like it.
+    """Move each content by the steps of the real clip whose first frame is most like it.
 
     Args:
-        trajectory: Gives first latents, in w or z.
+        trajectory: First latents, in w or z.
         real: Latents of real clips, as from `moco invert`, frame by frame.
-        generator: Says how wide each dimension of the latents is.
+        generator: Its latents give the scale of each dimension.
         stride: Take every n-th frame of the real clips.
-        num_frames: Frames of the result, all of which the real clips must have.
+        num_frames: Frames of the result; the real clips must have as many.
 
     Raises:
         MismatchError: Latents are in w+, or the real clips are too short.
@@ -205,7 +205,7 @@ def borrow_steps(
 
 
 def choose_others(n: int, *, seed: int) -> npt.NDArray[np.int64]:
-    """Give each of `n` contents another one at random, and each of them once, [n]."""
+    """Return a random permutation [n] without fixed points."""
     circle = _rng(seed, "other contents").permutation(n)
     others = np.empty(n, np.int64)
     others[circle] = np.roll(circle, 1)
@@ -213,11 +213,11 @@ def choose_others(n: int, *, seed: int) -> npt.NDArray[np.int64]:
 
 
 def take_steps_of(trajectory: Trajectory, others: Trajectory) -> Trajectory:
-    """Let each video walk from its own first latent by the steps of the other's.
+    """Move each video from its own first latent by the steps of another trajectory.
 
     Args:
-        trajectory: Gives first latents, in w or z.
-        others: Gives steps, as many videos.
+        trajectory: First latents, in w or z.
+        others: Steps, for as many videos.
 
     Raises:
         MismatchError: Latents are in w+.

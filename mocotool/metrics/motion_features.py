@@ -1,7 +1,7 @@
-"""Hand-made features of a clip's motion: no network, no weights, nothing to download.
+"""Handcrafted features of a clip's motion: no network, no weights, nothing to download.
 
-They tell a real clip's motion from still, shuffled, slowed, noisy and blurred ones, and say nothing
-of what is seen. A distance of them is called "frechet distance (motion features)", never FVD.
+They distinguish real motion from still, shuffled, slowed, noisy and blurred clips, and do not
+describe appearance. Their distance is called "frechet distance (motion features)", never FVD.
 """
 
 import torch
@@ -16,14 +16,14 @@ GRID_SIZE = 4
 NUM_BANDS = 6
 MIN_FRAMES = 5  # energy is looked at in four quarters of the steps, none of them empty
 
-# Differences under half a grey level are rounding: logarithms are cut off there.
+# Differences under half a grey level are rounding: logarithms are clamped there.
 FLOOR = (0.5 / 255.0) ** 2
 
 GRID_WEIGHT = 4.0  # shares of 16 cells are small beside logarithms of energies
 
 
 def motion_features(video: Tensor) -> Tensor:
-    """Describe how each clip moves.
+    """Compute features of the motion of each clip.
 
     Args:
         video: float32 [n, t, c, h, w] in [0, 1], t at least 5.
@@ -89,7 +89,7 @@ def _band_power(signals: Tensor) -> Tensor:
 
 
 def _spread(steps: Tensor, mean_energy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Say where in the frame it moves, [n, 16], how widely, [n, 1], and how that moves, [n, 1]."""
+    """Return where motion is, [n, 16], its extent, [n, 1], and how its centre moves, [n, 1]."""
     per_step = F.adaptive_avg_pool2d(steps.square().mean(dim=2), GRID_SIZE)  # [n, t-1, 4, 4]
     cells = per_step.mean(dim=1)
     shares = cells / (cells.sum(dim=(1, 2), keepdim=True) + FLOOR * GRID_SIZE**2)
@@ -103,7 +103,7 @@ def _spread(steps: Tensor, mean_energy: Tensor) -> tuple[Tensor, Tensor, Tensor]
     distance = (grid - mean_centre[:, None, None]).square().sum(dim=-1)  # [n, 4, 4]
     width = (shares * distance).sum(dim=(1, 2))[:, None].sqrt()
     wander = centre.var(dim=1, correction=0).sum(dim=1, keepdim=True).sqrt()
-    moves = mean_energy / (mean_energy + FLOOR)  # what does not move has no place
+    moves = mean_energy / (mean_energy + FLOOR)  # a still clip has no centre of motion
     return GRID_WEIGHT * shares.flatten(1), width * moves, wander * moves
 
 
@@ -119,7 +119,7 @@ def _detail(steps: Tensor, mean_energy: Tensor) -> Tensor:
 
 
 def _likeness(steps: Tensor) -> Tensor:
-    """Return the mean cosine of successive differences, [n, 1]: 1 is steady, -1 shivers."""
+    """Return the mean cosine of successive differences, [n, 1]: 1 is steady, -1 is jitter."""
     before, after = steps[:, :-1].flatten(2), steps[:, 1:].flatten(2)
     floor = FLOOR * before.shape[2]
     product = (before * after).sum(dim=2)

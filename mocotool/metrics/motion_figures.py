@@ -1,4 +1,4 @@
-"""Figures that compare the motion of two sets of clips, one for each thing that can go wrong."""
+"""Metrics that compare the motion of two sets of clips, one for each kind of failure."""
 
 import dataclasses
 import math
@@ -36,22 +36,22 @@ FIGURES: Mapping[str, str] = {
     "energy_same": "correlation of energy over time between contents that share a motion seed",
     "energy_other": "the same between two motion seeds",
 }
-"""What each figure says. `own` comes once more for each longer clip, as `own_32`."""
+"""Meaning of each figure. `own` is repeated for longer clips, as `own_32`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure over several seeds."""
+    """Mean and confidence interval of a figure over seeds."""
 
     mean: float
     half_width: float | None
-    """Of the interval that holds the mean in 95 of 100 cases (Student's t); `None` for one seed."""
+    """Half width of the 95 % confidence interval (Student's t); `None` for one seed."""
     values: tuple[float, ...]
     """One value per seed."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Interval":
-        """Return the interval of one value per seed."""
+        """Return the interval from one value per seed."""
         n, mean = len(values), float(np.mean(values))
         half = None
         if n > 1:
@@ -60,7 +60,7 @@ class Interval:
         return cls(mean, half, tuple(values))
 
     def __str__(self) -> str:
-        """Write it as 4.61 +-.12."""
+        """Format as 4.61 +-.12."""
         if self.half_width is None:
             return f"{self.mean:.3g}"
         decimals = max(0, 2 - math.floor(math.log10(max(abs(self.mean), 1e-3))))
@@ -76,11 +76,11 @@ def compare_motion(
     Args:
         real: The real clips.
         other: Clips of any kind.
-        exclude_self: Whether both are of the same videos; see `compare_places`.
-        seed: Of the folds that the classifier is tried on.
+        exclude_self: Whether both are from the same videos; see `compare_places`.
+        seed: Seed of the folds of the classifier.
 
     Returns:
-        The figures that clips alone can give, by their names in `FIGURES`.
+        The figures that need only clips, by their names in `FIGURES`.
     """
     energy, moved, coloured = other.changes.sum(dim=0).tolist()
     values = {
@@ -97,9 +97,9 @@ def compare_motion(
 
 
 def measure_identity(sample: MotionSample) -> dict[str, float]:
-    """Return how far colours drift in a clip, and how many clips end as who they began, by length.
+    """Return the colour drift of clips, and the share that keeps its identity, by length.
 
-    The shortest clip's share is "own", that of clips of 32 frames "own_32".
+    The share for the shortest length is "own", that for 32 frames "own_32".
     """
     values: dict[str, float] = {}
     for place, (num_frames, later) in enumerate(sorted(sample.later.items())):
@@ -111,20 +111,19 @@ def measure_identity(sample: MotionSample) -> dict[str, float]:
 
 
 def compare_places(real: MotionSample, other: MotionSample, *, exclude_self: bool = False) -> float:
-    """Measure whether clips move where a real clip of the same looks moves.
+    """Measure whether clips move in the same places as a real clip with the same appearance.
 
-    Each clip's map of change is compared with that of the real clip whose first frame is nearest to
-    its own, and with those of all; a clip that begins with a real first frame is so compared with
-    what really followed.
+    Each clip's change map is compared with that of the real clip with the nearest first frame, and
+    with those of all real clips; a clip that starts from a real frame is thus compared with its
+    real continuation.
 
     Args:
         real: The real clips.
         other: The clips in question.
-        exclude_self: Whether clips of the same number are no look-alikes, as for real clips among
-            themselves.
+        exclude_self: Exclude clips of the same video from the match, for real against real.
 
     Returns:
-        1 where maps are the same, 0 where they are no more alike than to anybody's.
+        1 for equal maps, 0 if they are no more alike than to those of all clips.
     """
     distances = torch.cdist(other.looks, real.looks)  # [n, m]
     alike = compare_maps(other.maps, real.maps)
@@ -139,10 +138,9 @@ def compare_places(real: MotionSample, other: MotionSample, *, exclude_self: boo
 
 
 def measure_accuracy(real: Tensor, other: Tensor, *, seed: int = 0) -> float:
-    """Return how well logistic regression tells two sets of features apart, [n, d] and [m, d].
+    """Return the cross-validated accuracy of logistic regression on features [n, d] and [m, d].
 
-    The larger set is cut to the size of the smaller; every clip is judged by a classifier that was
-    fitted without it.
+    The larger set is reduced to the size of the smaller.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -160,14 +158,14 @@ def measure_accuracy(real: Tensor, other: Tensor, *, seed: int = 0) -> float:
 
 
 def correlate_energy(curves: Tensor) -> dict[str, float]:
-    """Measure whether the energy of motion over time follows the motion seed.
+    """Measure whether the energy of motion over time is determined by the motion seed.
 
     Args:
         curves: Energy of each step, for every content with every motion seed, [a, b, t-1].
 
     Returns:
-        Mean correlation of logarithms, "energy_same" between contents of one motion seed and
-        "energy_other" between contents of two.
+        Mean correlation of log energy between two contents: "energy_same" for the same motion seed,
+        "energy_other" for different ones.
     """
     values = (curves + NO_CHANGE).log()
     values = values - values.mean(dim=2, keepdim=True)

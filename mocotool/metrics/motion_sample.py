@@ -1,4 +1,4 @@
-"""Summaries of clips that motion is compared by: a few kilobytes each, whatever their size."""
+"""Summaries of clips for the comparison of motion: a few kilobytes per clip of any size."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -16,35 +16,35 @@ from mocotool.metrics.sampling import plan_clips
 from mocotool.metrics.sources import VideoSource
 from mocotool.video.cutting import square_frames
 
-FRAME_SIZE = 64  # every clip is looked at in this size
-LOOK_SIZE = 16  # thumbnails that say who looks like whom
+FRAME_SIZE = 64  # clips are resized to this
+LOOK_SIZE = 16  # side of the thumbnails in pixels
 FEWEST_CLIPS = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MotionSample:
-    """Summaries of some clips of one kind, one row per clip."""
+    """Summaries of clips of one kind, one row per clip."""
 
     video_idxs: list[int]
     """Index of the video of each."""
     features: Tensor
     """Motion features, [n, 43]."""
     looks: Tensor
-    """The first frame, small and flat, [n, 3 * LOOK_SIZE**2]."""
+    """Thumbnail of the first frame, flat, [n, 3 * LOOK_SIZE**2]."""
     maps: Tensor
-    """Map of change, [n, NUM_CELLS**2]; see `change_maps`."""
+    """Change map, [n, NUM_CELLS**2]; see `change_maps`."""
     curves: Tensor
     """Energy of each step, [n, t-1]."""
     changes: Tensor
-    """Energy of changes, what movement explains of it, and what colour explains, [n, 3]."""
+    """Energy of changes, and the parts explained by movement and by colour, [n, 3]."""
     steps: Tensor
-    """Mean absolute difference of neighbouring frames in [-1, 1], [n]."""
+    """Mean absolute difference of consecutive frames, pixels in [-1, 1], [n]."""
     drifts: Tensor
-    """Mean absolute difference of first and last frame in [-1, 1], [n]."""
+    """Mean absolute difference of first and last frame, pixels in [-1, 1], [n]."""
     first: Tensor
-    """Identity of the first frame, [n, d]."""
+    """Identity features of the first frame, [n, d]."""
     later: dict[int, Tensor]
-    """Number of frames -> identity of that frame, [n, d]; of the lengths that all clips have."""
+    """Clip length -> identity features of its last frame, [n, d]; lengths that all clips have."""
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -66,15 +66,15 @@ def sample_motion(
     """Summarise one clip of each video, in memory for one clip.
 
     Args:
-        videos: Where clips come from.
-        num_frames: Frames of a clip.
+        videos: Source of the clips.
+        num_frames: Frames per clip.
         stride: Take every n-th frame.
-        lengths: Clip lengths after which identity is looked at, `num_frames` among them; those that
-            one of the videos does not have are left out.
-        count: Videos at most, a random choice if there are more.
-        seed: Of that choice, and of places.
-        anywhere: Whether clips begin at a random place, or with the video.
-        movement: Whether to ask what movement explains, which takes most of the time; NaN if not.
+        lengths: Clip lengths at which identity is measured, including `num_frames`; lengths beyond
+            the shortest video are left out.
+        count: Maximum number of videos, chosen at random.
+        seed: Seed of that choice and of the positions.
+        anywhere: Whether clips begin at a random position or with the video.
+        movement: Whether to measure what movement explains, the slowest part; NaN if not.
         progress: Called with the number of clips done since the last call.
 
     Raises:
@@ -116,7 +116,7 @@ def _describe(
     *,
     movement: bool,
 ) -> dict[str, Tensor]:
-    """Return one row of everything; the frames are a clip and the last ones of longer clips."""
+    """Return one row of each summary; frames are the clip and the last ones of longer clips."""
     frames_u8 = square_frames(videos.read_clip(video_idx, frame_idxs), FRAME_SIZE)
     frames = torch.from_numpy(np.ascontiguousarray(frames_u8)).float() / 255.0  # [t, 3, 64, 64]
     video = frames[None, :num_frames]

@@ -1,4 +1,4 @@
-"""Maps of where a clip changes, and block matching that tells movement from change of colour."""
+"""Change maps of clips, and block matching that separates movement from change of colour."""
 
 import torch
 import torch.nn.functional as F
@@ -8,19 +8,19 @@ NUM_CELLS = 8  # of a side of the map
 BLOCK_SIZE = 8
 MAX_SHIFT = 4  # pixels from one frame to the next; real people of 64 px move less
 NUM_PAIRS = 5  # of neighbouring frames, spread over the clip; all take three times as long
-GRADIENT_FLOOR = 1e-6  # keeps flow from running away on blocks without texture
+GRADIENT_FLOOR = 1e-6  # regularises the flow on blocks without texture
 NO_CHANGE = 1e-12
 
 
 def change_maps(video: Tensor) -> Tensor:
-    """Return maps of where each clip changes.
+    """Compute where in the frame each clip changes.
 
     Args:
         video: [n, t, c, h, w].
 
     Returns:
-        Shares of the energy of frame differences, [n, NUM_CELLS**2]; they sum to one, or to zero
-        for a clip that stands still.
+        Shares of the energy of frame differences per cell, [n, NUM_CELLS**2]; they sum to one, or
+        to zero for a still clip.
     """
     energy = video.diff(dim=1).square().mean(dim=(1, 2))  # [n, h, w]
     cells = F.adaptive_avg_pool2d(energy[:, None], NUM_CELLS).flatten(1)
@@ -28,23 +28,23 @@ def change_maps(video: Tensor) -> Tensor:
 
 
 def compare_maps(a: Tensor, b: Tensor) -> Tensor:
-    """Return the Bhattacharyya coefficients of maps, [n, m] in [0, 1]."""
+    """Return the Bhattacharyya coefficients [n, m] of change maps, in [0, 1]."""
     return a.sqrt() @ b.sqrt().T
 
 
 def explain_changes(video: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Measure how much of each frame's change is movement of blocks, how much change of colour.
+    """Measure how much of each frame's change is explained by movement of blocks, and by colour.
 
-    A block may come from anywhere within `MAX_SHIFT` pixels of the frame before, to a fraction of a
-    pixel (one step of optical flow from the best whole shift); or it may keep its place and take
-    another mean colour. Movement has two unknowns per block and colour three.
+    Movement: a block comes from the previous frame, shifted by up to `MAX_SHIFT` pixels with
+    subpixel accuracy (one step of optical flow from the best integer shift). Colour: it keeps its
+    position and changes its mean colour. Movement has two parameters per block, colour three.
 
     Args:
-        video: [n, t, c, h, w], t at least 2, h and w multiples of BLOCK_SIZE. Of its pairs of
-            neighbouring frames NUM_PAIRS are looked at.
+        video: [n, t, c, h, w], t at least 2, h and w multiples of `BLOCK_SIZE`; `NUM_PAIRS` pairs
+            of consecutive frames are used.
 
     Returns:
-        The energy of frame differences, and of it what movement and what colour explain, each [n].
+        Energy of frame differences, and the parts explained by movement and by colour, each [n].
 
     Source:
         Follows: Lucas and Kanade 1981 (flow), and block matching as video codecs have it.
@@ -56,7 +56,7 @@ def explain_changes(video: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     padded = F.pad(before, (MAX_SHIFT,) * 4, mode="replicate")
     height, width = video.shape[-2:]
 
-    # Whole pixels: the best of all shifts, block by block.
+    # whole pixels: the best of all shifts per block
     for dy in range(2 * MAX_SHIFT + 1):
         for dx in range(2 * MAX_SHIFT + 1):
             shifted = padded[:, :, dy : dy + height, dx : dx + width]
@@ -65,7 +65,7 @@ def explain_changes(video: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             best = torch.where(better, error, best)
             nearest = torch.where(_to_pixels(better), shifted, nearest)
 
-    # Fractions: the flow that explains most of what is left.
+    # fractions: the flow that explains most of the rest
     moved = change - torch.minimum(best, _flow_residual(after, nearest))
     means = F.avg_pool2d(after - before, BLOCK_SIZE)  # [m, c, rows, columns]
     coloured = BLOCK_SIZE**2 * means.square().sum(dim=1)
@@ -88,11 +88,11 @@ def _to_pixels(per_block: Tensor) -> Tensor:
 
 
 def _flow_residual(after: Tensor, before: Tensor) -> Tensor:
-    """Return what is left of each block's difference after the best small flow."""
+    """Return the residual energy of each block after the best small flow."""
     gy, gx = torch.gradient((before + after) / 2, dim=(2, 3))
     rest = after - before
 
-    # Least squares of the difference on both gradients: a two by two system a block.
+    # least squares of the difference on both gradients: a 2x2 system per block
     a, b, c = _sum_blocks(gy * gy), _sum_blocks(gy * gx), _sum_blocks(gx * gx)
     y, x = _sum_blocks(gy * rest), _sum_blocks(gx * rest)
     a, c = a + GRADIENT_FLOOR, c + GRADIENT_FLOOR

@@ -1,4 +1,4 @@
-"""Every metric that the inputs allow, in one go."""
+"""All metrics that the inputs allow, in one pass."""
 
 import contextlib
 import dataclasses
@@ -57,7 +57,7 @@ SKIPPABLE = (ConfigError, FileFormatError, MismatchError, UnavailableError)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Overview:
-    """All results, and why others are missing."""
+    """All results, and the reasons for missing ones."""
 
     results: tuple[MetricResult, ...]
     """What could be computed, in a fixed order."""
@@ -73,10 +73,10 @@ class Overview:
         }
 
     def as_rows(self, name: str, form: RowForm) -> str:
-        """Return the numbers as papers print them: heads, this method, and real against real.
+        """Return the numbers as rows of a paper's table: header, this method, real against real.
 
         Args:
-            name: What the method is called.
+            name: Name of the method.
             form: "markdown" or "latex".
         """
         heads, cells, truths = ["method"], [name], ["real"]
@@ -105,7 +105,7 @@ class Overview:
 def _list_numbers(
     result: MetricResult,
 ) -> Iterator[tuple[str, float, float | None, float | None]]:
-    """Yield a result's numbers: label, value, deviation and what real against real has."""
+    """Yield a result's numbers: label, value, deviation, and value of real against real."""
     truth = result.details.get("ground_truth") or {}
     spread = result.std if result.std is not None else result.standard_error
     yield result.metric, result.value, spread, truth.get("value")
@@ -121,7 +121,7 @@ def _show_number(value: float, spread: float | None) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Comparison:
-    """A metric of two sides: what computes it, of which samples and features."""
+    """A metric of two sides: function, detector and protocol."""
 
     compute: Callable[..., MetricResult]
     detector: str
@@ -129,7 +129,7 @@ class _Comparison:
 
 
 def _list_comparisons(protocol: VideoProtocol) -> dict[str, _Comparison]:
-    """Return what is compared, by the names that stand for what cannot be."""
+    """Return the comparisons, by the name used if they are skipped."""
     seed = protocol.seed
     return {
         "FVD": _Comparison(compute_fvd, "i3d", protocol),
@@ -163,23 +163,22 @@ def compute_all(
     extractor: FeatureExtractor | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Overview:
-    """Compute every metric of two sides whose detector is here.
+    """Compute every metric of two sides whose detector is available.
 
-    The videos are read once for the features of all metrics, in memory for some frames of one
-    video at a time.
+    Videos are read once for the features of all metrics, in memory for some frames of one video.
 
     Args:
         real: Real videos, or their statistics.
-        fake: Generated ones; a motion model is sampled for as many as the real side has.
-        protocol: Of the distances of clips, and for all of them the seed and the number of repeats;
-            `None` is that of StyleGAN-V.
+        fake: Generated ones; from a motion model as many are sampled as the real side has.
+        protocol: Protocol of the distances of clips; its seed and number of repeats apply to all
+            metrics; `None` for that of StyleGAN-V.
         extractor: Device, batches, cache and progress.
         warn: Called with detectors that are not the published ones.
 
     Returns:
         FVD, KVD, distances of motion and of tracked motion, FID, pixel distance, KID, nearest
-        neighbours and precision by SqueezeNet, IS and ACD, as far as they could be computed, real
-        against real beside each; means over repeats, with deviations, where there are several.
+        neighbours and precision by SqueezeNet, IS and ACD, as far as they could be computed, each
+        with its value for real against real; means over repeats, with deviations.
 
     Raises:
         ConfigError: The real side is a motion model.
@@ -199,7 +198,7 @@ def compute_all(
         for name, result in once.measure(extractor).items():
             found.setdefault(name, []).append(result)
 
-    # a metric that chance left out of one repeat has no mean over all
+    # a metric that is missing in one repeat has no mean over all
     missing = detectors.skipped
     results = [
         _restore_repeats(average_results(found[name]), settings)
@@ -211,16 +210,16 @@ def compute_all(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Detectors:
-    """What could be loaded, and why the rest could not, or could not be used."""
+    """Loaded detectors, and the reasons for skipped metrics."""
 
     of_features: dict[str, Detector]
     faces: FaceEmbedder | None
     skipped: dict[str, str]
-    """Metric -> why not; it grows while metrics are computed."""
+    """Metric -> reason; grows while metrics are computed."""
 
     @contextlib.contextmanager
     def skipping(self, name: str) -> Iterator[None]:
-        """Write down why a metric cannot be had."""
+        """Record why a metric is skipped."""
         try:
             yield
         except SKIPPABLE as error:
@@ -246,7 +245,7 @@ def _load_detectors(
 
 
 def _draw(fake: SampledMotion, real: Side, protocol: VideoProtocol) -> SampledVideos:
-    """Sample a motion model for as many clips as the real side has, one set for all metrics."""
+    """Sample as many videos as the real side has, one set for all metrics."""
     if isinstance(real, SavedStatistics):
         num_real = real.stats.num_samples
     else:
@@ -258,7 +257,7 @@ def _draw(fake: SampledMotion, real: Side, protocol: VideoProtocol) -> SampledVi
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Pass:
-    """Everything that is measured of two sides with one seed."""
+    """One pass over both sides with one seed."""
 
     real: Side
     fake: Side
@@ -266,7 +265,7 @@ class _Pass:
     detectors: _Detectors
 
     def measure(self, extractor: FeatureExtractor) -> dict[str, MetricResult]:
-        """Return what can be computed, by the names that stand for what cannot."""
+        """Compute all metrics that are not skipped, by name."""
         known: dict[str, FeatureStats] = {}
         for role, side in zip(ROLES, (self.real, self.fake), strict=True):
             known.update(self._extract(side, role, extractor))
@@ -281,9 +280,9 @@ class _Pass:
     def _extract(
         self, side: Side, role: SideRole, extractor: FeatureExtractor
     ) -> Mapping[str, FeatureStats]:
-        """Return the features of a side that several metrics want, by their key.
+        """Extract the features of a side for all metrics, by key.
 
-        What cannot be had is left out: the metric that wants it says why.
+        Features that fail are left out: the metric that needs them reports why.
         """
         if isinstance(side, SavedStatistics):
             return {}
@@ -296,7 +295,7 @@ class _Pass:
                     wanted, detector = comparison.protocol, loaded[comparison.detector]
                     requests.append(plan_side(videos, role, protocol=wanted, detector=detector))
         if "c3d" in loaded:
-            with contextlib.suppress(*SKIPPABLE):  # clips of a score are chosen alike on both sides
+            with contextlib.suppress(*SKIPPABLE):  # the score chooses clips alike on both sides
                 requests.append(
                     plan_side(videos, "fake", protocol=self._score, detector=loaded["c3d"])
                 )
@@ -305,7 +304,7 @@ class _Pass:
             requests.append(plan_faces(videos, protocol=self._faces, detector=spread))
         try:
             return extractor.extract(videos, requests)
-        except SKIPPABLE:  # one frame that cannot be decoded concerns only those who want it
+        except SKIPPABLE:  # a frame that cannot be decoded affects only the metrics that need it
             return {}
 
     @property
@@ -321,7 +320,7 @@ class _Pass:
         return FaceProtocol(seed=self.protocol.seed)
 
     def _list_metrics(self, extractor: FeatureExtractor) -> dict[str, Callable[[], MetricResult]]:
-        """Return what computes each metric of features that are known by now."""
+        """Return a function for each metric, by name; features are already extracted."""
         metrics: dict[str, Callable[[], MetricResult]] = {
             name: functools.partial(self._compare, comparison, extractor)
             for name, comparison in self._comparisons.items()
@@ -366,7 +365,7 @@ class _Pass:
 
 
 def _restore_repeats(result: MetricResult, protocol: VideoProtocol) -> MetricResult:
-    """Return a mean over passes with the number of repeats that it is of."""
+    """Restore the number of repeats in a mean over passes."""
     recorded = result.protocol | {"num_repeats": protocol.num_repeats}
     return dataclasses.replace(result, protocol=recorded)
 

@@ -1,4 +1,4 @@
-"""PSNR, SSIM and LPIPS of two videos, frame against frame."""
+"""PSNR, SSIM and LPIPS of two videos, frame by frame."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -29,19 +29,19 @@ def compute_psnr(
     protocol: PairProtocol | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> MetricResult:
-    """Compute the mean over frames of the peak signal-to-noise ratio of RGB bytes.
+    """Compute the peak signal-to-noise ratio of RGB bytes, averaged over frames.
 
     Args:
         a: Videos.
         b: As many videos, in the same order, of the same sizes and lengths.
-        protocol: Data range; `None` is that of bytes.
+        protocol: Data range; `None` for that of bytes.
         progress: Called with the number of frames done since the last call.
 
     Returns:
         The mean in dB; equal frames count as 100 dB and are counted in the details.
 
     Raises:
-        MismatchError: Videos, lengths or sizes do not pair up.
+        MismatchError: Numbers, lengths or sizes of the videos differ.
         FileFormatError: A frame cannot be decoded.
     """
     protocol = PairProtocol() if protocol is None else protocol
@@ -69,7 +69,7 @@ def compute_ssim(
     protocol: PairProtocol | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> MetricResult:
-    """Compute the mean over frames and RGB channels of the structural similarity.
+    """Compute the structural similarity, averaged over frames and RGB channels.
 
     Arguments and errors as in `compute_psnr`.
 
@@ -99,20 +99,20 @@ def compute_lpips(
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
 ) -> MetricResult:
-    """Compute the mean over frames of a learned perceptual distance, 0 for equal frames.
+    """Compute LPIPS, a learned perceptual distance, averaged over frames; 0 for equal frames.
 
     Args:
-        a: Videos, RGB of 32 pixels at least.
+        a: Videos, RGB of at least 32 pixels.
         b: As many videos, in the same order, of the same sizes and lengths.
-        device: Where the network runs.
+        device: Device of the network.
         progress: Called with the number of frames done since the last call.
 
     Returns:
-        The mean of "LPIPS (SqueezeNet, Caffe weights)", which does not compare with the published
-        LPIPS: that has other weights.
+        The mean of "LPIPS (SqueezeNet, Caffe weights)", which is not comparable with the published
+        LPIPS because of its other weights.
 
     Raises:
-        MismatchError: Videos, lengths or sizes do not pair up, or frames are too small.
+        MismatchError: Numbers, lengths or sizes of the videos differ, or frames are too small.
         FileFormatError: A frame cannot be decoded.
 
     Source:
@@ -209,7 +209,7 @@ def _check_lengths(a: VideoSource, b: VideoSource) -> None:
 
 
 def _iter_pairs(a: VideoSource, b: VideoSource, video_idx: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield frames of both videos, [t, 3, h, w] bytes each, some at a time."""
+    """Yield chunks of frames of both videos, uint8 [t, 3, h, w] each."""
     num_frames = int(a.num_frames[video_idx])
     for start in range(0, num_frames, FRAMES_AT_ONCE):
         frame_idx = range(start, min(start + FRAMES_AT_ONCE, num_frames))

@@ -1,7 +1,7 @@
-"""Hand-made features of a frame's looks: no network, no weights, nothing to download.
+"""Handcrafted features of a frame's appearance: no network, no weights, nothing to download.
 
 Layout and colour from a small thumbnail, texture and edges from gradients at three scales on a
-coarse grid. A distance of them is called "frechet distance (pixel features)", never FID.
+coarse grid. Their distance is called "frechet distance (pixel features)", never FID.
 """
 
 import numpy as np
@@ -16,17 +16,17 @@ NUM_SCALES = 3
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
-# Weights bring the kinds of feature to a like spread over real frames, so that each is heard.
+# Weights give all kinds of features a similar deviation over real frames.
 THUMBNAIL_WEIGHT = 0.5
 GRADIENT_WEIGHT = 4.0
 COLOR_WEIGHT = 6.0
 
-# Differences under half a grey level are rounding: logarithms are cut off there.
+# Differences under half a grey level are rounding: logarithms are clamped there.
 FLOOR = 0.5 / 255.0
 
 
 def pixel_features(img: Tensor) -> Tensor:
-    """Describe what each frame looks like.
+    """Compute features of the appearance of each frame.
 
     Args:
         img: float32 [n, 3, h, w] in [0, 1].
@@ -74,7 +74,7 @@ def _quantiles(values: Tensor) -> Tensor:
     levels = torch.tensor(QUANTILES, device=values.device, dtype=values.dtype)
     if values.device.type != "cpu":
         return values.quantile(levels, dim=1).T
-    # Torch also sorts where values came from, which takes seven times as long.
+    # torch also sorts the indices, which takes seven times as long
     rising = torch.from_numpy(np.sort(values.numpy(), axis=1))
     places = levels * (values.shape[1] - 1)
     below, above = places.floor(), places.ceil()

@@ -24,13 +24,13 @@ class ManifoldScores:
     """Overlap of two sets of samples, estimated by balls that reach to the k-th neighbour."""
 
     precision: float
-    """Share of generated samples that lie in the ball of some real one, in [0, 1]."""
+    """Share of generated samples inside the ball of a real one, in [0, 1]."""
     recall: float
-    """Share of real samples that lie in the ball of some generated one, in [0, 1]."""
+    """Share of real samples inside the ball of a generated one, in [0, 1]."""
     density: float
-    """Real balls that a generated sample lies in, over k: 1 on average where sides are alike."""
+    """Mean number of real balls around a generated sample, over k: 1 if the sides are alike."""
     coverage: float
-    """Share of real samples whose ball holds some generated one, in [0, 1]."""
+    """Share of real samples whose ball contains a generated one, in [0, 1]."""
 
 
 def manifold_scores(
@@ -44,7 +44,7 @@ def manifold_scores(
         num_neighbours: k; a sample's ball reaches to its k-th nearest neighbour of its own side.
 
     Raises:
-        MismatchError: The features differ in length, or a side has k samples or fewer.
+        MismatchError: The features differ in dimension, or a side has at most k samples.
 
     Source:
         Paper: Kynkaanniemi et al., arXiv:1904.06991 (precision, recall, with k = 3); Naeem et al.,
@@ -60,7 +60,7 @@ def manifold_scores(
             f"at least {num_neighbours + 1} of each",
             hint="lower --num-neighbours, or measure more videos",
         )
-    centre = real.mean(axis=0, dtype=np.float64)  # small numbers lose less to rounding
+    centre = real.mean(axis=0, dtype=np.float64)  # centred values lose less to rounding
     x, y = real - centre, fake - centre
 
     from sklearn.metrics import pairwise_distances_chunked
@@ -108,8 +108,8 @@ def compute_precision_recall(
     Args:
         real: Real videos or images, or their statistics; see `open_side`.
         fake: Generated ones.
-        protocol: Which samples, how many, and k; `None` is one frame per video.
-        detector: What turns frames or clips into features.
+        protocol: Which samples, how many, and k; `None` for one frame per video.
+        detector: Computes features of frames or clips.
         extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real samples against the other.
 
@@ -117,7 +117,7 @@ def compute_precision_recall(
         The precision, with its standard error; recall, density and coverage in the details.
 
     Raises:
-        MismatchError: Saved statistics are of other features, or a side has too few samples.
+        MismatchError: Saved statistics have other features, or a side has too few samples.
         FileFormatError: A frame cannot be decoded, has NaN features, or saved statistics came
             without features.
 
@@ -172,5 +172,5 @@ def _report_precision_recall(sides: ComparedSides, *, ground_truth: bool) -> Met
 
 
 def _share_error(share: float, count: int) -> float:
-    """Return a share's standard error, as if samples were judged independently."""
+    """Return the binomial standard error of a share."""
     return float(np.sqrt(share * (1.0 - share) / count))

@@ -1,4 +1,4 @@
-"""The paper's prediction experiment: how well a video is predicted from its first frame."""
+"""The paper's prediction experiment: videos predicted from their first frame."""
 
 import copy
 import dataclasses
@@ -49,9 +49,9 @@ class PredictedVideo:
 
     path: str
     predicted: Similarity
-    """Predicted against real frames, the first left out."""
+    """Predicted against real frames, without the first."""
     up_b: Similarity
-    """The first frame's reconstruction against itself."""
+    """Reconstruction of the first frame against the frame itself."""
     still_frame: Similarity
     """The first frame against all later ones."""
 
@@ -68,29 +68,28 @@ def compute_prediction(
 ) -> MetricResult:
     """Predict each video from its first frame, and compare with the real frames.
 
-    The first frame is inverted, the motion model moves its latent, interpolation doubles the
-    frames. Frames 2 and later are compared, at the generator's resolution; the first is given.
+    The first frame is inverted, the motion model continues from its latent, interpolation doubles
+    the frames. All frames but the first are compared, at the generator's resolution.
 
     Args:
         motion: The motion model.
-        generator: The image generator whose latents it moves.
+        generator: Its image generator.
         listing: Videos of at least `config.num_frames` frames.
-        config: How many latents and frames, and how to invert; `None` for the defaults.
-        features: The perceptual network of the inversion; `None` is the stand-in.
-        frames_folder: Where the predicted frames go, the first one's reconstruction among them: a
-            folder of PNGs for each video, named by its place and its name; of several repeats
-            those of the first. `None` keeps none.
+        config: Numbers of latents and frames, and the inversion; `None` for the defaults.
+        features: Perceptual network of the inversion; `None` for the fast replacement.
+        frames_folder: Output for the predicted frames, including the reconstruction of the first:
+            a folder of PNGs per video, of the first repeat; `None` for no output.
         progress: Called with the number of inversion steps done since the last call.
 
     Returns:
         Mean PSNR over the frames of all videos, with its deviation over videos, or over repeats if
-        there are several: each draws other motion from the same first latents. In the details:
-        SSIM; "up_b", the first frames against their own reconstructions, which prediction cannot be
-        expected to exceed; "still_frame", the real first frame in place of all later ones; and
-        every video, of the first repeat.
+        there are several, each with other motion from the same first latents. In the details:
+        SSIM; "up_b", the first frames against their reconstructions, an upper bound in practice;
+        "still_frame", the real first frame in place of all later ones; and the results per video
+        of the first repeat.
 
     Raises:
-        MismatchError: Motion model and generator do not belong together.
+        MismatchError: The motion model does not fit the generator.
         FileFormatError: A frame cannot be decoded.
 
     Source:
@@ -100,7 +99,7 @@ def compute_prediction(
     entries = choose_evenly(listing.entries, config.num_videos)
     first = np.concatenate([read_squares(entry, [0], generator.img_size) for entry in entries])
 
-    # the first frame as a latent; whatever is drawn begins from it
+    # latent of the first frame, from which all walks start
     images = from_frames_u8(to_channels_last(first))
     found = invert(generator, images, config=config.invert, features=features, progress=progress)
     if config.tune:
@@ -137,7 +136,7 @@ def _predict_videos(
     config: PredictionConfig,
     frames_folder: Path | str | None,
 ) -> list[PredictedVideo]:
-    """Draw a walk from each first latent, and compare its frames with the real ones."""
+    """Sample a walk from each first latent, and compare its frames with the real ones."""
     walks = interpolate_trajectory(
         sample_trajectory(
             motion,
@@ -204,7 +203,7 @@ def _report(
 
 
 def choose_evenly(entries: Sequence[VideoEntry], num_videos: int | None) -> tuple[VideoEntry, ...]:
-    """Return `num_videos` of the videos, spread evenly, or all of them."""
+    """Return `num_videos` of the videos, evenly spaced, or all of them."""
     if num_videos is None or num_videos >= len(entries):
         return tuple(entries)
     idxs = np.linspace(0, len(entries) - 1, num_videos).round().astype(int)

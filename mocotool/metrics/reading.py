@@ -1,4 +1,4 @@
-"""Reading of frames for several plans at once: each video once, in bounded memory."""
+"""Reading of frames for several plans at once: each video is decoded once, in bounded memory."""
 
 import dataclasses
 from collections import deque
@@ -16,7 +16,7 @@ MAX_GROUP_FRAMES = 64  # read at once for several plans; 64 frames of 256 pixels
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
-    """Some frames of one video, and which plan asks for them."""
+    """Some frames of one video, and the plan that requests them."""
 
     video_idx: int
     frame_idx: Sequence[int]
@@ -27,18 +27,18 @@ class Piece:
 def read_together(
     source: VideoSource, plans: Sequence[WorkPlan], shares: Sequence[range], *, num_readers: int = 2
 ) -> Generator[tuple[int, int, FramesU8]]:
-    """Read what several plans ask for; frames that two of them share are decoded once.
+    """Read the frames of several plans; shared frames are decoded once.
 
-    Threads read the next frames meanwhile, a bounded number of them, where the source allows it.
+    If the source allows it, threads prefetch a bounded number of frames.
 
     Args:
-        source: Where frames come from.
-        plans: Requested frames; videos in rising order, and frames within each.
-        shares: Which pieces of each plan.
-        num_readers: Threads.
+        source: Source of the frames.
+        plans: Requested frames; videos in ascending order, and frames within each.
+        shares: Range of pieces of each plan.
+        num_readers: Number of threads.
 
     Yields:
-        Plan, piece, and the piece's frames, uint8 [t, h, w, 3]; those of each plan in its order.
+        Plan index, piece index, and the piece's frames, uint8 [t, h, w, 3]; in order for each plan.
 
     Raises:
         FileFormatError: A frame cannot be decoded.
@@ -65,9 +65,9 @@ def read_together(
 
 
 def group_pieces(plans: Sequence[WorkPlan], shares: Sequence[range]) -> Iterator[list[Piece]]:
-    """Yield pieces of one video that overlap, as far as they are read at once.
+    """Yield groups of overlapping pieces of one video, which are read at once.
 
-    Pieces of a single plan do not overlap, unless clips do: each is a group of its own.
+    Pieces of a single plan overlap only if its clips do; otherwise each is its own group.
     """
     pieces = [
         Piece(*plan[piece_idx], plan_idx, piece_idx)

@@ -1,4 +1,4 @@
-"""Repeated measurements with fresh draws, and their averages."""
+"""Repeated measurements with new seeds, and their averages."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -30,16 +30,16 @@ P = TypeVar(
 def repeat_draws(
     protocol: P, measure: Callable[[P], MetricResult], *, num_seeds: int = 1
 ) -> MetricResult:
-    """Repeat a measurement as often as a protocol says, each time with seeds of its own.
+    """Repeat a measurement as often as the protocol says, each time with new seeds.
 
     Args:
-        protocol: Its `num_repeats` and `seed` count here.
-        measure: Measures once, under the protocol it gets.
-        num_seeds: How many seeds one measurement uses, counted up from its `seed`: the next repeat
-            begins after them, since repeats that shared samples would seem steadier than they are.
+        protocol: Sets `num_repeats` and the first `seed`.
+        measure: Measures once, under the given protocol.
+        num_seeds: Number of consecutive seeds that one measurement uses. The next repeat starts
+            after them, since shared samples would make the deviation too small.
 
     Returns:
-        The mean of the results, with their standard deviation; one result as it is.
+        The mean of the results, with their standard deviation; a single result unchanged.
     """
     results = [
         measure(dataclasses.replace(protocol, seed=protocol.seed + repeat * num_seeds))
@@ -49,10 +49,10 @@ def repeat_draws(
 
 
 def average_results(results: Sequence[MetricResult]) -> MetricResult:
-    """Return the first of some results with the means of all in place of its numbers.
+    """Return the first result with its numbers replaced by the means of all.
 
-    Numbers in the details, lists of them, and tables with a "value" become means too, the tables
-    with a "std"; everything else stays that of the first.
+    Numbers in the details, lists of them, and dicts with a "value" are averaged too, the latter
+    with a "std"; everything else is taken from the first.
     """
     first = results[0]
     if len(results) == 1:

@@ -1,4 +1,4 @@
-"""Resizing of frames to a detector's input, the step in which published protocols differ most."""
+"""Resizing of frames to a detector's input, in which published protocols differ most."""
 
 import torch
 import torch.nn.functional as F
@@ -18,11 +18,11 @@ def resize_frames(
 
     Args:
         frames: float32 [..., h, w], any range.
-        size: Height and width wanted.
-        resize: "squash" scales both sides on their own; "crop" fits the shorter side and cuts the
-            centre out of the longer.
+        size: Height and width of the output.
+        resize: "squash" ignores the aspect ratio; "crop" fits the shorter side and crops the
+            centre of the longer one.
         interpolation: "bilinear" has half-pixel centres (as torch), "bilinear-tf1" has none,
-            "bilinear-antialias" smooths where it shrinks.
+            "bilinear-antialias" filters when downsampling.
 
     Returns:
         float32 [..., size, size], in the range of `frames`.
@@ -51,9 +51,9 @@ def _interpolate(
 
 
 def _lerp_tf1(x: Tensor, size: int) -> Tensor:
-    """Resize the last axis; output i lies at i * w / size, without half-pixel centres."""
+    """Resize the last axis; output i is at i * w / size, without half-pixel centres."""
     width = x.shape[-1]
-    # TensorFlow computes places in float32.
+    # TensorFlow computes coordinates in float32.
     place = torch.arange(size, device=x.device, dtype=torch.float32) * (width / size)
     low = place.floor().long().clamp(max=width - 1)
     high = (low + 1).clamp(max=width - 1)

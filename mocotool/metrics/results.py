@@ -1,4 +1,4 @@
-"""Results of metrics: a number and everything it depends on, in one form for all."""
+"""Results of metrics: a value and everything it depends on, in one format for all."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,34 +12,34 @@ SCHEMA = "moco.eval/1"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class MetricResult:
-    """The value of a metric, and everything needed to compare it with another."""
+    """The value of a metric, with everything needed to compare it with another."""
 
     metric: str
     """Name of the metric: "FVD", or "frechet distance (motion features)"."""
     value: float
-    """The number; the mean where there are several."""
+    """The value; the mean over repeats."""
     std: float | None = None
-    """Standard deviation over repeats, splits, videos or contents; `None` where there is one."""
+    """Standard deviation over repeats, splits, videos or contents; `None` if there is only one."""
     standard_error: float | None = None
-    """Standard error of the value, where the metric estimates it."""
+    """Standard error of the value, if the metric estimates it."""
     unit: str | None = None
     """"dB"; `None` for plain numbers."""
     protocol: dict[str, Any]
-    """Every setting."""
+    """All settings."""
     detector: dict[str, Any] | None = None
-    """Name and sha256 of the network; `None` where there is none."""
+    """Name and sha256 of the network; `None` without one."""
     inputs: dict[str, dict[str, Any]]
-    """"real" and "fake", "a" and "b", or "videos": what each was."""
+    """Record of each input: "real" and "fake", "a" and "b", or "videos"."""
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Further results: values of repeats, of videos, of ground truth."""
+    """Further results: per repeat, per video, and of the ground truth."""
     numerics: str = "float32 features, float64 statistics"
-    """What was computed in which precision."""
+    """Precision of the computation."""
     device: str = "cpu"
-    """Where."""
+    """Device of the computation."""
     warnings: tuple[str, ...] = ()
-    """Warnings: why the number may mislead."""
+    """Reasons why the value may mislead."""
     statistics: dict[str, FeatureStats] = dataclasses.field(default_factory=dict, repr=False)
-    """Statistics of each side, to be saved; of the first repeat. Not part of the JSON."""
+    """Statistics of each side in the first repeat, to be saved; not part of the JSON."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the result in the stable schema "moco.eval/1"."""
@@ -48,7 +48,7 @@ class MetricResult:
         return {"schema": SCHEMA, **values, "version": tool_version()}
 
     def as_table(self) -> dict[str, str]:
-        """Return the result as rows for people: the number, then what it depends on."""
+        """Return the result as table rows: the value, then what it depends on."""
         spread = f" +- {self.std:.4g}" if self.std is not None else ""
         if self.standard_error is not None:
             spread += f" (standard error {self.standard_error:.4g})"

@@ -19,25 +19,25 @@ from mocotool.latents import Trajectory
 from mocotool.motion.generator import MotionGenerator
 from mocotool.trajectory import sample_trajectory
 
-BLOCK_SIZE = 64  # videos unrolled at once, as `moco sample` does: so they come out the same
+BLOCK_SIZE = 64  # videos unrolled at once, as in `moco sample`, for identical results
 
 
 class SampledVideos:
-    """Videos of a motion model, those that `moco sample --num-videos N --seed S` draws.
+    """Videos of a motion model, the same as `moco sample --num-videos N --seed S`.
 
-    Latents are in memory for one block of videos, whatever their number.
+    Latents are in memory for one block of videos only.
 
     Args:
-        motion: The model.
-        generator: What renders.
-        first_seed: Content and motion seed of the first video; those of the others count up.
-        num_videos: How many.
-        num_frames: Frames of each.
+        motion: The motion model.
+        generator: Its generator.
+        first_seed: Content and motion seed of the first video; the others count up from it.
+        num_videos: Number of videos.
+        num_frames: Frames per video.
         config: Noise and chunk size.
-        name: What they are called.
+        name: Name in results and messages.
 
     Raises:
-        ConfigError: There are no such seeds, or the generator has classes.
+        ConfigError: The seeds are out of range, or the generator has classes.
     """
 
     is_threaded = False
@@ -84,7 +84,7 @@ class SampledVideos:
             row,
             config=self.config,
             frame_idxs=np.asarray(frame_idx, np.int64),
-            noise_idx=self.seeds[video_idx],  # pixel noise is no more shared than motion is
+            noise_idx=self.seeds[video_idx],  # like the motion, the pixel noise differs per video
         )
         return np.concatenate(list(chunks))
 
@@ -109,7 +109,7 @@ class SampledVideos:
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Return what a result says of its input."""
+        """Return the record of this input for a result."""
         height, width = self.generator.img_size
         return {
             "kind": "motion model",
@@ -122,7 +122,7 @@ class SampledVideos:
         }
 
     def _draw(self, block_idx: int) -> Trajectory:
-        """Return the latents of a block of videos; that of the last call is kept."""
+        """Return the latents of a block of videos; the last block is kept."""
         if self._block is None or self._block[0] != block_idx:
             seeds = self.seeds[block_idx * BLOCK_SIZE : (block_idx + 1) * BLOCK_SIZE]
             config = SampleConfig(num_videos=len(seeds), seed=seeds[0], num_frames=self._num_frames)
@@ -143,26 +143,26 @@ class SampledVideos:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SampledMotion:
-    """A motion model whose videos are measured: others for every seed."""
+    """A motion model as a side of a comparison; every seed gives other videos."""
 
     motion: MotionGenerator
-    """The model."""
+    """The motion model."""
     generator: Generator
-    """What renders."""
+    """Its generator."""
     config: RenderConfig = dataclasses.field(default_factory=RenderConfig)
     """Noise and chunk size."""
     num_videos: int | None = None
-    """Videos for each seed; `None` is as many as are wanted."""
+    """Videos per seed; `None` for as many as requested."""
     name: str = "motion model"
-    """What it is called."""
+    """Name in results and messages."""
 
     def draw(self, seed: int, *, num_videos: int, num_frames: int = 1) -> SampledVideos:
-        """Return the videos of a seed; those of two seeds share no content and no motion.
+        """Sample the videos of a seed; two seeds share no content and no motion.
 
         Args:
             seed: Video i has the seeds `seed * n + i`, of n videos.
-            num_videos: How many are wanted; the model's own number wins.
-            num_frames: Frames that are looked at; as many as in training if they are fewer.
+            num_videos: Number of videos, unless the side has its own.
+            num_frames: Frames needed; at least as many as in training are sampled.
         """
         count = self.num_videos or num_videos
         return SampledVideos(
@@ -176,5 +176,5 @@ class SampledMotion:
         )
 
     def count_frames(self, num_frames: int) -> int:
-        """Return the frames of a video of which `num_frames` are looked at."""
+        """Return the number of frames to sample if `num_frames` are needed."""
         return max(num_frames, self.motion.num_frames)

@@ -1,4 +1,4 @@
-"""Plans of which clips and frames of which videos to measure, made before decoding."""
+"""Plans of the clips and frames to measure, made before decoding."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -11,25 +11,25 @@ from mocotool.errors import FileFormatError
 
 Int64 = npt.NDArray[np.int64]
 
-FRAMES_AT_ONCE = 32  # of one video, so that single frames cost no seek each
+FRAMES_AT_ONCE = 32  # frames of one video, to avoid a seek per frame
 
-# Draws of one seed that must not be alike have different purposes.
+# Independent random streams of one seed, by purpose.
 START, SUBSET = range(2)
 
 
 class WorkPlan(Protocol):
-    """A plan of what to read, piece by piece: frames of one video at a time."""
+    """A plan of frames to read, piece by piece; a piece belongs to one video."""
 
     def __len__(self) -> int:
         """Number of pieces."""
 
     def __getitem__(self, piece_idx: int) -> tuple[int, Sequence[int]]:
-        """Return the index of a video, and those of its frames."""
+        """Return a video index and its frame indices."""
 
     what: str
-    """What features are of: "clips" or "frames"."""
+    """Kind of samples: "clips" or "frames"."""
     piece_size: int
-    """Most features that one piece yields."""
+    """Maximum number of features per piece."""
 
     @property
     def num_samples(self) -> int:
@@ -37,10 +37,10 @@ class WorkPlan(Protocol):
 
     @property
     def video_idxs(self) -> list[int]:
-        """The videos that are looked at, each once, in rising order."""
+        """Indices of the videos that are read, each once, in ascending order."""
 
     def identify(self) -> list[Any]:
-        """Return what the plan is, for the key of a cache."""
+        """Return a description of the plan, for the cache key."""
 
 
 class ClipPlan:
@@ -89,7 +89,7 @@ class ClipPlan:
 
 
 class FramePlan:
-    """Single frames, one feature each, read some of a video at a time.
+    """Single frames, one feature each, read in pieces of a video.
 
     Args:
         frames: Video and number of each, [m, 2], in rising order.
@@ -135,7 +135,7 @@ class FramePlan:
 
 
 class FirstFramesPlan:
-    """The first frames of some videos, one feature per video; short ones are taken whole.
+    """The first frames of some videos, one feature per video; short ones are used whole.
 
     Args:
         video_lengths: Frames of each video, [n].
@@ -188,16 +188,16 @@ def plan_clips(
     count: int | None = None,
     seed: int = 0,
 ) -> ClipPlan:
-    """Choose clips; a video's random draw depends on the seed and its index only.
+    """Choose clips; the random choice for a video depends only on the seed and its index.
 
     Args:
         video_lengths: Frames of each video, [n].
-        name: What the videos are called, for the message.
-        choice: Which clips of a video.
+        name: Name of the videos, for the message.
+        choice: Which clips of each video.
         num_frames: Frames in a clip.
         frame_stride: Take every n-th frame.
-        count: Clips at most, a random choice if there are more; `None` is all.
-        seed: Of the random choices.
+        count: Maximum number of clips, chosen at random; `None` for all.
+        seed: Seed of the random choices.
 
     Returns:
         The clips, in the order of the videos.
@@ -245,9 +245,9 @@ def plan_frames(
 
     Args:
         video_lengths: Frames of each video, [n].
-        one_each: Take one random frame of each video in place of all.
-        count: Frames at most, a random choice if there are more; `None` is all.
-        seed: Of the random choices.
+        one_each: Take one random frame per video instead of all.
+        count: Maximum number of frames, chosen at random; `None` for all.
+        seed: Seed of the random choices.
     """
     idxs = np.arange(len(video_lengths), dtype=np.int64)
     if one_each:
@@ -266,7 +266,7 @@ def _start(choice: ClipChoice, slack: int, seed: int, video_idx: int) -> int:
 
 
 def _subset(size: int, count: int | None, seed: int) -> Int64:
-    """Return which of `size` things are taken, in rising order."""
+    """Return a random subset of range(size), in ascending order."""
     if count is None or count >= size:
         return np.arange(size)
     drawn = np.random.default_rng([seed, SUBSET]).permutation(size)[:count]

@@ -1,4 +1,4 @@
-"""Statistics of a side in a file: written, merged, and checked before they are compared."""
+"""Statistics of a side in a file: writing, merging, and checks before a comparison."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ from mocotool.metrics.results import MetricResult
 from mocotool.metrics.statistics import FeatureStats, read_statistics, write_statistics
 from mocotool.provenance import current_command, tool_version
 
-SETTINGS_BEFORE = {"pixels": "signed"}  # what files written before there was a choice are of
+SETTINGS_BEFORE = {"pixels": "signed"}  # the setting of files from before it was recorded
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class SavedStatistics:
-    """Statistics out of a file, and what they are of."""
+    """Statistics from a file, and their record."""
 
     stats: FeatureStats
     meta: Mapping[str, Any]
@@ -26,7 +26,7 @@ class SavedStatistics:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class MeasuredSide:
-    """A side's statistics, and what a result says of it."""
+    """A side's statistics, and its record for a result."""
 
     stats: FeatureStats
     report: dict[str, Any]
@@ -35,10 +35,10 @@ class MeasuredSide:
 def check_comparable(
     saved: SavedStatistics, *, detector: Mapping[str, Any], features: Mapping[str, Any]
 ) -> None:
-    """Check that saved statistics are of the features that are asked for now.
+    """Check that saved statistics have the features in use.
 
     Args:
-        saved: What was saved.
+        saved: The saved statistics.
         detector: The record of the detector in use.
         features: The settings that features depend on.
 
@@ -46,7 +46,7 @@ def check_comparable(
         MismatchError: Detector or settings differ; the message names the first that does.
     """
     if "foreign" in saved.meta:
-        return  # it says nothing to check; a warning does
+        return  # nothing to check; a warning says so
     recorded = saved.meta.get("detector") or {}
     for key in ("name", "sha256"):
         if recorded.get(key) != detector[key]:
@@ -68,13 +68,12 @@ def check_comparable(
 def save_statistics(
     result: MetricResult, targets: Mapping[str, Path], *, features: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write the statistics of a result's sides, so that they need not be measured again.
+    """Write the statistics of both sides of a result, for later comparisons.
 
     Args:
         result: A distance.
-        targets: Where each side's go; an existing file is replaced.
-        features: The settings that each side's features depend on, checked before they are
-            compared.
+        targets: Output of each side; an existing file is replaced.
+        features: Settings that each side's features depend on, checked in later comparisons.
     """
     for role, path in targets.items():
         make_folder(path.parent)
@@ -93,10 +92,10 @@ def write_side(
     """Write one side's statistics.
 
     Args:
-        side: What was measured.
-        path: Where to; an existing file is replaced.
-        detector: What the result says of its detector.
-        features: The settings that features depend on.
+        side: The measured side.
+        path: Output; an existing file is replaced.
+        detector: Record of the detector.
+        features: Settings that the features depend on.
         shard: Which part of the side was measured.
     """
     meta = {
@@ -111,15 +110,14 @@ def write_side(
 
 
 def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any]]:
-    """Merge saved statistics of parts of one set.
+    """Merge saved statistics of the parts of one dataset.
 
     Returns:
-        The statistics of all parts together, and what they are of.
+        The statistics of all parts together, and their record.
 
     Raises:
         ConfigError: Fewer than two parts were given.
-        MismatchError: The parts are of different features, one is there twice, or one of several
-            shards is missing.
+        MismatchError: The parts have different features, or a shard is duplicate or missing.
         FileFormatError: One of the files is something else.
     """
     files = list(paths)
@@ -129,7 +127,7 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
     parts = [SavedStatistics(*read_statistics(path), str(path)) for path in files]
     first = parts[0]
 
-    # features alike, and no part twice
+    # same features, and no part twice
     seen: dict[str, str] = {}
     for part in parts:
         detector = first.meta.get("detector") or {}
@@ -143,7 +141,7 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
             raise MismatchError(f"{part.name}: the same statistics as {seen[identity]}")
         seen[identity] = part.name
 
-    # shards in their order, and all of them; sets that say nothing are put together as they come
+    # all shards, in order; parts without a record are merged in the given order
     shards = {part.name: parse_saved_shard(part.meta.get("shard"), part.name) for part in parts}
     if any(shard is not None for shard in shards.values()):
         named = {part.name: part for part in parts}
@@ -165,7 +163,7 @@ def merge_statistics(paths: Iterable[Path]) -> tuple[FeatureStats, dict[str, Any
 
 
 def report_saved(saved: SavedStatistics) -> dict[str, Any]:
-    """Return what a result says of a side that was measured before."""
+    """Return the record of saved statistics for a result."""
     source = dict(saved.meta.get("source") or {})
     return {
         **source,

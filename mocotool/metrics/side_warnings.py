@@ -1,4 +1,4 @@
-"""Why a distance between two sides may not be what it seems."""
+"""Warnings about a distance between two sides."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,14 @@ def collect_warnings(
     is_biased: bool = True,
     is_resized: bool = False,
 ) -> tuple[str, ...]:
-    """Return why a distance between these sides may not be what it seems.
+    """Return reasons why a distance between these sides may mislead.
 
     Args:
-        reports: What is known of each side.
-        what: What is counted: "clips" or "frames".
-        feature_dim: Numbers in a feature.
-        is_biased: Whether the distance is large for few samples, as a Frechet distance is.
-        is_resized: Whether all frames are made one size first, whatever they are.
+        reports: Record of each side.
+        what: Kind of samples: "clips" or "frames".
+        feature_dim: Dimension of the features.
+        is_biased: Whether the distance is biased upwards for few samples, as Frechet distances are.
+        is_resized: Whether all frames are resized to one size first.
     """
     warnings = []
     for role, report in reports.items():
@@ -47,7 +47,7 @@ def collect_warnings(
         if len(report.get("sizes") or {}) > 1 and not is_resized:
             warnings.append(f"{role}: frames of several sizes ({', '.join(report['sizes'])})")
 
-    # what the sides have in common, or do not
+    # differences between the sides
     sizes = {tuple(sorted(report.get("sizes") or {})) for report in reports.values()} - {()}
     if len(sizes) > 1 and all(len(size) == 1 for size in sizes) and not is_resized:
         shown = " and ".join(f"{role} {next(iter(r['sizes']))}" for role, r in reports.items())
@@ -62,13 +62,13 @@ def collect_warnings(
 def find_stride_warnings(
     reports: Mapping[str, Mapping[str, Any]], *, protocol: VideoProtocol
 ) -> tuple[str, ...]:
-    """Return a warning if generated clips move faster or slower than real ones by their making.
+    """Return a warning if the frame strides of generated and real clips differ.
 
-    A clip of a model that learnt from every second frame is every second frame already.
+    Frames of a model trained with stride 2 are already two frames apart.
 
     Args:
-        reports: What is known of each side; `recorded_stride` of latents says what they stand for.
-        protocol: Says to take every n-th frame of each side.
+        reports: Record of each side; latents have a `recorded_stride`.
+        protocol: Sets the frame stride of each side.
     """
     recorded = reports["fake"].get("recorded_stride")
     if recorded is None:

@@ -1,4 +1,4 @@
-"""One side of a comparison: videos to measure now, or statistics measured before."""
+"""One side of a comparison: videos to measure, or saved statistics."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,17 +40,17 @@ def open_side(
     precision: torch.dtype = torch.float32,
     warn: Callable[[str], None] | None = None,
 ) -> Side:
-    """Open what a user named: a folder, a video, latents, a motion model, or saved statistics.
+    """Open an input: a folder, a video, latents, a motion model, or saved statistics.
 
     Args:
-        path: The folder or file, or "bundled:motion.safetensors"; statistics may be those of other
-            programs, see `read_foreign_statistics`.
-        generator: What renders latents; `None` is the one they were made for.
-        render: How they are rendered.
-        pca: The basis of an authors' motion model (.pth), which is read as one only with it.
-        num_videos: Videos to sample from a motion model; `None` is as many as are compared.
-        device: Where.
-        precision: What the generator's convolutions compute in.
+        path: Folder or file, or "bundled:motion.safetensors"; also statistics of other programs,
+            see `read_foreign_statistics`.
+        generator: Generator of latents; `None` for the recorded one.
+        render: Settings of rendering.
+        pca: PCA basis of an authors' motion model (.pth), required to open one.
+        num_videos: Videos to sample from a motion model; `None` for as many as are compared.
+        device: Device of the generator.
+        precision: Precision of its convolutions.
         warn: Called with videos that cannot be read.
 
     Raises:
@@ -79,7 +79,7 @@ def open_side(
     if path.is_dir() or path.suffix.lower() not in (".npz", ".npy"):
         return open_videos(path, warn=warn)
 
-    # arrays: statistics, ours or those of other programs, tell themselves by their names
+    # arrays: statistics, ours or of other programs, are recognised by field names
     is_bare = path.suffix.lower() == ".npy"
     fields = {} if is_bare else read_npz(path, str(path))
     if is_statistics(fields):
@@ -89,7 +89,7 @@ def open_side(
             found = foreign_statistics.from_mean_and_covariance(fields, program="mu and sigma")
         return SavedStatistics(*found, str(path))
 
-    # latents, with the generator that was asked for before the one that they record
+    # latents, with the named generator or the recorded one
     named = None
     if is_bare or generator is not None:
         named = load_generator(generator, device=device, precision=precision)
@@ -108,7 +108,7 @@ def open_side(
 
 
 def is_motion_model(path: Path | str, *, pca: Path | str | None = None) -> bool:
-    """Return whether what a user named is a motion model: ours, or with a basis the authors'."""
+    """Return whether a file is a motion model: ours, or, with a PCA basis, the authors'."""
     ending = Path(path).suffix.lower()
     return (
         str(path) == BUNDLED_MOTION or ending == ".safetensors" or (ending == ".pth" and bool(pca))
@@ -116,15 +116,15 @@ def is_motion_model(path: Path | str, *, pca: Path | str | None = None) -> bool:
 
 
 def name_source(path: str) -> str:
-    """Return the path of a side as results state it."""
+    """Return the path of a side for results."""
     return portable_path(Path(path)) if Path(path).exists() else path
 
 
 def require_videos(side: Side) -> VideoSource:
-    """Return a side that has frames.
+    """Return a side if it has frames.
 
     Raises:
-        FileFormatError: It is statistics only, or a motion model.
+        FileFormatError: It has statistics only, or is a motion model.
     """
     if isinstance(side, SavedStatistics):
         raise FileFormatError(f"{side.name}: statistics hold no frames, expected videos or latents")
@@ -137,9 +137,9 @@ def require_videos(side: Side) -> VideoSource:
 
 
 def require_frames(side: Side) -> VideoSource | SampledMotion:
-    """Return a side that has frames, or a motion model that makes them.
+    """Return a side if it has frames or is a motion model.
 
     Raises:
-        FileFormatError: It is statistics only.
+        FileFormatError: It has statistics only.
     """
     return side if isinstance(side, SampledMotion) else require_videos(side)

@@ -1,7 +1,7 @@
 """Sources of clips to measure: videos on disk, latents rendered on the fly, clips in memory.
 
-Nothing lies between a generator and a detector but bytes: latents are rendered when they are
-needed, so no lossy file blurs what is measured.
+Latents are rendered to bytes when they are needed, so no lossy compression comes between generator
+and detector.
 """
 
 import hashlib
@@ -34,10 +34,10 @@ LOSSLESS_IMAGES = frozenset((".png", ".bmp", ".tif", ".tiff", ".ppm", ".tga"))
 
 
 class VideoSource(Protocol):
-    """Some videos whose clips can be read."""
+    """Videos whose clips can be read."""
 
     name: str
-    """What they are called in results and messages."""
+    """Name in results and messages."""
 
     @property
     def num_frames(self) -> npt.NDArray[np.int64]:
@@ -45,7 +45,7 @@ class VideoSource(Protocol):
 
     @property
     def is_threaded(self) -> bool:
-        """Whether clips may be read by several threads, ahead of need."""
+        """Whether clips may be prefetched by several threads."""
 
     def read_clip(self, video_idx: int, frame_idx: Sequence[int]) -> FramesU8:
         """Return some frames of a video, uint8 [t, h, w, 3].
@@ -61,15 +61,15 @@ class VideoSource(Protocol):
         """Return a hash that changes with the pixels of these videos, 64 hexadecimal digits."""
 
     def describe(self) -> dict[str, Any]:
-        """Return what a result says of its input."""
+        """Return the record of this input for a result."""
 
 
 class VideoFiles:
     """Videos and folders of frames on disk.
 
     Args:
-        listing: From `list_videos`.
-        name: What they are called; `None` is the folder.
+        listing: Result of `list_videos`.
+        name: Name in results and messages; `None` for the folder.
     """
 
     is_threaded = True
@@ -103,7 +103,7 @@ class VideoFiles:
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Return what a result says of its input."""
+        """Return the record of this input for a result."""
         sizes = Counter(f"{entry.width}x{entry.height}" for entry in self.entries)
         lossy = sum(is_lossy(entry) for entry in _one_of_each_kind(self.entries))
         return {
@@ -122,9 +122,9 @@ class RenderedLatents:
 
     Args:
         trajectory: The latents.
-        generator: What renders them.
+        generator: Their generator.
         config: Noise, seed and chunk size.
-        name: What they are called.
+        name: Name in results and messages.
     """
 
     is_threaded = False
@@ -166,13 +166,13 @@ class RenderedLatents:
             digest.update(np.ascontiguousarray(self.trajectory.latents[video_idx]).tobytes())
             if self.trajectory.labels is not None:
                 digest.update(self.trajectory.labels[video_idx].tobytes())
-            if self.config.noise == "random":  # the noise of a video hangs on its number
+            if self.config.noise == "random":  # the noise of a video depends on its index
                 digest.update(int(video_idx).to_bytes(8, "little"))
         digest.update(json.dumps(self._rendering(), sort_keys=True).encode())
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Return what a result says of its input."""
+        """Return the record of this input for a result."""
         height, width = self.generator.img_size
         return {
             "kind": "latents",
@@ -201,17 +201,16 @@ def open_videos(
 ) -> VideoFiles:
     """Open a folder of videos or frames, or one video.
 
-    A folder that holds nothing but numbered frames is one video; one whose single frames are not
-    numbered alike counts as many of one frame each.
+    A folder of numbered frames is one video; other images are videos of one frame each.
 
     Raises:
-        FileFormatError: There is nothing to measure in it; the message says why.
+        FileFormatError: It has no usable video; the message says why.
     """
     return VideoFiles(list_videos(path, min_frames=min_frames, warn=warn))
 
 
 def is_lossy(entry: VideoEntry) -> bool:
-    """Return whether a video's frames have been through a codec that changes them."""
+    """Return whether a video's codec is lossy."""
     if entry.kind == "image":
         return entry.path.suffix.lower() not in LOSSLESS_IMAGES
     if entry.kind == "frames":
@@ -237,7 +236,7 @@ def _hash_entry(entry: VideoEntry) -> bytes:
 
 
 def _one_of_each_kind(entries: tuple[VideoEntry, ...]) -> list[VideoEntry]:
-    """Return one video of each ending; all files of one ending are taken to be coded alike."""
+    """Return one video per suffix; files of one suffix are assumed to have the same codec."""
     kinds: dict[tuple[str, str], VideoEntry] = {}
     for entry in entries:
         suffix = Path(entry.names[0]).suffix if entry.names else entry.path.suffix

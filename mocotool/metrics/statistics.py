@@ -18,12 +18,12 @@ Float32 = npt.NDArray[np.float32]
 SCHEMA = "moco.statistics/1"
 
 MAX_KEPT_VALUES = 1 << 26
-"""Features are kept beside their statistics up to this many, 256 MB: 160,000 clips of I3D."""
+"""Features are kept up to this many values, 256 MB: 160,000 clips of I3D."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class FeatureStats:
-    """Number, mean and scatter of features, and the features themselves while they are few."""
+    """Number, mean and scatter of features, and the features themselves if they are few."""
 
     num_samples: int
     """Number of features, n."""
@@ -32,18 +32,18 @@ class FeatureStats:
     scatter: Float64
     """Sum of outer products of deviations from the mean, [d, d]."""
     features: Float32 | None = None
-    """The features [n, d] in the order they came; `None` once they were too many."""
+    """The features [n, d] in order; `None` if there were too many."""
     known_covariance: Float64 | None = None
-    """The covariance [d, d] where a file says no more, neither n nor how it was divided."""
+    """The covariance [d, d] if a file holds nothing else, neither n nor the divisor."""
 
     @property
     def feature_dim(self) -> int:
-        """Numbers in a feature, d."""
+        """Dimension of the features, d."""
         return len(self.mean)
 
     @classmethod
     def empty(cls, feature_dim: int) -> Self:
-        """Return the statistics of no features at all."""
+        """Return the statistics of zero features."""
         return cls(
             num_samples=0,
             mean=np.zeros(feature_dim),
@@ -122,8 +122,8 @@ class StatsAccumulator:
     """Accumulates features batch by batch, in memory that does not grow with their number.
 
     Args:
-        feature_dim: Numbers in a feature.
-        keep_features: Whether to keep the features as well, while they are few.
+        feature_dim: Dimension of the features.
+        keep_features: Whether to keep the features as well, if they are few.
     """
 
     def __init__(self, feature_dim: int, *, keep_features: bool = True) -> None:
@@ -150,12 +150,12 @@ class StatsAccumulator:
 
 
 def write_statistics(stats: FeatureStats, path: Path, *, meta: dict[str, Any]) -> None:
-    """Write statistics as `.npz`, whole or not at all.
+    """Write statistics as `.npz`, atomically.
 
     Args:
-        stats: What to write.
-        path: Where to; an existing file is replaced.
-        meta: What they are of: detector, protocol, source.
+        stats: The statistics.
+        path: Output; an existing file is replaced.
+        meta: Their record: detector, protocol, source.
     """
     arrays: dict[str, Array] = {
         "num_samples": np.array(stats.num_samples, np.int64),
@@ -174,13 +174,13 @@ def is_statistics(fields: Iterable[str]) -> bool:
 
 
 def read_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
-    """Read what `write_statistics` wrote.
+    """Read a file of `write_statistics`.
 
     Returns:
-        The statistics, and what they are of.
+        The statistics, and their record.
 
     Raises:
-        FileFormatError: The file is something else, or contradicts itself.
+        FileFormatError: The file is something else, or inconsistent.
     """
     fields = read_npz(path, str(path))
     if not is_statistics(fields) or "meta" not in fields:
@@ -193,7 +193,7 @@ def read_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
     if meta.get("schema") != SCHEMA:
         raise FileFormatError(f"{path}: schema {meta.get('schema')!r}, expected {SCHEMA!r}")
 
-    # shapes and numbers that one computation can have given
+    # shapes and values must be consistent
     count, mean, scatter = fields["num_samples"], fields["mean"], fields["scatter"]
     features = fields.get("features")
     is_whole = (

@@ -1,8 +1,8 @@
 """Features of tracked blocks: their velocities and accelerations through a clip.
 
-After the idea of FVMD (velocities and accelerations of tracked points, as histograms of their
-directions), with plain block matching in place of a network and other histograms: a distance of
-these features is called "frechet distance (tracked motion)", never FVMD.
+Follows the idea of FVMD (histograms of the directions of velocities and accelerations of tracked
+points), with block matching in place of a network, and other histograms. Their distance is called
+"frechet distance (tracked motion)", never FVMD.
 """
 
 import math
@@ -20,8 +20,8 @@ NUM_CELLS = 2  # of a side of the frame
 NUM_DIRECTIONS = 8
 MIN_FRAMES = 3  # for one acceleration
 
-# What a pixel of movement has to explain, a pixel of the block and channel: one grey level. Without
-# it, blocks without texture would go wherever noise takes them.
+# Penalty per pixel of shift, per pixel and channel of the block: one grey level. Without it, blocks
+# without texture would follow the noise.
 STIFFNESS = (1.0 / 255.0) ** 2
 
 
@@ -32,8 +32,8 @@ def track_features(video: Tensor) -> Tensor:
         video: float32 [n, t, 3, 64, 64] in [0, 1], t at least 3.
 
     Returns:
-        float32 [n, 64], in pixels of 64 per frame: mean speed in eight directions, from right on
-        over down, in each quarter of the frame (32), and mean acceleration the same way (32).
+        float32 [n, 64], in pixels per frame at 64 pixels: mean speed in eight directions, clockwise
+        from right, in each quadrant of the frame (32), and mean acceleration likewise (32).
 
     Raises:
         MismatchError: The clips have fewer than three frames.
@@ -50,8 +50,8 @@ def track_features(video: Tensor) -> Tensor:
 def track_blocks(video: Tensor) -> Tensor:
     """Track the blocks of the first frame through each clip.
 
-    From frame to frame, a block moves to its best match: the best whole shift of at most
-    `MAX_SHIFT` pixels, and from there one Gauss-Newton step to a fraction of a pixel.
+    From frame to frame, a block moves to its best match: the best integer shift of at most
+    `MAX_SHIFT` pixels, then one Gauss-Newton step to subpixel accuracy.
 
     Args:
         video: float32 [n, t, c, h, w] in [0, 1], h and w multiples of `BLOCK_SIZE`.
@@ -78,15 +78,15 @@ def track_blocks(video: Tensor) -> Tensor:
 
 
 def direction_histograms(vectors: Tensor) -> Tensor:
-    """Return the mean length of vectors by their direction and by where their block began.
+    """Return the mean length of vectors by direction and by initial position of the block.
 
-    A vector counts for the two directions that it lies between, in proportion.
+    A vector counts for its two neighbouring directions, with linear weights.
 
     Args:
         vectors: (x, y), [n, t, rows, columns, 2].
 
     Returns:
-        [n, NUM_CELLS**2 * NUM_DIRECTIONS], cells row by row, directions from right on over down.
+        [n, NUM_CELLS**2 * NUM_DIRECTIONS], cells row by row, directions clockwise from right.
     """
     length = vectors.norm(dim=-1)
     turns = torch.atan2(vectors[..., 1], vectors[..., 0]) * (NUM_DIRECTIONS / math.tau)
@@ -102,7 +102,7 @@ def direction_histograms(vectors: Tensor) -> Tensor:
 
 
 def _find_shift(before: Tensor, after: Tensor, places: Tensor) -> Tensor:
-    """Return how far the blocks around places [n, p, 2] went from one frame to the next."""
+    """Return the shift of the blocks around positions [n, p, 2] from one frame to the next."""
     reach = MAX_SHIFT
     block = _cut(before, places, BLOCK_SIZE)  # [n, p, c, b, b]
     area = _cut(after, places, BLOCK_SIZE + 2 * reach)
@@ -132,9 +132,9 @@ def _find_shift(before: Tensor, after: Tensor, places: Tensor) -> Tensor:
 
 
 def _cut(frames: Tensor, places: Tensor, size: int) -> Tensor:
-    """Cut squares around places [n, p, 2] out of frames [n, c, h, w]: [n, p, c, size, size].
+    """Crop squares around positions [n, p, 2] from frames [n, c, h, w]: [n, p, c, size, size].
 
-    Between pixels it is linear, and outside the frame the nearest edge goes on.
+    Bilinear, with the border pixels repeated outside the frame.
     """
     n, p = places.shape[:2]
     height, width = frames.shape[-2:]

@@ -23,31 +23,31 @@ MAX_ITERATIONS = 1000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Accuracy of a classifier that tells two sides apart."""
+    """Accuracy of a classifier between two sides."""
 
     value: float
-    """Share of all samples, in [0, 1]: 0.5 where the sides are alike, 1 where they are apart; below
-    0.5 where samples of one side copy samples of the other."""
+    """Accuracy over all samples, in [0, 1]: 0.5 if the sides are indistinguishable, 1 if they are
+    separable; below 0.5 if samples of one side copy samples of the other."""
     x: float
-    """The same among samples of the first side; low if the second surrounds them."""
+    """Accuracy on the first side; low if the second side surrounds it."""
     y: float
-    """The same among samples of the second side; near 1 if the first does not reach it."""
+    """Accuracy on the second side; near 1 if the first side does not reach it."""
 
 
 def nearest_neighbour_accuracy(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Accuracy:
-    """Classify each sample as its nearest neighbour among all the others, by Euclidean distance.
+    """Compute the leave-one-out accuracy of the nearest neighbour by Euclidean distance.
 
-    Samples must be independent: two frames of one video would find each other.
+    Samples must be independent: two frames of one video would be each other's neighbours.
 
     Args:
         x: Features of one side, [n, d], n at least 2.
         y: Features of the other side, as many of them.
 
     Returns:
-        How many were classified right.
+        Accuracies of all samples and of each side.
 
     Raises:
-        MismatchError: The sides differ in number or length, or have fewer than two samples.
+        MismatchError: The sides differ in number or dimension, or have fewer than two samples.
 
     Source:
         Paper: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017; Xu et al.,
@@ -55,12 +55,12 @@ def nearest_neighbour_accuracy(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Accu
     """
     _check_balanced(x, y)
     both = np.concatenate([x, y]).astype(np.float64)
-    both -= both.mean(axis=0)  # small numbers lose less to rounding
+    both -= both.mean(axis=0)  # centred values lose less to rounding
 
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(both)
-    nearest = search.kneighbors(return_distance=False)[:, 0]  # among the others, by place
+    nearest = search.kneighbors(return_distance=False)[:, 0]  # indices among the others
 
     is_x = np.arange(len(both)) < len(x)
     return _score(is_x == is_x[nearest], is_x)
@@ -69,22 +69,22 @@ def nearest_neighbour_accuracy(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Accu
 def logistic_accuracy(
     x: npt.NDArray[Any], y: npt.NDArray[Any], *, num_folds: int = 5, seed: int = 0
 ) -> Accuracy:
-    """Classify each sample by logistic regression that learnt from the others' folds.
+    """Compute the cross-validated accuracy of logistic regression.
 
-    It finds what differs on average in some direction of features, where neighbours find what
-    differs in detail.
+    It finds differences of the means along some direction of the features; nearest neighbours find
+    local differences.
 
     Args:
         x: Features of one side, [n, d], n at least `num_folds`.
         y: Features of the other side, as many of them.
         num_folds: Number of cross-validation folds.
-        seed: Of the folds.
+        seed: Seed of the folds.
 
     Returns:
-        How many were classified right.
+        Accuracies of all samples and of each side.
 
     Raises:
-        MismatchError: The sides differ in number or length, or have fewer samples than folds.
+        MismatchError: The sides differ in number or dimension, or have fewer samples than folds.
 
     Source:
         Paper: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017.
@@ -131,26 +131,26 @@ def compute_two_sample(
     extractor: FeatureExtractor | None = None,
     ground_truth: bool = False,
 ) -> MetricResult:
-    """Compute how often samples are told apart: single frames, or clips by a video detector.
+    """Run a classifier two-sample test on single frames, or on clips by a video detector.
 
-    As many samples of either side are compared: of the larger one a random choice.
+    Both sides have the same number of samples: the larger one is subsampled at random.
 
     Args:
         real: Real videos or images, or their statistics; see `open_side`.
         fake: Generated ones.
-        protocol: Which samples, how many, and who tells them apart; `None` is one frame per video
-            and nearest neighbours.
-        detector: What turns frames or clips into features.
+        protocol: Which samples, how many, and the classifier; `None` for one frame per video and
+            nearest neighbours.
+        detector: Computes features of frames or clips.
         extractor: Device, batches, cache and progress.
         ground_truth: Also measure one random half of the real samples against the other.
 
     Returns:
-        The share, 0.5 where the sides are alike and 1 where they are apart, with the shares among
-        the real and the generated samples alone, and Clopper and Pearson's 95 % interval, as if
-        samples were judged independently.
+        The accuracy, 0.5 for indistinguishable sides and 1 for separable ones, with those on the
+        real and on the generated samples, and the 95 % interval of Clopper and Pearson, which
+        assumes independent samples.
 
     Raises:
-        MismatchError: Saved statistics are of other features, or a side has too few samples.
+        MismatchError: Saved statistics have other features, or a side has too few samples.
         FileFormatError: A frame cannot be decoded, has NaN features, or saved statistics came
             without features.
 
@@ -188,7 +188,7 @@ def _report_two_sample(sides: ComparedSides, *, ground_truth: bool) -> MetricRes
     return sides.report(
         metric=f"{_name_classifier(protocol)} accuracy ({sides.detector.record.label})",
         value=accuracy.value,
-        # Of a share, as if neighbourhoods were independent.
+        # binomial, which assumes independent samples
         standard_error=float(np.sqrt(accuracy.value * (1.0 - accuracy.value) / (2 * size))),
         details=details,
         warnings=sides.find_warnings(),

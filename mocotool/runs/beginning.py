@@ -23,38 +23,38 @@ from mocotool.video.loading import BatchLoader
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Beginning:
-    """What a run, or the plan of one, knows before it reads a file."""
+    """State of a run, or of the plan of one, before it reads a file."""
 
     processes: Processes
-    """Those that train together."""
+    """The processes that train together."""
     heard: Listeners
-    """Whom it tells what."""
+    """Callbacks for progress, notes and warnings."""
     deadline: Deadline
-    """When it has to end."""
+    """When the run must end."""
     asked: Collection[str] | None
-    """Names of settings that nothing may overrule; `None` for those that differ from defaults."""
+    """Names of settings that must not be changed; `None` for all that differ from defaults."""
     begun: Mapping[str, Any] | None = None
     """Settings of the run that is resumed, whose planned and measured ones stay; `None` for a new
     run."""
 
     @property
     def resumes(self) -> bool:
-        """Whether a run goes on."""
+        """Whether a run is resumed."""
         return self.begun is not None
 
     def take_folder(self, out: Path | str, *, resume: bool) -> "tuple[RunFolder, Beginning]":
-        """Check early that a run can begin in a folder, or go on there.
+        """Check early that a run can begin or resume in a folder.
 
         Args:
             out: The folder; nothing is written yet.
-            resume: Whether to go on. A run that `torchrun` has started again does so anyway.
+            resume: Whether to resume. A run restarted by `torchrun` is always resumed.
 
         Returns:
             The run's folder, and this with the settings that the run began with.
 
         Raises:
             ConfigError: See `RunFolder.check_place`.
-            FileFormatError: The settings of the run to go on with cannot be read.
+            FileFormatError: The settings of the run to resume cannot be read.
         """
         run = RunFolder(Path(out), processes=self.processes)
         resume |= run.is_restarted
@@ -63,21 +63,21 @@ class Beginning:
         return run, dataclasses.replace(self, begun=begun)
 
     def list_asked(self, config: Any) -> Collection[str]:
-        """Return the names of settings that nothing may overrule."""
+        """Return the names of settings that must not be changed."""
         return list_changed(config) if self.asked is None else self.asked
 
     def take_planned(self, planned: Collection[str], *, asked: Collection[str]) -> dict[str, Any]:
         """Return those settings that a time budget planned when the resumed run began.
 
         Args:
-            planned: Names of what a budget plans.
-            asked: Names of settings that are asked for now, and so left out.
+            planned: Names of settings that a budget plans.
+            asked: Names of settings that were typed now, which are left out.
         """
         begun = self.begun or {}
         return {name: begun[name] for name in planned if name in begun and name not in asked}
 
     def choose_precision(self, precision: str) -> torch.dtype:
-        """Return what a run computes in; note the device, and GPUs that stay idle beside it.
+        """Return the precision of a run; report the device, and GPUs that stay idle.
 
         Args:
             precision: "auto", "fp32", "tf32", "bf16" or "fp16".
@@ -94,11 +94,11 @@ class Beginning:
 def joined_beginning(
     heard: Listeners, *, budget: float | None, asked: Collection[str] | None, device: str
 ) -> Iterator[Beginning]:
-    """Join the processes of `torchrun`, of which the first one alone is heard.
+    """Join the processes of `torchrun`; only the first one reports.
 
     Args:
-        heard: Whom the run tells what.
-        budget: How long the run may take from now on, in seconds; `None` for no end.
+        heard: Callbacks for progress, notes and warnings.
+        budget: Time limit of the run from now on, in seconds; `None` for none.
         asked: See `Beginning`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     """
@@ -120,17 +120,17 @@ def open_run(
     precision: torch.dtype,
     machine: Mapping[str, Any] | None = None,
 ) -> None:
-    """Open a run's folder with a record of what the run is made of.
+    """Open a run's folder with a record of its inputs.
 
     Args:
         run: The folder.
-        beginning: Whether the run goes on, and who is told of what has changed since it began.
+        beginning: Whether the run is resumed, and callbacks for what has changed since it began.
         config: The run's settings.
-        videos: What it learns from.
-        counted: What there is of it by name, such as {"frames": 100} and each class's share.
+        videos: The training data.
+        counted: Its sizes by name, such as {"frames": 100}, with that of each class.
         generator: The generator that training starts from or renders with.
-        precision: What it computes in.
-        machine: What else its last bits depend on.
+        precision: Its precision.
+        machine: Further facts on which its exact results depend.
     """
     run.open(
         config,
@@ -147,7 +147,7 @@ def open_run(
 
 
 class LoadsShare(Protocol):
-    """`load_clips` or `load_images`, but for what says which process reads and where to."""
+    """`load_clips` or `load_images`, apart from the arguments for processes and cache."""
 
     def __call__(
         self,
@@ -167,7 +167,7 @@ class LoadsShare(Protocol):
 def load_share(
     load: LoadsShare, listing: VideoListing, run: RunFolder, heard: Listeners
 ) -> BatchLoader:
-    """Load this process's share of all batches; frames are decoded once for all runs."""
+    """Load this process's share of each batch; decoded frames are cached for other runs."""
     return load(
         listing,
         rank=run.processes.rank,

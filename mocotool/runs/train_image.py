@@ -29,12 +29,12 @@ from mocotool.video.loading import BatchLoader, LabelledLoader, load_images
 from mocotool.video.pictures import tile_frames, write_png
 
 MAX_LISTED = 8
-"""Classes that are told of."""
+"""Most classes named in the note."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedGenerator:
-    """What `train_image_run` leaves."""
+    """Result of `train_image_run`."""
 
     generator: Path
     """The averaged generator, for `load_generator`."""
@@ -67,28 +67,28 @@ def train_image_run(
 
     Args:
         videos: Folder of videos, numbered frames or images.
-        out: Folder of the run; made if it is not there.
+        out: Folder of the run; created if it does not exist.
         config: Settings; `None` for the defaults.
         generator: StyleGAN2 to start from, in any format; the run takes its size, or twice its
             resolution where that is asked for.
-        asked: Names of settings that the generator and `config.budget` must not overrule; `None`
-            for those that differ from their defaults.
+        asked: Names of settings that the generator and `config.budget` must not change; `None` for
+            all that differ from their defaults.
         resume: Continue the run in `out`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What convolutions compute in: "auto", "fp32", "tf32", "bf16" or "fp16".
         progress: Called with the progress of each stage and the values of each step.
         note: Called with the settings that were chosen automatically.
         warn: Called with warnings, such as unreadable videos.
-        stop: Asked after each step whether to stop.
+        stop: Called after each step; true stops the run.
 
     Returns:
-        Where the generator is, and what it was trained for.
+        Path of the generator, and numbers of steps and images.
 
     Raises:
-        ConfigError: `out` holds a run already and `resume` is off, or none and it is on.
-        FileFormatError: A file is missing or is not what it should be, or no video can be used.
-        MismatchError: The generator is another network, or the run was begun with other settings.
-        UnavailableError: The device is not there.
+        ConfigError: `out` holds a run and `resume` is off, or holds none and it is on.
+        FileFormatError: A file is missing, damaged or of another kind, or no video can be used.
+        MismatchError: The generator does not fit, or the run was begun with other settings.
+        UnavailableError: The device is not available.
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
@@ -153,8 +153,8 @@ def plan_image_run(
     """Return what `train_image_run` would do, without writing anything; arguments as there.
 
     Returns:
-        Name -> value: numbers of videos, images and parameters, and time and memory as two steps
-        on noise suggest; see `moco train-image --dry-run`.
+        Name -> value: numbers of videos, images and parameters, and time and memory estimated from
+        two steps on noise; see `moco train-image --dry-run`.
 
     Raises:
         MocoError: As `train_image_run`.
@@ -169,7 +169,7 @@ def plan_image_run(
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Prepared:
-    """What a run needs before its first step."""
+    """Everything a run needs before its first step."""
 
     listing: VideoListing
     held_out: VideoListing | None
@@ -187,7 +187,7 @@ class _Prepared:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What classes are called; none without classes."""
+        """Names of the classes; empty without classes."""
         return self.classes.names if self.classes else ()
 
     @property
@@ -261,7 +261,7 @@ def _prepare(
 
 
 def _describe_classes(names: Sequence[str], counts: Sequence[int]) -> str:
-    """Say which classes there are, and how many images each has."""
+    """Describe the classes, and how many images each has."""
     shown = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)][:MAX_LISTED]
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     return f"{len(names)} classes of images: {', '.join(shown)}{more}"
@@ -282,7 +282,7 @@ def _load(prepared: _Prepared, run: RunFolder, heard: Listeners) -> BatchLoader 
 
 
 def _load_distance(prepared: _Prepared) -> HeldOutDistance | None:
-    """Return what measures the distance from held-out images, if there are any."""
+    """Return the metric against held-out images, if there are any."""
     held_out, classes, trainer = prepared.held_out, prepared.classes, prepared.trainer
     if held_out is None:
         return None

@@ -56,16 +56,16 @@ NUM_WALKS = 1024  # whose common drift is removed
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedLatentMotion:
-    """What `train_latent_motion_run` leaves."""
+    """Result of `train_latent_motion_run`."""
 
     motion: Path
     """The averaged motion model, for `load_motion`."""
     steps: int
     """Steps taken, those of the runs that were resumed included."""
     clips: int
-    """Clips that were learnt from."""
+    """Training clips."""
     held_out: int
-    """Clips that were not."""
+    """Held-out clips."""
 
 
 def train_latent_motion_run(
@@ -88,29 +88,29 @@ def train_latent_motion_run(
 
     Args:
         latents: Trajectories, from `invert_clips` or `moco invert`.
-        generator: Weights of the generator they belong to; `None` for those that they record.
-        out: Folder of the run; made if it is not there.
+        generator: Weights of the generator of the latents; `None` for the one they record.
+        out: Folder of the run; created if it does not exist.
         config: Settings; `None` for the defaults. The number of components is lowered to what the
             basis has.
-        pca: PCA basis, or the authors' folder of one; `None` makes one of 100,000 latents.
+        pca: PCA basis, or the authors' folder of one; `None` computes one from 100,000 latents.
         resume: Continue the run in `out`.
-        asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
+        asked: Names of settings that `config.budget` must not change; `None` for all that differ
             from their defaults.
-        device: Where to render: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: What to render in: "auto", "fp32", "tf32", "bf16" or "fp16".
+        device: Device for rendering: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: Precision of rendering: "auto", "fp32", "tf32", "bf16" or "fp16".
         progress: Called with the progress of each stage and the values of each step.
         note: Called with the settings that were chosen automatically.
         warn: Called with warnings, also about the motion.
-        stop: Asked after each step whether to stop.
+        stop: Called after each step; true stops the run.
 
     Returns:
-        Where the model is, and what it was trained on.
+        Path of the model, number of steps, and numbers of clips.
 
     Raises:
-        ConfigError: `out` holds a run already and `resume` is off, or none and it is on.
-        FileFormatError: A file is missing or is not what it should be.
+        ConfigError: `out` holds a run and `resume` is off, or holds none and it is on.
+        FileFormatError: A file is missing, damaged or of another kind.
         MismatchError: The files do not belong together, or not to the run that is resumed.
-        UnavailableError: The device is not there.
+        UnavailableError: The device is not available.
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss is NaN or infinite; the last saved state stays.
     """
@@ -124,7 +124,7 @@ def train_latent_motion_run(
     )
     source, config = prepared.generator, prepared.config
 
-    # The folder is taken before anything that costs minutes, so that a second run is told at once.
+    # The folder is claimed before anything slow, so that a second run in it fails at once.
     run.open(
         config,
         resume=beginning.resumes,
@@ -135,7 +135,7 @@ def train_latent_motion_run(
         warn=warn,
     )
     with contextlib.closing(run):
-        # what the clips look like is rendered now, or read from the run that resumes
+        # features of the clips are rendered now, or read from the resumed run
         trainer = prepared.make_trainer(_find_pictured(prepared, run, beginning))
         if beginning.resumes:
             trainer.resume(run, warn=warn)
@@ -181,7 +181,7 @@ def plan_latent_motion_run(
     """Return what `train_latent_motion_run` would do, without writing; arguments as there.
 
     Returns:
-        Name -> value: numbers of clips and parameters, and how long steps take, as a few say.
+        Name -> value: numbers of clips and parameters, and the time per step, measured on a few.
 
     Raises:
         MocoError: As `train_latent_motion_run`.
@@ -193,7 +193,7 @@ def plan_latent_motion_run(
         beginning, config, Path(latents), generator, pca, device=device, precision=precision
     )
 
-    # One that has learnt nothing takes as long over a step.
+    # an untrained one takes as long per step
     trainer = prepared.make_quick_trainer()
     seconds = time_step(trainer)
     clips, num_steps = trainer.clips, trainer.config.num_steps
@@ -213,7 +213,7 @@ def plan_latent_motion_run(
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Prepared:
-    """What a run needs before anything is rendered."""
+    """Everything a run needs before anything is rendered."""
 
     trajectory: Trajectory
     generator: Generator
@@ -222,7 +222,7 @@ class _Prepared:
     config: TrainLatentMotionConfig
 
     def make_trainer(self, pictured: PicturedClips | None) -> LatentMotionTrainer:
-        """Return a trainer on the latents, and on what they look like where that is known."""
+        """Return a trainer on the latents and, if known, their rendered features."""
         config = self.config
         return LatentMotionTrainer(
             self.generator,
@@ -234,7 +234,7 @@ class _Prepared:
         )
 
     def make_quick_trainer(self) -> LatentMotionTrainer:
-        """Return one whose surrogate has seen little and whose pictures are guesses: for timing."""
+        """Return a trainer for timing, with an untrained surrogate and random features."""
         if not self.config.num_pictures:
             return self.make_trainer(None)
         fit = fit_surrogate(self.generator, num_pictures=LEAST_PICTURES, seed=self.config.seed)
@@ -242,7 +242,7 @@ class _Prepared:
         return self.make_trainer(PicturedClips(fit.surrogate, guesses))
 
     def split(self, pictures: Tensor | None = None) -> LatentClips:
-        """Part the clips into seen and held out."""
+        """Split the clips into training and held-out ones."""
         return LatentClips.split(
             self.trajectory,
             self.basis,
@@ -255,7 +255,7 @@ class _Prepared:
 def _begin(
     config: TrainLatentMotionConfig, heard: Listeners, *, asked: Collection[str] | None
 ) -> Beginning:
-    """Begin in this process alone, whoever started it."""
+    """Begin in this process alone, even under `torchrun`."""
     deadline = Deadline(config.budget)
     return Beginning(processes=Processes(), heard=heard, deadline=deadline, asked=asked)
 
@@ -270,7 +270,7 @@ def _prepare(
     device: str,
     precision: str,
 ) -> _Prepared:
-    """Read the files, and choose settings that fit them and the time."""
+    """Read the files, and choose settings that fit them and the time budget."""
     heard = beginning.heard
     trajectory = read_latents(latents)
     check_learnable(trajectory, name=str(latents))
@@ -339,7 +339,7 @@ def _find_generator(
 
 
 def _load_judge(trainer: LatentMotionTrainer, generator: Generator) -> HeldOutMotion | None:
-    """Return what compares walks with the latents of real clips, both rendered."""
+    """Return the metric of sampled walks against the latents of real clips, both rendered."""
     config, clips = trainer.config, trainer.clips
     windows = clips.held_out if len(clips.held_out) > 1 else clips.seen
     if config.num_frames < MIN_FRAMES or len(windows) < 2:
@@ -357,7 +357,7 @@ def _load_judge(trainer: LatentMotionTrainer, generator: Generator) -> HeldOutMo
 def _find_pictured(
     prepared: _Prepared, run: RunFolder, beginning: Beginning
 ) -> PicturedClips | None:
-    """Return what the clips look like and what guesses it: that of the run, or made for it."""
+    """Return the clips' rendered features and their surrogate: those of the run, or new ones."""
     config, path = prepared.config, run.path / SURROGATE_NAME
     if not config.num_pictures:
         return None
@@ -393,7 +393,7 @@ def _save_lively(
     frame_stride: int | None,
     is_best: bool,
 ) -> None:
-    """Write a model without what all walks share, as lively as the clips."""
+    """Write a model without the drift common to all walks, with the liveliness of the clips."""
     config, lively = trainer.config, copy.deepcopy(motion)
     remove_common_drift(lively, lively.from_coords(trainer.pool[:NUM_WALKS]), seed=config.seed)
     match_liveliness(

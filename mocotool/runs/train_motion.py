@@ -45,12 +45,12 @@ from mocotool.video.writing import write_video
 
 MOTION_NAME, BEST_NAME = "motion.safetensors", "best.safetensors"
 PREVIEW_FPS = 12
-NUM_PROBED = 32  # real clips that say how much a frame changes
+NUM_PROBED = 32  # real clips for measuring the change per frame
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedMotion:
-    """What `train_motion_run` leaves."""
+    """Result of `train_motion_run`."""
 
     motion: Path
     """The averaged motion model, for `load_motion`."""
@@ -88,15 +88,15 @@ def train_motion_run(
     Args:
         videos: Folder of videos or numbered frames.
         generator: Weights of the image generator; `None` for the bundled one.
-        out: Folder of the run; made if it is not there.
-        config: Settings; `None` for the reference recipe's with `step_size="auto"`. Sizes beyond
-            what the generator and the basis have are lowered.
-        pca: PCA basis, or the authors' folder of one; `None` makes one of 100,000 latents.
+        out: Folder of the run; created if it does not exist.
+        config: Settings; `None` for the reference recipe with `step_size="auto"`. Sizes are lowered
+            to what the generator and the basis have.
+        pca: PCA basis, or the authors' folder of one; `None` computes one from 100,000 latents.
         motion: Motion model to start from.
         init_run: Run of the authors' program to start from.
         epoch: Which of its epochs.
         resume: Continue the run in `out`.
-        asked: Names of settings that `config.budget` must leave alone; `None` for those that differ
+        asked: Names of settings that `config.budget` must not change; `None` for all that differ
             from their defaults.
         compile: Compile networks with `torch.compile`.
         cuda_graphs: Compile them and let the GPU replay them as CUDA graphs.
@@ -105,17 +105,17 @@ def train_motion_run(
         progress: Called with the progress of each stage and the values of each step.
         note: Called with the settings that were chosen automatically.
         warn: Called with warnings: unreadable videos, motion that dies away.
-        stop: Asked after each step whether to stop.
+        stop: Called after each step; true stops the run.
 
     Returns:
-        Where the model is, and the steps it was trained for.
+        Path of the model, and number of steps.
 
     Raises:
-        ConfigError: `out` holds a run already and `resume` is off, or none and it is on; or
-            settings contradict each other or the files.
-        FileFormatError: A file is missing or is not what it should be, or no video can be used.
+        ConfigError: `out` holds a run and `resume` is off, or holds none and it is on; or settings
+            contradict each other or the files.
+        FileFormatError: A file is missing, damaged or of another kind, or no video can be used.
         MismatchError: The files do not belong together, or not to the run that is resumed.
-        UnavailableError: The device or the compiler is not there.
+        UnavailableError: The device or the compiler is not available.
         StoppedError: The run was asked to stop, and saved.
         DivergedError: A loss or a weight is NaN or infinite; the last saved state stays.
     """
@@ -247,7 +247,7 @@ def _compiling(compilation: Compilation | None, beginning: Beginning) -> Iterato
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Prepared:
-    """What a run needs before its first step."""
+    """Everything a run needs before its first step."""
 
     listing: VideoListing
     held_out: VideoListing | None
@@ -265,7 +265,7 @@ def _prepare(
     precision: str,
     compilation: Compilation | None,
 ) -> _Prepared:
-    """Find the videos, and build the trainer with settings that fit the files."""
+    """List the videos, and build the trainer with settings that fit the files."""
     heard, processes = beginning.heard, beginning.processes
     config = _take_over(config, beginning)
     span = clip_span(config.num_frames, config.frame_stride)
@@ -298,7 +298,7 @@ def _prepare(
 
 
 def _take_over(config: TrainMotionConfig, beginning: Beginning) -> TrainMotionConfig:
-    """Return settings in which what was measured when a resumed run began is as it was."""
+    """Return settings with the values that a resumed run measured when it began."""
     begun = beginning.begun
     if begun is None:
         return config
@@ -323,7 +323,7 @@ def _settle_step_size(
     *,
     heard: Listeners,
 ) -> TrainMotionConfig:
-    """Return settings whose step size is a number, measured on some clips where it is "auto"."""
+    """Return settings with a numeric step size; "auto" is measured on some clips."""
     if config.step_size != AUTO:
         return config
     if not config.residual:  # every latent is new, so that there are no steps
@@ -356,7 +356,7 @@ def _load(
 
 
 def _load_judge(prepared: _Prepared) -> HeldOutMotion | None:
-    """Return what compares walks with real clips: held-out ones where there are any."""
+    """Return the metric of sampled walks against real clips, held-out ones if there are any."""
     trainer, config = prepared.trainer, prepared.trainer.config
     listing = prepared.held_out or prepared.listing
     if config.num_frames < MIN_FRAMES or len(listing.entries) < 2:

@@ -1,4 +1,4 @@
-"""Cut pictures as a generator's training data were: the centre, the whole, or an upright face."""
+"""Crop pictures like a generator's training data: the centre, the whole, or an upright face."""
 
 from collections.abc import Callable
 
@@ -29,20 +29,20 @@ def align_frames(
     align: AlignChoice = DEFAULT_ALIGN,
     face: Points | None = None,
 ) -> FramesU8:
-    """Make frames squares, or of another shape that a generator renders.
+    """Crop and resize frames to the size that a generator renders.
 
     Args:
         frames_u8: uint8 [t, h, w, 3]; frames of one video.
-        size: Side wanted, or height and width.
-        align: "center" cuts the centre of that shape out, "none" resizes the whole, "face" sets a
-            face upright, as the pictures of FFHQ and CelebA-HQ are cut.
-        face: The 68 landmarks (x, y) of that face, [68, 2]; needed for "face".
+        size: Side of the output in pixels, or height and width.
+        align: "center" crops the centre, "none" resizes the whole frame, "face" crops an upright
+            face as in FFHQ and CelebA-HQ.
+        face: The 68 landmarks (x, y) of the face, [68, 2]; required for "face".
 
     Returns:
         uint8 [t, 3, size, size], or of that height and width.
 
     Raises:
-        MismatchError: A face was to be cut out in a shape other than a square.
+        MismatchError: `align` is "face", and `size` is not square.
     """
     if align == "center":
         return square_frames(frames_u8, size)
@@ -66,8 +66,8 @@ def find_face(frame_u8: FramesU8, landmarks: Landmarks, *, name: str) -> Points:
 
     Args:
         frame_u8: uint8 [h, w, 3].
-        landmarks: What finds a face.
-        name: What the picture is called, for the message.
+        landmarks: Detects the landmarks of a face.
+        name: Name of the picture, for the message.
 
     Returns:
         68 points (x, y), [68, 2].
@@ -84,14 +84,14 @@ def find_face(frame_u8: FramesU8, landmarks: Landmarks, *, name: str) -> Points:
 
 
 def face_square(points: Points) -> tuple[Points, Points]:
-    """Return where the square around a face lies.
+    """Return the square around a face.
 
     Args:
         points: The 68 landmarks (x, y), [68, 2].
 
     Returns:
-        Its centre [2], and the way from there to the middle of its right edge [2]; the way to the
-        middle of its lower edge is at a right angle to that.
+        Its centre [2], and the vector from there to the middle of its right edge [2]; the vector
+        to the middle of its lower edge is perpendicular to that.
 
     Source:
         Paper: Karras et al., arXiv:1710.10196, Appendix C.
@@ -99,31 +99,31 @@ def face_square(points: Points) -> tuple[Points, Points]:
     left, right = points[LEFT_EYE].mean(axis=0), points[RIGHT_EYE].mean(axis=0)
     eyes, mouth = (left + right) / 2.0, points[MOUTH_CORNERS].mean(axis=0)
     across, down = right - left, mouth - eyes
-    way = across + np.array([down[1], -down[0]])  # both say where right is
+    way = across + np.array([down[1], -down[0]])  # both point to the right
     half = max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down))
     return eyes + 0.1 * down, way / np.hypot(*way) * half
 
 
 def cut_square(frames_u8: FramesU8, center: Points, right: Points, size: int) -> FramesU8:
-    """Cut a turned square out of frames; outside them the nearest edge goes on.
+    """Crop a rotated square from frames; outside the frame the border pixels are repeated.
 
     Args:
         frames_u8: uint8 [t, h, w, 3].
         center: Centre (x, y) in pixels, [2].
         right: From there to the middle of its right edge, [2].
-        size: Height and width wanted.
+        size: Height and width of the output.
 
     Returns:
         uint8 [t, 3, size, size].
     """
     video = to_channels_first(torch.from_numpy(frames_u8)).float()  # [t, 3, h, w]
-    # Large pictures are averaged first, to about as fine as they are read.
+    # Large pictures are downsampled first, to about the sampling density.
     factor = max(1, int(2.0 * np.hypot(*right) / (OVERSAMPLING * size)))
     factor = min(factor, *video.shape[2:])
     video = F.avg_pool2d(video, factor)
     height, width = video.shape[2:]
 
-    # Places of the square's pixels, from -1 to 1 over the frame as grid_sample counts.
+    # Coordinates of the square's pixels, from -1 to 1 over the frame as grid_sample takes them.
     steps = (torch.arange(OVERSAMPLING * size) + 0.5) / (OVERSAMPLING * size) * 2.0 - 1.0
     v, u = torch.meshgrid(steps, steps, indexing="ij")
     x = center[0] + u * right[0] - v * right[1]

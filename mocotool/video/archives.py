@@ -1,7 +1,7 @@
 """Zips and tars, read in place and never unpacked to disk.
 
-A member is known by its archive and the place where it begins, so that any process can read it by
-opening the archive anew. Names are only ever compared and shown; nothing is written under them.
+A member is identified by its archive and its offset, so that any process can read it by opening the
+archive again. Names are only compared and shown; nothing is written under them.
 """
 
 import io
@@ -28,7 +28,7 @@ ARCHIVE_SUFFIXES = frozenset({".zip", ".tar"})
 LABELS_NAME = "dataset.json"  # of the data sets of NVIDIA's programs
 MAX_RATIO = 30  # an archive may hold this many times its size; zeros reach 1000
 MAX_PACKED_BYTES = 1 << 28
-"""Of a compressed member, which is held in memory."""
+"""Size limit of a compressed member, which is held in memory."""
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 TAR_MAGIC_PLACE, TAR_MAGIC = 257, b"ustar"
 ZIP_HEADER_BYTES = 30
@@ -46,7 +46,7 @@ class Member:
     archive: Path
     """The zip or tar."""
     name: str
-    """Its place in the archive, parts separated by "/"."""
+    """Its path in the archive, separated by "/"."""
     start: int
     """Where it begins: in a tar its bytes, in a zip the header before them."""
     size: int
@@ -54,13 +54,13 @@ class Member:
     packed: int
     """Bytes that it takes in the archive."""
     method: Literal["tar", "stored", "deflated"]
-    """How it lies there."""
+    """How it is stored."""
     checksum: int = 0
     """CRC-32 of its bytes; a tar has none."""
 
     @property
     def path(self) -> Path:
-        """What it is called in messages: the archive's path, and its own in it."""
+        """Its name in messages: the archive's path followed by its own."""
         return self.archive / self.name
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class Member:
 
 
 Source = Path | Member
-"""Where the bytes of a picture or a video lie: in a file, or in an archive."""
+"""Location of the bytes of a picture or a video: a file, or a member of an archive."""
 
 
 def is_archive(path: Path) -> bool:
@@ -79,13 +79,13 @@ def is_archive(path: Path) -> bool:
 
 
 def list_members(archive: Path) -> list[Member]:
-    """Return the files in a zip or a tar, in the order of their names; hidden ones are left out.
+    """Return the files in a zip or a tar, sorted by name, without hidden ones.
 
-    Of two files of one name the later one counts, as for every program that unpacks them.
+    Of two files with the same name the later one counts, as when an archive is unpacked.
 
     Raises:
-        FileFormatError: It is damaged, encrypted or compressed as a whole, its directory is
-            absurdly long, it would unpack to far more than its size, or a name leads out of it.
+        FileFormatError: It is damaged, encrypted or compressed as a whole, has too many members,
+            would unpack to far more than its size, or has a member outside the archive.
     """
     size = archive.stat().st_size
     meter = Meter.for_file(size)
@@ -178,7 +178,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def source_path(source: Source) -> Path:
-    """Return what a source is called in messages, and by whose ending its kind is told."""
+    """Return the path of a source for messages; its suffix identifies the format."""
     return source if isinstance(source, Path) else source.path
 
 
@@ -188,13 +188,12 @@ def source_size(source: Source) -> int:
 
 
 def identify_source(source: Source) -> tuple[str, int, int, int]:
-    """Return what changes when a source does: path and place, size, and two times of its file.
+    """Return what changes when a source does: path, offset, size, and two times of its file.
 
-    The times, in nanoseconds, are those of its content and of the last change of any kind, which
-    nobody can set back.
+    The times, in nanoseconds, are mtime and ctime; the latter cannot be set back.
 
     Raises:
-        OSError: It cannot be looked at.
+        OSError: It cannot be read.
     """
     if isinstance(source, Path):
         seen = source.stat()
@@ -205,10 +204,10 @@ def identify_source(source: Source) -> tuple[str, int, int, int]:
 
 
 def read_source(source: Source) -> bytes:
-    """Read a file or a member whole; its size is for the caller to look at before.
+    """Read a whole file or member; the caller checks the size before.
 
     Raises:
-        FileFormatError: The archive is cut short, or the member is not what the archive says of it.
+        FileFormatError: The archive is truncated, or the member fails its checksum.
     """
     if isinstance(source, Path):
         return source.read_bytes()
@@ -227,7 +226,7 @@ def read_source(source: Source) -> bytes:
 
 
 def open_source(source: Source) -> BinaryIO:
-    """Open a file or a member for reading and seeking; one that is compressed is held in memory.
+    """Open a file or a member for reading and seeking; compressed members are held in memory.
 
     Raises:
         FileFormatError: It is compressed and too large for that, or damaged.
@@ -258,7 +257,7 @@ def _data_start(member: Member, file: BinaryIO) -> int:
 
 
 class MemberReader(io.RawIOBase):
-    """A part of a file as a file of its own; it is open only while it is read.
+    """A byte range of a file as a file of its own; it is open only while it is read.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Sets of archives by one name, as WebDataset's programs take them: `shards/{000..099}.tar`."""
+"""Brace expansion for sets of archives, as in WebDataset: `shards/{000..099}.tar`."""
 
 import itertools
 import re
@@ -10,13 +10,13 @@ MAX_PLACES = 100_000
 
 
 def expand_braces(place: Path) -> list[Path]:
-    """Return the paths that a name stands for, as shells have it; itself where it is one.
+    """Expand braces in the last part of a path, as shells do; other paths are returned as they are.
 
-    "{000..012}" counts, with as many digits as it is written with, and "{a,b}" lists; in the
-    last part of a path alone. A file or folder that has the name as it stands comes first.
+    "{000..012}" counts with leading zeros, and "{a,b}" lists. A file or folder with this literal
+    name takes precedence.
 
     Raises:
-        ConfigError: They count downwards or to absurdly many.
+        ConfigError: A range is descending or too long.
     """
     pieces = re.split(r"(\{\d+\.\.\d+\}|\{[^{},]*(?:,[^{},]*)+\})", place.name)
     if len(pieces) == 1 or place.exists():
@@ -31,7 +31,7 @@ def expand_braces(place: Path) -> list[Path]:
 
 
 def _expand(piece: str, place: Path) -> list[str]:
-    """Return what one piece of a name stands for."""
+    """Expand one part of a name."""
     if counted := re.fullmatch(r"\{(\d+)\.\.(\d+)\}", piece):
         first, last = (int(text) for text in counted.groups())
         if not 0 <= last - first < MAX_PLACES:

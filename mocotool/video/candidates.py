@@ -1,4 +1,4 @@
-"""Candidates for videos in a folder or an archive: files, and images that are named alike."""
+"""Candidates for videos in a folder or an archive: files, and numbered images."""
 
 import os
 import re
@@ -46,7 +46,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | IMAGE_SUFFIXES
 SAMPLE_SUFFIXES = frozenset({".cls", ".txt", ".json", ".csv"})
-"""Texts that stand beside a picture or a video of one sample, in WebDataset's tars."""
+"""Text files of a sample in WebDataset's tars, next to its picture or video."""
 
 
 Refuse = Callable[[Path, str], None]
@@ -54,32 +54,32 @@ Refuse = Callable[[Path, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What may be a video: a file, or images of one folder."""
+    """A possible video: a file, or images of one folder."""
 
     path: Path
     """The file, or the folder of the images."""
     names: tuple[str, ...] = ()
     """The images, in order."""
     members: tuple[Member, ...] = ()
-    """Where they lie, if that is in an archive."""
+    """Their location, if that is in an archive."""
 
     @property
     def kind(self) -> Literal["file", "frames", "image"]:
-        """What it will be if it can be read."""
+        """The kind of video it is, if it can be read."""
         if self.names:
             return "frames"
         return "image" if is_image_name(self.path.name) else "file"
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Where its bytes lie: the file, or that of each frame."""
+        """Location of its bytes: the file, or that of each frame."""
         return list_sources(self.path, self.names, self.members)
 
     def open(self) -> VideoEntry:
-        """Look at it.
+        """Open it as a video.
 
         Raises:
-            FileFormatError: It is no video, or cannot be decoded.
+            FileFormatError: It is not a video, or cannot be decoded.
         """
         if self.names:
             return open_frames(self.path, self.names, self.members)
@@ -87,13 +87,13 @@ class Candidate:
 
 
 def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iterator[Candidate]:
-    """Yield what may be a video, wherever under a folder or in an archive.
+    """Yield all possible videos under a folder, at any depth, or in an archive.
 
-    Whatever links lead to is taken once, by the first name that leads there.
+    Symbolic links are followed; each target is yielded once, under the first name that reaches it.
 
     Args:
         folder: The folder, the archive, or a video.
-        ignored: Counts the endings of everything else.
+        ignored: Counts the suffixes of all other files.
         refuse: Called with each file that cannot be read, and the reason.
 
     Raises:
@@ -106,7 +106,7 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
             yield Candidate(folder)
         return
 
-    # links may lead round in a circle, or to one file twice
+    # links can form cycles, or reach a file twice
     seen: set[str] = set()
 
     def is_new(real: str) -> bool:
@@ -120,7 +120,7 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
     for place, folders, files in os.walk(folder, followlinks=True, onerror=complain):
         real_place = os.path.realpath(place)
         if not is_new(real_place):
-            folders.clear()  # os.walk goes no further down
+            folders.clear()  # os.walk descends no further
             continue
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
         known = _drop_others(files, MEDIA_SUFFIXES | ARCHIVE_SUFFIXES, ignored)
@@ -142,7 +142,7 @@ def find_candidates(folder: Path, ignored: Counter[str], refuse: Refuse) -> Iter
 
 
 def _real_path(real_place: str, name: str) -> str:
-    """Return where a file of a folder lies; only links are followed, which takes a while."""
+    """Return the real path of a file in a folder; only links are resolved, which is slow."""
     path = os.path.join(real_place, name)
     return os.path.realpath(path) if os.path.islink(path) else path
 
@@ -150,7 +150,7 @@ def _real_path(real_place: str, name: str) -> str:
 def _in_archive_or_refused(
     archive: Path, ignored: Counter[str], refuse: Refuse
 ) -> Iterator[Candidate]:
-    """Yield what is in one archive of a folder, which may hold others that are sound."""
+    """Yield the videos of an archive in a folder; a damaged one is reported and skipped."""
     try:
         yield from _in_archive(archive, ignored)
     except FileFormatError as error:
@@ -158,7 +158,7 @@ def _in_archive_or_refused(
 
 
 def _in_archive(archive: Path, ignored: Counter[str]) -> Iterator[Candidate]:
-    """Yield what may be a video in a zip or a tar, folder by folder.
+    """Yield the possible videos in a zip or a tar, folder by folder.
 
     Raises:
         FileFormatError: The archive is damaged or hostile; see `list_members`.
@@ -198,7 +198,7 @@ def _in_archive(archive: Path, ignored: Counter[str]) -> Iterator[Candidate]:
 def _drop_others(
     names: Iterable[str], suffixes: frozenset[str], ignored: Counter[str]
 ) -> list[str]:
-    """Return the names of some endings in natural order; count the endings of the others."""
+    """Return the names with given suffixes in natural order; count the suffixes of the others."""
     kept = []
     for name in sorted(names, key=natural_key):
         suffix = os.path.splitext(name)[1].lower()
@@ -212,7 +212,7 @@ def _drop_others(
 
 
 def _group_alike(images: Iterable[str]) -> list[tuple[str, ...]]:
-    """Group names that differ in their numbers only, keeping their order."""
+    """Group names that differ only in their numbers, keeping their order."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name in images:
         groups[re.sub(r"\d+", "#", Path(name).stem)].append(name)
@@ -220,5 +220,5 @@ def _group_alike(images: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def sample_key(name: str) -> str:
-    """Return what WebDataset calls the files of one sample: all before the first dot."""
+    """Return the WebDataset key of a file: its name up to the first dot."""
     return name.partition(".")[0]

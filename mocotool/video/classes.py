@@ -1,4 +1,4 @@
-"""Which class each picture of a data set is of, for generators that are trained with classes."""
+"""Class labels of a dataset, for training class-conditional generators."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ class Classes:
     """The classes of a data set."""
 
     names: tuple[str, ...]
-    """Of each class, by its index: a folder's, or the index where labels are numbers."""
+    """Name of each class: that of its folder, or the index if labels are numbers."""
     _of_entry: Mapping[VideoEntry, npt.NDArray[np.int64]]
 
     def label(self, listing: VideoListing) -> npt.NDArray[np.int64]:
@@ -51,18 +51,18 @@ class Classes:
 
 
 def find_classes(listing: VideoListing) -> Classes:
-    """Find the classes of a data set's pictures.
+    """Find the classes of a dataset.
 
-    They are the labels of a `dataset.json`, each of a file or, where its folder is one video, of
-    that; else the numbers of WebDataset's `.cls` files; else the folders at the first level at
-    which the pictures lie in different ones, in the order of their names.
+    They are the labels of a `dataset.json`, per file or per video folder; else the numbers in
+    WebDataset's `.cls` files; else the folders, sorted by name, at the first level at which the
+    pictures are in different ones.
 
     Args:
-        listing: All pictures and videos, none held out.
+        listing: All pictures and videos, before any are held out.
 
     Raises:
         FileFormatError: There are fewer than two classes, a picture has none, or labels are
-            vectors that choose no class.
+            vectors that are not one-hot.
 
     Source:
         Official code: none; NVIDIA's stylegan3 and universome's stylegan-v (`dataset.json`),

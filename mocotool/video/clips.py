@@ -1,7 +1,7 @@
-"""Training samples from videos: which clip or frame comes at which position, and how it is cut.
+"""Training samples from videos: which clip or frame is at which position, and how it is cropped.
 
-What stands at a position depends only on the seed and that position. So the order is the same for
-any number of workers and machines, and a run that was stopped goes on exactly where it was.
+A sample depends only on the seed and its position. So the order is the same for any number of
+workers and machines, and an interrupted run continues exactly where it stopped.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from mocotool.video.listing import VideoListing
 # How often another sample is tried in place of one that cannot be decoded.
 MAX_REPLACEMENTS = 8
 
-# Draws of one seed that must not be alike have different purposes.
+# Independent random streams of one seed, by purpose.
 ORDER, START, REPLACEMENT = range(3)
 
 
@@ -31,7 +31,7 @@ class SampleDataset(Protocol):
     """An endless sequence of samples, each a pure function of its position."""
 
     seed: int
-    """What the order and the draws depend on, beside the position."""
+    """Seed of the order and of all random choices."""
 
     contents: dict[str, str]
     """Video -> 16 digits that change when another file takes its place."""
@@ -42,7 +42,7 @@ class SampleDataset(Protocol):
 
     @property
     def is_decoded(self) -> bool:
-        """Whether reading is a mere copy, so that workers would only cost."""
+        """Whether reading is a mere copy, so that workers would not pay off."""
 
     def item(self, position: int) -> int:
         """Return the number of the video, or of the frame among all, at a position."""
@@ -61,7 +61,7 @@ def clip_span(num_frames: int, frame_stride: int) -> int:
 
 
 class _VideoSamples:
-    """What clips and single frames share: files, size, seed, and frames decoded before."""
+    """Shared part of clips and single frames: files, size, seed, and cached decoded frames."""
 
     def __init__(
         self, listing: VideoListing, *, size: Size, seed: int, decoded: DecodedFrames | None
@@ -89,14 +89,14 @@ class _VideoSamples:
 
 
 class ClipDataset(_VideoSamples):
-    """Clips of a fixed length, one from each video per epoch, at a uniformly drawn start.
+    """Clips of fixed length: one per video and epoch, with a uniformly random start.
 
     Args:
         listing: Videos of at least `clip_span` frames (`list_videos(min_frames=...)`).
         num_frames: Frames in a clip.
         frame_stride: Take every n-th frame.
         size: Height and width of a clip in pixels, after a centre square crop.
-        seed: Orders the videos and draws the starts.
+        seed: Seed of the order of videos and of the starts.
         decoded: The same videos decoded already, or `None` to decode on demand.
 
     Raises:
@@ -211,16 +211,16 @@ class FrameDataset(_VideoSamples):
 
 
 def read_or_replace(dataset: SampleDataset, position: int) -> tuple[FramesU8, int, list[str]]:
-    """Read a sample; where it cannot be decoded, another one takes its place.
+    """Read a sample; one that cannot be decoded is replaced by another.
 
-    Which one is drawn from the seed and the position, so a damaged file does not make a run
-    unrepeatable, nor end it after a night.
+    The replacement depends only on the seed and the position, so a damaged file neither ends a long
+    run nor makes it irreproducible.
 
     Returns:
-        The sample, the position that it stands at, and why others could not be read.
+        The sample, its position, and the reasons why others could not be read.
 
     Raises:
-        FileFormatError: Every one tried is damaged.
+        FileFormatError: All replacements are damaged too.
     """
     problems: list[str] = []
     draws = _rng(dataset.seed, REPLACEMENT, position).integers(1 << 40, size=MAX_REPLACEMENTS)
@@ -245,7 +245,7 @@ def epoch_order(num_samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def name_videos(listing: VideoListing) -> list[str]:
-    """Return a name for each video, unlike all others, that stays when the folder moves."""
+    """Return a unique name for each video that does not change when the folder is moved."""
     return _name_all(listing, _place_videos(listing))
 
 
@@ -270,7 +270,7 @@ def _place_videos(listing: VideoListing) -> list[str]:
 
 
 def fingerprint_listing(listing: VideoListing) -> str:
-    """Return 16 digits that change with the videos' names or lengths, not with where they lie."""
+    """Return 16 digits that depend on the videos' names and lengths, not on their location."""
     return _fingerprint(listing, _place_videos(listing))
 
 

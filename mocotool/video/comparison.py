@@ -11,15 +11,14 @@ ROWS_A_COLUMN = 8
 
 
 def draw_comparison(wanted: FramesU8, found: FramesU8) -> FramesU8:
-    """Draw targets, what was found for them, and four times the difference, side by side.
+    """Draw targets, reconstructions, and four times the difference, side by side.
 
     Args:
-        wanted: uint8 [n, h, w, 3].
-        found: Of the same shape.
+        wanted: Targets, uint8 [n, h, w, 3].
+        found: Reconstructions, same shape.
 
     Returns:
-        uint8 [rows * h, columns * w, 3]: for each image its three tiles; of more than 64 images
-        evenly spaced ones.
+        uint8 [rows * h, columns * w, 3]: three tiles per image; at most 64 images, evenly spaced.
     """
     shown = np.linspace(0, len(wanted) - 1, min(len(wanted), MAX_ROWS)).round().astype(int)
     tiles: list[FramesU8] = []

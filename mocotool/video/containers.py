@@ -1,4 +1,4 @@
-"""A video file held open: its container, its video stream, the frames that come out of it."""
+"""An open video file: its container, its video stream, and its decoded frames."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ OPEN_OPTIONS = {"protocol_whitelist": "file"}
 
 @contextlib.contextmanager
 def explained(lead: str, *, what: str = "a video") -> Iterator[None]:
-    """Say what FFmpeg's errors mean, where `what` was expected."""
+    """Turn FFmpeg's errors in the block into `FileFormatError`, where `what` was expected."""
     try:
         yield
     except av.error.FFmpegError as error:
@@ -37,19 +37,19 @@ def open_container(source: Source) -> av.container.InputContainer:
     """Open a video file, or one in an archive, for its packets.
 
     Raises:
-        FFmpegError: It is no file that FFmpeg knows; see `explained`.
+        FFmpegError: FFmpeg does not know the format; see `explained`.
     """
-    # Titles may be in any encoding, and nobody asks for them.
+    # Titles may be in any encoding, and are not used.
     if isinstance(source, Path):
         return av.open(str(source.absolute()), options=OPEN_OPTIONS, metadata_errors="replace")
     return av.open(open_source(source), "r", options=OPEN_OPTIONS, metadata_errors="replace")
 
 
 def video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    """Return the video stream of a container, set to decode within the limits of frames.
+    """Return the video stream of a container, with the limits on frame size set.
 
     Raises:
-        FileFormatError: There is none, its codec is unknown, or its frames are too large.
+        FileFormatError: It has no video stream, an unknown codec, or frames that are too large.
     """
     stream = container.streams.best("video")
     if not isinstance(stream, av.VideoStream):
@@ -67,11 +67,11 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.Video
 def decode_on(
     container: av.container.InputContainer, stream: av.VideoStream, meter: Meter
 ) -> Iterator[av.VideoFrame]:
-    """Decode from here to the end; packets before a key frame and damaged ones are passed over."""
+    """Decode to the end; packets before a key frame and damaged ones are skipped."""
     has_started = False
     packets = container.demux(stream)
     while True:
-        meter.skip_time()  # whoever takes the frames has been at work
+        meter.skip_time()  # the time spent by the consumer of the frames
         try:
             packet = next(packets, None)
         except av.error.FFmpegError:

@@ -1,4 +1,4 @@
-"""Digests of the contents of a video's files, from a few of their bytes."""
+"""Digests of the contents of videos, from a sample of their bytes."""
 
 import hashlib
 import os
@@ -13,10 +13,10 @@ MAX_SAMPLED = 64  # images of a folder that are looked into; the lengths of all 
 
 
 def digest_contents(entries: Sequence[VideoEntry]) -> list[str]:
-    """Return 16 digits for each video that change when another takes its place.
+    """Return a digest of 16 digits for each video, which changes when the video is replaced.
 
-    They depend on lengths and on bytes from the beginning, middle and end, not on times or on where
-    the files lie, so that a run can move to another machine.
+    It depends on the length and on bytes from the beginning, middle and end, not on file times or
+    the location, so that a run can be moved to another machine.
     """
     return [entry.contents or _digest(entry) for entry in entries]
 

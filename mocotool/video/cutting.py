@@ -1,4 +1,4 @@
-"""Frames as training sees them: the centre square, or the centre of another shape, resized."""
+"""Frames as used in training: centre crops of a given shape, resized."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,7 +25,7 @@ def to_height_and_width(size: Size) -> tuple[int, int]:
 
 
 def largest_cut(shape: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int]:
-    """Return the height and width of the largest cut of a picture that has the wanted shape."""
+    """Return the height and width of the largest crop with the aspect ratio of `wanted`."""
     height, width = shape
     rows = min(height, max(1, round(width * wanted[0] / wanted[1])))
     columns = min(width, max(1, round(height * wanted[1] / wanted[0])))
@@ -33,11 +33,11 @@ def largest_cut(shape: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, i
 
 
 def square_frames(frames_u8: FramesU8, size: Size) -> FramesU8:
-    """Cut the centre square and resize it, smoothing where it shrinks (bicubic).
+    """Crop the centre square and resize it (bicubic, antialiased).
 
     Args:
         frames_u8: uint8 [t, h, w, 3].
-        size: Side wanted; or height and width, and then the centre of their shape is cut.
+        size: Side of the output in pixels; or height and width, for a centre crop of that shape.
 
     Returns:
         uint8 [t, 3, size, size], or of that height and width.
@@ -59,7 +59,7 @@ def square_frames(frames_u8: FramesU8, size: Size) -> FramesU8:
 
 
 def read_squares(entry: VideoEntry, indices: Sequence[int], size: Size) -> FramesU8:
-    """Read some frames of a video, in rising order, cut as by `square_frames`.
+    """Read frames of a video, in rising order, cropped by `square_frames`.
 
     Raises:
         FileFormatError: A frame cannot be decoded.

@@ -12,29 +12,29 @@ MAX_APNG_FPS = 10_000  # delays are fractions of 16 bits
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A kind of file."""
+    """A container format."""
 
     name: str
-    """FFmpeg's name of it."""
+    """FFmpeg's name for it."""
     options: dict[str, str] = field(default_factory=dict)
     pipe_options: dict[str, str] = field(default_factory=dict)
-    """Further ones where it goes into a pipe."""
+    """Additional options for output to a pipe."""
     min_fps: float = MIN_FPS
     max_fps: float = MAX_FPS
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A way to encode pictures."""
+    """A video codec and its settings."""
 
     name: str
-    """FFmpeg's name of the encoder."""
+    """FFmpeg's name for the encoder."""
     pix_fmt: str
     alpha_pix_fmt: str | None = None
-    """What it takes transparent pictures in; `None` where it knows none."""
+    """Pixel format for transparent pictures; `None` if not supported."""
     options: dict[str, str] = field(default_factory=dict)
     alpha_options: dict[str, str] = field(default_factory=dict)
-    """Further ones for transparent pictures."""
+    """Additional options for transparent pictures."""
 
 
 # A fragment a second, so that a player at the other end of a pipe starts soon.
@@ -75,11 +75,11 @@ CODECS: dict[CodecChoice, Codec] = {
 
 
 def choose_codec(format: str, codec: CodecChoice | None = None) -> Codec:
-    """Return how a format's pictures are encoded.
+    """Return the codec of a format.
 
     Args:
         format: A key of `CONTAINERS`.
-        codec: One that the format can hold; `None` for its usual one.
+        codec: A codec that the format supports; `None` for its default.
     """
     if format in _PICTURE_CODECS:
         return _PICTURE_CODECS[format]
@@ -87,6 +87,6 @@ def choose_codec(format: str, codec: CodecChoice | None = None) -> Codec:
 
 
 def padding(pix_fmt: str, *, height: int, width: int) -> tuple[int, int]:
-    """Return the rows and columns that a pixel format needs to halve its colours."""
+    """Return the rows and columns to add for the chroma subsampling of a pixel format."""
     halves_rows, halves_columns = "420" in pix_fmt, "420" in pix_fmt or "422" in pix_fmt
     return height % 2 if halves_rows else 0, width % 2 if halves_columns else 0

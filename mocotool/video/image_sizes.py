@@ -1,17 +1,17 @@
-"""The size that an image claims, read without decoding it, for the message that refuses it."""
+"""The size in an image's header, read without decoding, for the message that refuses it."""
 
 import struct
 
 
 def claimed_size(data: bytes, codec: str) -> tuple[int, int]:
-    """Return the width and height that an image claims.
+    """Return the width and height in an image's header.
 
     Args:
         data: The whole file.
-        codec: FFmpeg's name of its decoder: png, bmp, mjpeg, webp or tiff.
+        codec: FFmpeg's name for its decoder: png, bmp, mjpeg, webp or tiff.
 
     Returns:
-        Zeros where the file does not say it plainly.
+        Width and height; zeros if they cannot be read.
     """
     if codec == "png" and len(data) >= 24:
         return struct.unpack_from(">II", data, 16)

@@ -1,8 +1,8 @@
-"""What earlier listings of a folder found out about its videos, so that it need not be asked again.
+"""A cache of indexed videos, so that a folder is not indexed again for every command.
 
-Looking at a video means walking its packets and decoding a frame; of 20,000 clips that takes
-minutes. What was found is kept in the user's cache, for every file as long as its name, length and
-times stay as they are. Several processes that list one folder share the work of the first.
+Indexing a video means reading its packets and decoding a frame; for 20,000 clips that takes
+minutes. The results are kept in the user's cache, for each file as long as its name, length and
+times do not change. Several processes that list one folder share the work of the first.
 """
 
 import contextlib
@@ -33,11 +33,11 @@ from mocotool.video.opening import VideoEntry
 
 SCHEMA = "moco.videos/1"
 MANY = 100
-"""So many unknown videos are looked at by one process, and the others wait for what it finds."""
+"""From this number of unknown videos, one process indexes them and the others wait for it."""
 MIN_SECONDS = 0.5
-"""What took less is not worth keeping."""
+"""Minimum indexing time worth caching."""
 SETTLED_NS = 2_000_000_000
-"""Files that changed later than this ago are not kept: another change may show the same times."""
+"""Files that changed more recently are not cached: another change may have the same times."""
 MAX_THREADS = 8
 HANDED_OUT = 64
 IDENTITY_DIGITS = 32
@@ -49,15 +49,15 @@ Looked = VideoEntry | FileFormatError
 def look_at_all(
     folder: Path, candidates: Sequence[Candidate], *, advance: Callable[[int], None] | None = None
 ) -> list[Looked]:
-    """Look at everything that may be a video, in several threads, unless it is known already.
+    """Index all candidates, in several threads, except those in the cache.
 
     Args:
-        folder: Where they were found; what is known is kept under its name.
+        folder: Folder of the candidates; the key of the cache.
         candidates: Files, and images of one folder.
         advance: Called with the number of videos done since the last call.
 
     Returns:
-        For each candidate what it is, or why it is no video.
+        For each candidate its index, or why it is not a video.
     """
     before = time.time_ns() - SETTLED_NS
     identities = [_identify(candidate, settled_before=before) for candidate in candidates]
@@ -68,7 +68,7 @@ def look_at_all(
     with contextlib.ExitStack() as held:
         if keeps and sum(identity not in known.rows for identity in identities) >= MANY:
             held.enter_context(making(path))
-            known = _read(path)  # by whoever was here before
+            known = _read(path)  # by another process
         started = time.monotonic()
         found = _look(candidates, identities, known, advance)
         has_new = any(
@@ -86,7 +86,7 @@ def _look(
     known: "_Known",
     advance: Callable[[int], None] | None,
 ) -> list[Looked]:
-    """Return what is known of each candidate, or what is found by looking at it."""
+    """Return the index of each candidate, from the cache or new."""
     with garbage_ignored():
         found: list[Any] = [
             known.make_entry(candidate, known.rows[identity]) if identity in known.rows else None
@@ -122,7 +122,7 @@ def _look_at(candidate: Candidate) -> Looked:
 def _identify(candidate: Candidate, *, settled_before: int) -> str | None:
     """Return what changes when a video does: name, length and times of its files.
 
-    It is `None` for what cannot be looked at, or has changed this moment.
+    It is `None` for files that cannot be read or have just changed.
     """
     try:
         marks = [identify_source(source) for source in candidate.sources]
@@ -134,10 +134,10 @@ def _identify(candidate: Candidate, *, settled_before: int) -> str | None:
 
 
 class _Known:
-    """What a file of the cache says of videos, row by row.
+    """The contents of a cache file, one row per video.
 
     Args:
-        arrays: What `_write` wrote; none for knowing nothing.
+        arrays: Arrays written by `_write`; empty for an empty cache.
     """
 
     def __init__(self, arrays: Mapping[str, Array] | None = None) -> None:
@@ -154,7 +154,7 @@ class _Known:
             raise ValueError("lists of other lengths than the rows say")
 
     def make_entry(self, candidate: Candidate, row: int) -> VideoEntry:
-        """Return what looking at a candidate would give."""
+        """Return the index of a candidate from its row."""
         num_frames, width, height = self._sizes[row]
         fps = self._fps[row]
         times, keys = (
@@ -182,25 +182,25 @@ def _ends(lengths: Array) -> list[int]:
 
 
 def _describe_reader() -> dict[str, object]:
-    """Return what decides what is found in a file, besides the file."""
+    """Return what an index depends on besides the file: the versions of the readers."""
     return {"schema": SCHEMA, "pyav": av.__version__, "max_pixels": max_pixels()}
 
 
 def _read(path: Path) -> _Known:
-    """Read what is known; nothing, if the file is missing, damaged, or of another program."""
+    """Read a cache file; empty if it is missing, damaged, or of another version."""
     try:
         arrays = read_npz(path, str(path))
         if from_json_array(arrays.pop("meta"), str(path)) != _describe_reader():
             return _Known()
         known = _Known(arrays)
-        os.utime(path)  # what was used last goes last
+        os.utime(path)  # the most recently used is evicted last
         return known
     except (MocoError, OSError, ValueError, KeyError, IndexError, TypeError):
         return _Known()
 
 
 def _write(path: Path, identities: Sequence[str | None], found: Sequence[Looked]) -> None:
-    """Keep what was found, if there is room."""
+    """Write a cache file, if there is room."""
     kept = {
         identity: entry
         for identity, entry in zip(identities, found, strict=True)

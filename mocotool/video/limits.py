@@ -7,18 +7,18 @@ from mocotool.errors import ConfigError, FileFormatError
 VARIABLE = "MOCO_MAX_MEGAPIXELS"
 """The environment variable that raises the limit on one picture; worker processes inherit it."""
 MAX_MEGAPIXELS = 64.0
-"""Of one picture: twice a frame of 8K video, more than a photograph of a telephone."""
+"""Pixels of one picture: two frames of 8K video, more than a phone's photograph."""
 MAX_CLIP_PICTURES = 16
-"""A clip that is held in memory may have as many pixels as this many of the largest pictures."""
+"""Limit on the pixels of a clip in memory, in units of the limit on a picture."""
 MAX_FRAMES = 4_000_000
-"""Of a video: 18 hours at 60 frames per second."""
+"""Frames of a video: 18 hours at 60 frames per second."""
 
 
 def max_pixels() -> int:
-    """Return how many pixels one picture may have.
+    """Return the maximum number of pixels of a picture.
 
     Raises:
-        ConfigError: The environment variable holds something other than a positive number.
+        ConfigError: The environment variable is not a positive number.
     """
     text = os.environ.get(VARIABLE) or str(MAX_MEGAPIXELS)
     try:
@@ -34,7 +34,7 @@ def check_frame_size(width: int, height: int, *, name: object) -> None:
     """Check that a picture is small enough to be decoded.
 
     Raises:
-        FileFormatError: It is not.
+        FileFormatError: It is too large.
     """
     if width * height > max_pixels():
         raise FileFormatError(
@@ -45,10 +45,10 @@ def check_frame_size(width: int, height: int, *, name: object) -> None:
 
 
 def check_clip_size(num_frames: int, width: int, height: int, *, name: object) -> None:
-    """Check that so many frames may be held in memory at once.
+    """Check that a clip of this size may be held in memory.
 
     Raises:
-        FileFormatError: They may not.
+        FileFormatError: It is too large.
     """
     pixels = num_frames * width * height
     if pixels > MAX_CLIP_PICTURES * max_pixels():

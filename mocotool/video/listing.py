@@ -23,13 +23,13 @@ class VideoListing:
     """The usable videos of a folder, in an order that never changes."""
 
     folder: Path
-    """Where they were looked for."""
+    """The folder that was searched."""
     entries: tuple[VideoEntry, ...]
-    """Those that can be read and are long enough."""
+    """Videos that can be read and are long enough."""
     num_short: int
-    """How many were skipped for having too few frames."""
+    """Number of videos skipped because they are too short."""
     unreadable: tuple[tuple[Path, str], ...]
-    """Those that cannot be read, each with the reason."""
+    """Files that cannot be read, each with the reason."""
 
     @property
     def num_frames(self) -> int:
@@ -42,11 +42,11 @@ class VideoListing:
         """Hold out a share of the videos, evenly spread over their order.
 
         Args:
-            share: Of the videos, 0 to 0.5.
-            min_frames: Frames of them all that make them worth it.
+            share: Fraction of the videos, 0 to 0.5.
+            min_frames: Least number of frames of the listing; smaller ones are not split.
 
         Returns:
-            Videos to train on, and those put aside; all and `None` where those would be too few.
+            Training videos and held-out ones; all and `None` if there are too few.
         """
         num_held = int(len(self.entries) * share)
         held = {(2 * i + 1) * len(self.entries) // (2 * num_held) for i in range(num_held)}
@@ -66,18 +66,17 @@ def list_videos(
 ) -> VideoListing:
     """Find every video under a folder.
 
-    A video is a file of a kind PyAV reads, or a folder's images that are named alike but for their
-    numbers ("img_0001.png", "img_2.png"), in numerical order. Other images count as videos of one
-    frame. Hidden files and folders are passed over. Zips and tars are looked into like folders,
-    except that images of a tar with a text beside them ("key.jpg", "key.cls") are samples of
-    WebDataset, each by itself.
+    A video is a file that PyAV reads, or the images of a folder whose names differ only in their
+    numbers ("img_0001.png", "img_2.png"), in numerical order. Other images are videos of one
+    frame. Hidden files and folders are skipped. Zips and tars are searched like folders, except
+    that an image in a tar with a text file of the same key ("key.jpg", "key.cls") is a sample of
+    WebDataset on its own.
 
-    What takes a while is kept in the user's cache: the next listing looks only at files that are
-    new or have changed.
+    The index is kept in the user's cache: the next listing reads only new or changed files.
 
     Args:
-        folder: Searched to any depth; a single video or archive will do as well, several as
-            "{000..009}.tar", and an address that has been fetched.
+        folder: Folder, searched to any depth; or a video, an archive, several archives
+            ("{000..009}.tar"), or an address that has been fetched.
         min_frames: Videos with fewer frames are counted and left out.
         warn: Called once for each video that cannot be read, with their number, and with the number
             of videos that are too short.
@@ -87,12 +86,12 @@ def list_videos(
         The usable videos, sorted by path.
 
     Raises:
-        FileFormatError: The folder is missing, or no usable video is in it; the message says why.
+        FileFormatError: The folder is missing or has no usable video; the message says why.
 
     Source:
         Official code: its data loader.
-        Deviation: files of video are read too, and frames may have any names with numbers in them;
-            the program takes folders of frames whose whole names are numbers.
+        Deviation: video files are read too, and names of frames only need to contain a number; the
+            official program reads only folders of frames named by numbers alone.
     """
     named = locate(folder)
     places = expand_braces(named)
@@ -138,17 +137,17 @@ def list_videos(
 def hold_out_clips(
     listing: VideoListing, share: float, *, note: Callable[[str], None]
 ) -> tuple[VideoListing, VideoListing | None]:
-    """Hold out a share of the videos to compare motion with; two at least, or none.
+    """Hold out a share of the videos for the comparison of motion: at least two, or none.
 
-    One alone cannot be compared with others, so two are taken where there are ten.
+    A comparison needs at least two, which are taken if there are ten videos or more.
 
     Args:
         listing: All videos.
-        share: Of them, 0 to 0.5.
-        note: Called where there are too few.
+        share: Fraction to hold out, 0 to 0.5.
+        note: Called if there are too few.
 
     Returns:
-        Videos to train on, and those put aside; all and `None` where those would be too few.
+        Training videos and held-out ones; all and `None` if there are too few.
     """
     num_videos = len(listing.entries)
     if share > 0 and num_videos >= SOME_VIDEOS:

@@ -32,15 +32,15 @@ MAX_LISTED = 5
 class BatchLoader(Iterator[Tensor]):
     """An endless iterator of batches.
 
-    Batch b of the whole run is made of positions b * batch_size and on, whatever the number of
-    workers and processes; rank r gets the r-th part of it.
+    Batch b of a run holds the positions from b * batch_size on, for any number of workers and
+    processes; rank r gets the r-th part of it.
 
     Args:
-        dataset: Where samples come from.
+        dataset: The samples.
         batch_size: Samples in a batch over all processes.
-        rank: Which of the processes this is.
-        world_size: How many processes share each batch.
-        num_workers: Processes that decode ahead; `None` chooses, 0 decodes in this one.
+        rank: Rank of this process.
+        world_size: Number of processes that share each batch.
+        num_workers: Worker processes that decode ahead; `None` chooses, 0 decodes in this process.
         warn: Called once with each sample that had to be replaced.
 
     Raises:
@@ -85,7 +85,7 @@ class BatchLoader(Iterator[Tensor]):
     def read(self) -> tuple[Tensor, list[int]]:
         """Return this process's part of the next batch, uint8 [n, ...], and the position of each.
 
-        Positions are those that the samples really come from, also where one took another's place.
+        Positions are those of the samples actually read, also of replacements.
         """
         if self._batches is None:
             self._batches = self._start()
@@ -98,7 +98,7 @@ class BatchLoader(Iterator[Tensor]):
         return torch.from_numpy(samples), positions
 
     def state_dict(self) -> dict[str, Any]:
-        """Return this loader's position: samples handed out by all processes together."""
+        """Return the position of the loader: number of samples returned in all processes."""
         return {
             "position": self._position,
             "fingerprint": self.dataset.fingerprint,
@@ -106,10 +106,10 @@ class BatchLoader(Iterator[Tensor]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to where a saved loader was; batch size and number of processes may differ.
+        """Restore a saved position; batch size and number of processes may differ.
 
         Raises:
-            MismatchError: The videos or the settings are not those of the saved run.
+            MismatchError: The videos or the settings differ from those of the saved run.
         """
         if "contents" in state and (changed := _compare(state["contents"], self.dataset.contents)):
             raise MismatchError(
@@ -150,7 +150,7 @@ class BatchLoader(Iterator[Tensor]):
 
 
 def _compare(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Say how videos differ from what they were, name -> digest of the content; "" for alike."""
+    """Describe how videos (name -> digest of the content) differ from before; "" if they do not."""
     changed = [name for name in before if name in now and before[name] != now[name]]
     kinds = {
         "changed since": changed,
@@ -166,11 +166,11 @@ def _list_some(names: Sequence[str]) -> str:
 
 
 class LabelledLoader(Iterator[tuple[Tensor, Tensor]]):
-    """An endless iterator of batches and their samples' classes.
+    """An endless iterator of batches and their class labels.
 
     Args:
         loader: The batches.
-        labels: The class of each of its dataset's items, int64 [num_items].
+        labels: Class of each item of the dataset, int64 [num_items].
     """
 
     def __init__(self, loader: BatchLoader, labels: npt.NDArray[np.int64]) -> None:
@@ -183,11 +183,11 @@ class LabelledLoader(Iterator[tuple[Tensor, Tensor]]):
         return samples, torch.from_numpy(self._labels[items])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the loader is."""
+        """Return the position of the loader."""
         return self._loader.state_dict() | {"labels": fingerprint_labels(self._labels)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to where a saved loader was.
+        """Restore a saved position.
 
         Raises:
             MismatchError: The samples, the settings or the classes are not those of the saved run.
@@ -313,7 +313,7 @@ def load_images(
 
 
 def choose_num_workers(dataset: SampleDataset) -> int:
-    """Return how many decoding processes suit this machine; none where nothing is to decode."""
+    """Return the number of worker processes for this machine; 0 if nothing has to be decoded."""
     if dataset.is_decoded:
         return 0
     num_sharing = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -349,7 +349,7 @@ def _begin_worker(worker_id: int) -> None:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start processes that Ctrl-C passes by; one pressed meanwhile arrives afterwards."""
+    """Start processes in the block that ignore Ctrl-C; one pressed meanwhile is delivered after."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

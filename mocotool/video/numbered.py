@@ -1,4 +1,4 @@
-"""Frames as numbered pictures, `frames/%05d.png`: a whole set, or none of it."""
+"""Frames as numbered pictures, `frames/%05d.png`: written completely or not at all."""
 
 import contextlib
 import re
@@ -20,7 +20,7 @@ def is_numbered(path: Path) -> bool:
 
 
 def name_frame(pattern: Path, frame_idx: int) -> Path:
-    """Return the file of a frame; they are counted from 0."""
+    """Return the path of a frame; frames count from 0."""
     digits = PLACE.search(pattern.name)
     assert digits is not None
     width = int(digits[1] or 0)
@@ -28,7 +28,7 @@ def name_frame(pattern: Path, frame_idx: int) -> Path:
 
 
 def name_sets(pattern: Path, *, num_videos: int) -> list[Path]:
-    """Return the pattern of each video: of several each gets a folder, 0000 and so on."""
+    """Return the pattern of each video; several videos get folders 0000, 0001 and so on."""
     if num_videos == 1:
         return [pattern]
     folders = [pattern.parent / f"{video_idx:04d}" for video_idx in range(num_videos)]
@@ -36,7 +36,7 @@ def name_sets(pattern: Path, *, num_videos: int) -> list[Path]:
 
 
 def find_frames(pattern: Path) -> list[Path]:
-    """Return the files that are there already under such names."""
+    """Return the existing files that match a pattern."""
     before, after = (re.escape(part) for part in PLACE.split(pattern.name)[::2])
     name = re.compile(rf"{before}\d+{after}")
     folder = pattern.parent
@@ -45,10 +45,10 @@ def find_frames(pattern: Path) -> list[Path]:
 
 
 def check_numbered_output(pattern: Path, *, force: bool, num_videos: int = 1) -> None:
-    """Check that sets can be written; their folder is made if only that is missing.
+    """Check that frames can be written; the last folder of the path is created if it is missing.
 
     Raises:
-        ConfigError: There are such frames already and `force` is off, or the folder cannot be made.
+        ConfigError: Such frames exist and `force` is off, or the folder cannot be created.
     """
     folder = pattern.parent
     if PLACE.search(str(folder)):
@@ -67,9 +67,9 @@ def check_numbered_output(pattern: Path, *, force: bool, num_videos: int = 1) ->
 
 
 def write_numbered(pattern: Path, frames: Iterable[FramesU8]) -> int:
-    """Write frames as PNG files that hold them bit for bit; all of them, or none.
+    """Write frames as lossless PNG files; all of them, or none.
 
-    Frames of an earlier set under such names are replaced, and what is too much of them removed.
+    Frames of an earlier set with this pattern are replaced, surplus ones removed.
 
     Args:
         pattern: A path with "%05d" or the like in its name.
@@ -98,7 +98,7 @@ def write_numbered(pattern: Path, frames: Iterable[FramesU8]) -> int:
 
 
 def drop_earlier_sets(pattern: Path, *, num_videos: int) -> None:
-    """Remove the folders of an earlier set of more videos, if there is nothing else in them."""
+    """Remove surplus folders of an earlier, larger set, if they hold nothing else."""
     kept = {path.parent for path in name_sets(pattern, num_videos=num_videos)}
     for folder in pattern.parent.iterdir():
         if re.fullmatch(r"\d{4,}", folder.name) and folder.is_dir() and folder not in kept:

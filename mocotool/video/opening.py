@@ -1,8 +1,8 @@
-"""What can be read as a video, looked at and indexed without decoding more than one frame.
+"""Opening and indexing of videos, without decoding more than one frame.
 
-A file is indexed once by walking its packets without decoding them: presentation times and which
-packets are key frames. Frame i is the i-th presentation time; see `reading`, which reads it. Files
-whose packets do not tell the truth are decoded once to be indexed.
+A file is indexed by reading its packets without decoding them: presentation times and key frames.
+Frame i has the i-th presentation time; `reading` reads it. Files with unreliable packet times are
+decoded once to be indexed.
 """
 
 import os
@@ -45,46 +45,46 @@ class VideoEntry:
     num_frames: int
     """Number of frames."""
     fps: float | None
-    """Frames per second, on average; `None` for folders and images, which do not say."""
+    """Average frames per second; `None` for folders and images."""
     width: int
     """Width of an upright frame in pixels."""
     height: int
     """Height of an upright frame in pixels."""
     times: tuple[int, ...] = ()
-    """Files: the time by which each frame is known to the decoder; empty: count from the start."""
+    """Files: presentation time of each frame; empty if frames must be counted from the start."""
     keys: tuple[int, ...] = ()
-    """Files: numbers of the frames at which decoding can begin."""
+    """Files: indices of the key frames."""
     names: tuple[str, ...] = ()
-    """Folders: the file of each frame."""
+    """Folders: file name of each frame."""
     members: tuple[Member, ...] = ()
-    """In an archive: where the file, or that of each frame, lies; `path` is what it is called."""
+    """In an archive: the member of the file or of each frame; `path` is for messages."""
     contents: str = ""
-    """16 digits that change when another video takes its place; empty where nobody looked."""
+    """Digest of 16 digits that changes when the video is replaced; empty if not computed."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Where its bytes lie: the file, or that of each frame."""
+        """Location of its bytes: the file, or that of each frame."""
         return list_sources(self.path, self.names, self.members)
 
 
 def list_sources(
     path: Path, names: Sequence[str], members: tuple[Member, ...]
 ) -> tuple[Source, ...]:
-    """Return where a video's bytes lie: in one file, in that of each frame, or in an archive."""
+    """Return the location of a video's bytes: a file, one per frame, or members of an archive."""
     return members or tuple(path / name for name in names) or (path,)
 
 
 def open_video(path: Path | str) -> VideoEntry:
-    """Look at a video file, an image or a folder of frames, without decoding more than one frame.
+    """Open a video file, an image or a folder of frames, without decoding more than one frame.
 
     Args:
         path: The file, or a folder with numbered images.
 
     Returns:
-        What `read_frames` needs.
+        The index that `read_frames` needs.
 
     Raises:
-        FileFormatError: It is missing, holds no video, or cannot be decoded.
+        FileFormatError: It is missing, not a video, or cannot be decoded.
     """
     path = Path(path)
     if path.is_dir():
@@ -99,7 +99,7 @@ def open_video(path: Path | str) -> VideoEntry:
 
 
 def open_source_video(source: Source) -> VideoEntry:
-    """Look at a video or an image, in a file that is there or in an archive; see `open_video`."""
+    """Open a video or an image, in an existing file or in an archive; see `open_video`."""
     path = source_path(source)
     if not is_image_name(path.name):
         with foreign_data(path, what="a video"), explained(f"{path}: cannot be read as a video"):
@@ -121,12 +121,12 @@ def _members(source: Source) -> tuple[Member, ...]:
 
 
 def open_frames(folder: Path, names: Sequence[str], members: Sequence[Member] = ()) -> VideoEntry:
-    """Take images of one folder, in the order given, as the frames of a video.
+    """Open images of one folder, in the given order, as a video.
 
     Args:
-        folder: Where they are.
-        names: Their names in it.
-        members: Where they lie, if the folder is one in an archive.
+        folder: The folder.
+        names: File names of the frames.
+        members: Their location, if the folder is in an archive.
     """
     height, width, _ = decode_image(members[0] if members else folder / names[0]).shape
     return VideoEntry(
@@ -142,13 +142,13 @@ def open_frames(folder: Path, names: Sequence[str], members: Sequence[Member] = 
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
-    """Return a key that sorts 2 before 10, wherever the numbers stand in a name."""
+    """Return a key that sorts 2 before 10, wherever the number is in a name."""
     parts = re.findall(r"\d+|\D+", name.casefold())
     return (*((int(part), "") if part.isdecimal() else (-1, part) for part in parts), (-2, name))
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file name is that of an image; hidden files are not."""
+    """Return whether a file name is that of an image and not hidden."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
@@ -198,14 +198,14 @@ def _index_file(source: Source) -> VideoEntry:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What is known of one packet, or of the frame that came out of it."""
+    """Time and key flag of a packet, or of the frame decoded from it."""
 
     time: int | None
     is_key: bool
 
 
 def _has_index(frames: Sequence[_Mark]) -> bool:
-    """Whether every frame can be told from the others by its time, and the first is a key frame."""
+    """Return whether all times differ and the first frame is a key frame."""
     times = {frame.time for frame in frames}
     return len(times) == len(frames) > 0 and None not in times and frames[0].is_key
 
@@ -237,6 +237,6 @@ def _mean_rate(
         return stated
     seconds = float((max(times) - min(times)) * time_base)
     measured = (len(times) - 1) / seconds
-    # Coarse clocks (Matroska counts milliseconds) round the measured rate, of short clips most.
+    # Coarse clocks (Matroska counts milliseconds) round the measured rate, most for short clips.
     allowed = max(0.02 * seconds, float(time_base))
     return stated if stated and abs(measured / stated - 1) * seconds <= allowed else measured

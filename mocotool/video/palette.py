@@ -1,4 +1,4 @@
-"""The 256 colours of a GIF, chosen for a stretch of frames at a time."""
+"""The 256 colours of a GIF, chosen for one segment of frames at a time."""
 
 from fractions import Fraction
 from typing import Any
@@ -9,13 +9,13 @@ import av.error
 MAX_STRETCH_FRAMES = 128
 MAX_STRETCH_BYTES = 1 << 26
 
-# The ordered dither keeps still parts still, which looks calm and packs well.
+# Ordered dithering keeps still parts still: no flicker, and smaller files.
 PALETTEGEN = "stats_mode=full:reserve_transparent=0"
 PALETTEUSE = "dither=bayer:bayer_scale=4"
 
 
 class PaletteMapper:
-    """Maps RGB frames to palettes; holds back one stretch of frames, never a whole video.
+    """Maps RGB frames to palettes; buffers one segment of frames, never a whole video.
 
     Args:
         height: Height of the frames.
@@ -28,12 +28,12 @@ class PaletteMapper:
         self._held: list[av.VideoFrame] = []
 
     def push(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
-        """Take one rgb24 frame and return those that are ready, with palettes."""
+        """Add an rgb24 frame; return the frames that are ready, with palettes."""
         self._held.append(frame)
         return self.flush() if len(self._held) == self._stretch else []
 
     def flush(self) -> list[av.VideoFrame]:
-        """Return all frames held back."""
+        """Return all buffered frames."""
         if not self._held:
             return []
         graph = self._build_graph()

@@ -23,7 +23,7 @@ from mocotool.video.pixels import BACKGROUND, exif_matrix, orient, to_stored_rgb
 MAX_IMAGE_BYTES = 1 << 28
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
-# First bytes -> decoder. The content decides, never the name.
+# First bytes -> decoder: the content decides, never the name.
 IMAGE_MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "mjpeg"),
@@ -38,16 +38,16 @@ def read_image(path: Path | str) -> FramesU8:
     """Read an image file.
 
     Returns:
-        uint8 [h, w, 3] RGB, upright; transparent parts are put on white.
+        uint8 [h, w, 3] RGB, upright; transparent parts are composited on white.
 
     Raises:
-        FileFormatError: It is missing, or not an image that can be decoded.
+        FileFormatError: It is missing, or cannot be decoded as an image.
     """
     return decode_image(check_input_file(Path(path)))
 
 
 def decode_image(source: Source) -> FramesU8:
-    """Read an image that is known to be there, in a file or an archive; see `read_image`."""
+    """Read an existing image, in a file or an archive; see `read_image`."""
     path = source_path(source)
     with foreign_data(path, what="an image"):
         if source_size(source) > MAX_IMAGE_BYTES:
@@ -75,11 +75,11 @@ def _decode(path: Path, data: bytes) -> FramesU8:
 
 
 def encode_png(rgb_u8: FramesU8, *, level: int | None = None) -> bytes:
-    """Return uint8 [h, w, 3] RGB, or [h, w, 4] RGBA, as the bytes of a PNG file.
+    """Encode uint8 [h, w, 3] RGB, or [h, w, 4] RGBA, as PNG.
 
     Args:
         rgb_u8: The picture.
-        level: From 1, quick, to 9, small; `None` is the encoder's own choice.
+        level: Compression level from 1, fast, to 9, small; `None` for the encoder's default.
     """
     try:
         encoder = av.CodecContext.create("png", "w")
@@ -96,14 +96,14 @@ def encode_png(rgb_u8: FramesU8, *, level: int | None = None) -> bytes:
 
 
 def write_png(target: Path | str | BinaryIO, rgb_u8: FramesU8) -> None:
-    """Write uint8 [h, w, 3] RGB as a PNG file, whole or not at all, or into an open stream."""
+    """Write uint8 [h, w, 3] RGB as PNG, atomically to a path or into an open stream."""
     data = encode_png(rgb_u8)
     with open_target(target) as stream:
         stream.write(data)
 
 
 def tile_shape(num_tiles: int) -> tuple[int, int]:
-    """Return (rows, columns) of the grid nearest to a square, wider rather than higher."""
+    """Return (rows, columns) of the grid nearest to a square, preferring more columns."""
     columns = ceil(sqrt(num_tiles))
     return ceil(num_tiles / columns), columns
 
@@ -113,10 +113,10 @@ def tile_frames(frames: Sequence[FramesU8], *, columns: int | None = None) -> Fr
 
     Args:
         frames: Each uint8 [..., h, w, 3]; all of one shape.
-        columns: How many in a row; `None` for the grid nearest to a square.
+        columns: Tiles per row; `None` for the grid nearest to a square.
 
     Returns:
-        uint8 [..., rows * h, columns * w, 3]; places left over are white.
+        uint8 [..., rows * h, columns * w, 3]; empty tiles are white.
 
     Raises:
         MismatchError: The shapes differ.
@@ -150,17 +150,17 @@ def tile_videos(videos: Sequence[Iterator[FramesU8]]) -> Iterator[FramesU8]:
 def choose_sheet_frames(
     num_videos: int, num_frames: int, *, max_rows: int = 32, max_columns: int = 16
 ) -> tuple[int, npt.NDArray[np.int64]]:
-    """Choose what a contact sheet shows: a row for each video, its frames from left to right.
+    """Choose the frames of a contact sheet: one row per video, frames from left to right.
 
     Args:
-        num_videos: Videos there are.
-        num_frames: Frames that each has.
-        max_rows: Rows at most; of more videos the first are shown.
-        max_columns: Columns at most; of more frames evenly spaced ones are shown, first and last
-            among them.
+        num_videos: Number of videos.
+        num_frames: Number of frames of each.
+        max_rows: Maximum number of rows; of more videos the first are shown.
+        max_columns: Maximum number of columns; of more frames evenly spaced ones are shown, the
+            first and the last among them.
 
     Returns:
-        Number of rows, and the frames of each.
+        Number of rows, and the frame indices of each.
     """
     spaced = np.linspace(0, num_frames - 1, min(num_frames, max_columns))
     return min(num_videos, max_rows), spaced.round().astype(np.int64)

@@ -34,10 +34,10 @@ BACKGROUND = 255  # transparent pixels show white, as cut-outs and stickers expe
 
 
 def to_rgb(frame: av.VideoFrame) -> FramesU8:
-    """Return a decoded frame as it is meant to be seen.
+    """Convert a decoded frame to RGB as it should be displayed.
 
-    Colours follow the frame's own matrix and range (BT.601 limited range where it names none),
-    transparent parts are put on white, and a display matrix is honoured.
+    Colours follow the frame's own matrix and range (BT.601 limited range if unspecified),
+    transparent parts are composited on white, and a display matrix is applied.
 
     Returns:
         uint8 [h, w, 3].
@@ -46,7 +46,7 @@ def to_rgb(frame: av.VideoFrame) -> FramesU8:
 
 
 def to_stored_rgb(frame: av.VideoFrame) -> FramesU8:
-    """Return a decoded frame as it lies in the file, not turned, uint8 [h, w, 3]."""
+    """Convert a decoded frame to RGB as stored, without rotation, uint8 [h, w, 3]."""
     if not has_alpha(frame.format):
         return _convert(frame, "rgb24")
     return put_on_background(_convert(frame, "rgba"))
@@ -59,12 +59,12 @@ def _convert(frame: av.VideoFrame, format: Literal["rgb24", "rgba"]) -> FramesU8
 
 
 def has_alpha(format: av.VideoFormat) -> bool:
-    """Whether a pixel format may hold transparency; palettes may."""
+    """Return whether a pixel format may have an alpha channel; palettes may."""
     return bool(format.has_palette or any(component.is_alpha for component in format.components))
 
 
 def put_on_background(rgba: FramesU8) -> FramesU8:
-    """Put uint8 [..., 4] RGBA on the white background and return uint8 [..., 3]."""
+    """Composite uint8 [..., 4] RGBA on white; return uint8 [..., 3]."""
     alpha = rgba[..., 3:].astype(np.uint16)
     if int(alpha.min()) == 255:
         return np.ascontiguousarray(rgba[..., :3])
@@ -88,13 +88,13 @@ def display_matrix(frame: av.VideoFrame) -> Matrix | None:
 
 
 def exif_matrix(data: bytes) -> Matrix | None:
-    """Return the orientation that an image file's Exif or TIFF header asks for.
+    """Return the orientation in an image file's Exif or TIFF header.
 
     Args:
         data: The whole file: JPEG, PNG, WebP or TIFF.
 
     Returns:
-        The matrix, or `None` where the file says nothing, or nothing sensible.
+        The matrix, or `None` if there is none, or an invalid one.
     """
     starts = (data.find(mark) + offset for mark, offset in EXIF_MARKS if mark in data)
     start = 0 if data[:4] in TIFF_MARKS else next(starts, len(data))
@@ -109,12 +109,12 @@ def exif_matrix(data: bytes) -> Matrix | None:
             if tag == EXIF_ORIENTATION:
                 return EXIF_MATRICES.get(value)
     except struct.error:
-        pass  # cut short: as good as absent
+        pass  # truncated: as good as absent
     return None
 
 
 def orient(rgb: FramesU8, matrix: Matrix | None) -> FramesU8:
-    """Turn and flip [h, w, 3] as a display matrix says, to the nearest quarter turn."""
+    """Rotate and flip [h, w, 3] by a display matrix, rounded to quarter turns."""
     if matrix is None:
         return rgb
     a, b, c, d = matrix

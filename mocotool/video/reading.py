@@ -1,7 +1,7 @@
-"""Any frame of any video by its number, exactly, by seeking.
+"""Exact random access to frames by their index.
 
-To read a frame of a file that `opening` has indexed, the decoder starts at the last key frame at or
-before it. Files that cannot seek are counted through from the start.
+To read a frame of a file indexed by `opening`, the decoder starts at the last key frame at or
+before it. Files that cannot seek are decoded from the start.
 """
 
 import contextlib
@@ -35,14 +35,14 @@ def read_frames(entry: VideoEntry, indices: Sequence[int]) -> FramesU8:
 
     Args:
         entry: From `open_video` or `list_videos`.
-        indices: Frame numbers from 0, in any order, repeats allowed.
+        indices: Frame indices from 0, in any order, with repeats.
 
     Returns:
         uint8 [t, h, w, 3] RGB, in the order of `indices`.
 
     Raises:
-        FileFormatError: A frame cannot be decoded, or has another size than the first.
-        MismatchError: A number is beyond the video's end.
+        FileFormatError: A frame cannot be decoded, or differs in size from the first.
+        MismatchError: An index is beyond the end of the video.
     """
     check_clip_size(len(indices), entry.width, entry.height, name=entry.path)
     frames = np.empty((len(indices), entry.height, entry.width, 3), np.uint8)
@@ -63,14 +63,14 @@ def read_frames(entry: VideoEntry, indices: Sequence[int]) -> FramesU8:
 def iter_frames(
     entry: VideoEntry, indices: Sequence[int] | None = None
 ) -> Iterator[tuple[int, FramesU8]]:
-    """Yield frames one after another, so that a long video needs the memory of one frame.
+    """Yield frames one by one, in memory for a single frame.
 
     Args:
         entry: From `open_video` or `list_videos`.
-        indices: Frame numbers in rising order; `None` for all.
+        indices: Frame indices in ascending order; `None` for all.
 
     Yields:
-        (number, uint8 [h, w, 3] RGB); images of a folder may differ in size.
+        (index, uint8 [h, w, 3] RGB); images of a folder may differ in size.
     """
     wanted = range(entry.num_frames) if indices is None else indices
     if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < entry.num_frames:
@@ -97,10 +97,10 @@ def _iter_file_frames(entry: VideoEntry, wanted: Sequence[int]) -> Iterator[tupl
 
 
 class _Decoder:
-    """A file held open, decoding forwards and seeking where that saves work.
+    """An open file that decodes forwards, and seeks where that is faster.
 
     Args:
-        entry: A file that `open_video` has indexed.
+        entry: A file, indexed by `open_video`.
     """
 
     def __init__(self, entry: VideoEntry) -> None:
@@ -114,10 +114,10 @@ class _Decoder:
         self._container.close()
 
     def read(self, index: int) -> av.VideoFrame:
-        """Return frame `index`; quickest in rising order.
+        """Return frame `index`; fastest in ascending order.
 
         Raises:
-            FileFormatError: The decoder does not give this frame.
+            FileFormatError: The decoder does not output this frame.
         """
         frame = self._read_by_time(index) if self._entry.times else self._read_by_count(index)
         if frame is None:
@@ -145,7 +145,7 @@ class _Decoder:
         key_idx = bisect_right(keys, index) - 1
         if index >= self._next_index and keys[key_idx] - self._next_index < MIN_SKIP:
             return self._advance_to(index, self._next_index)
-        # A seek may land too late where frames are reordered: then try an earlier key frame.
+        # With reordered frames a seek may land too late: try an earlier key frame then.
         for key in reversed(keys[max(1, key_idx - 2) : key_idx + 1]):
             if not self._seek(times[key]):
                 break
@@ -163,7 +163,7 @@ class _Decoder:
         return True
 
     def _advance_to(self, index: int, start: int) -> av.VideoFrame | None:
-        """Decode on from frame `start`, or a little before it, until `index` comes."""
+        """Decode from frame `start`, or a little before it, up to `index`."""
         for frame in itertools.islice(self._frames, index - start + 1 + MAX_REORDERED):
             if frame.pts == self._entry.times[index]:
                 return frame

@@ -1,4 +1,4 @@
-"""Resizing of pictures by Lanczos' filter, the sharpest that hardly rings."""
+"""Resizing of pictures with the Lanczos filter, which is sharp and rings little."""
 
 import functools
 
@@ -11,34 +11,34 @@ REACH = 3  # lobes of the filter on each side
 
 
 def choose_size(size: tuple[int, int | None], *, height: int, width: int) -> tuple[int, int]:
-    """Return the height and width that "W" or "WxH" stands for.
+    """Return the height and width of a size given as "W" or "WxH".
 
     Args:
-        size: Width and height wanted; `None` in place of the height keeps the proportions.
-        height: Of the picture as it is.
-        width: Of the picture as it is.
+        size: Target width and height; a height of `None` keeps the aspect ratio.
+        height: Current height.
+        width: Current width.
     """
     wanted_width, wanted_height = size
     return wanted_height or max(1, round(height * wanted_width / width)), wanted_width
 
 
 def resize_frames(frames_u8: FramesU8, *, height: int, width: int) -> FramesU8:
-    """Resize pictures; where they shrink, the filter widens as much, so that nothing flickers.
+    """Resize pictures; for downsampling the filter is widened, to avoid aliasing.
 
     Args:
         frames_u8: uint8 [t, h, w, c].
-        height: Height wanted.
-        width: Width wanted.
+        height: Target height.
+        width: Target width.
 
     Returns:
-        uint8 [t, height, width, c]; the same pictures where nothing changes.
+        uint8 [t, height, width, c]; the input itself if the size is unchanged.
     """
     _, old_height, old_width, _ = frames_u8.shape
     if (old_height, old_width) == (height, width):
         return frames_u8
     resized = [
         _clamp(_scale(frame, height=height, width=width)) for frame in frames_u8
-    ]  # one after the other: in float a picture is four times as large
+    ]  # one by one: a float picture is four times as large
     return np.stack(resized)
 
 
@@ -53,16 +53,16 @@ def _scale(frame_u8: FramesU8, *, height: int, width: int) -> npt.NDArray[np.flo
 
 
 def _clamp(frame: npt.NDArray[np.float32]) -> FramesU8:
-    # uint8 wraps, and the filter overshoots beside edges: clamp before the cast.
+    # uint8 wraps, and the filter overshoots at edges: clamp before the cast.
     frame_u8: FramesU8 = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
     return frame_u8
 
 
 @functools.lru_cache(maxsize=8)
 def lanczos_weights(before: int, after: int) -> npt.NDArray[np.float32]:
-    """Return the share of each old pixel in each new one; a new one's shares add up to 1.
+    """Return the weight of each input pixel in each output pixel; rows sum to 1.
 
-    Places have half-pixel centres. Beyond the border there is nothing: the rest counts for more.
+    Coordinates have half-pixel centres. At the border the weights are renormalised.
 
     Returns:
         float32 [after, before].

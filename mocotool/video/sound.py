@@ -1,4 +1,4 @@
-"""Sound: read it from any file, and write it beside the frames of a video."""
+"""Sound: read it from any file, and write it along with the frames of a video."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -22,13 +22,13 @@ Samples = npt.NDArray[np.float32]
 TRACK_RATE = 48_000  # Hz; the only one that Opus has
 SOUND_CODECS = {"mp4": "aac", "mov": "aac", "mkv": "aac", "webm": "libopus"}
 MAX_SAMPLES = 1 << 29
-"""Of all channels together: 93 minutes of stereo at 48 kHz, 2 GiB."""
+"""Limit on samples of all channels: 93 minutes of stereo at 48 kHz, 2 GiB."""
 SPARE_SOUND_SECONDS = 600
-"""What any file may hold, however small it is."""
+"""Samples that any file may decode to, however small it is."""
 MIN_SOUND_BYTES = 100
-"""A second of sound takes at least as much of longer files; lossless silence takes 130."""
+"""Minimum bytes per second of sound for longer files; lossless silence takes 130."""
 MIN_RATE, MAX_RATE = 1_000, 1_000_000
-"""Samples a second that a file may have: telephones have 8,000, studios 192,000."""
+"""Range of sample rates in Hz: telephones have 8,000, studios 192,000."""
 
 
 def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
@@ -36,21 +36,21 @@ def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
 
     Args:
         path: The file.
-        rate: Samples a second that come back.
-        num_channels: 1 or 2; others are mixed.
+        rate: Sample rate of the result in Hz.
+        num_channels: 1 or 2; other layouts are mixed down.
 
     Returns:
-        float32 [num_channels, num_samples], 1 is full scale.
+        float32 [num_channels, num_samples]; full scale is 1.
 
     Raises:
-        FileFormatError: The file is missing, damaged, has no sound or too much of it.
+        FileFormatError: The file is missing or damaged, or its sound is missing or too long.
     """
     path = check_input_file(Path(path))
     allowed_s = SPARE_SOUND_SECONDS + path.stat().st_size / MIN_SOUND_BYTES
     pieces: list[Samples] = []
     num_values = 0
 
-    # A small file can decode to endless sound, so the values are counted as they come.
+    # A small file can decode to endless sound, so samples are counted while decoding.
     with (
         foreign_data(path, what="a file with sound"),
         explained(f"{path}: its sound cannot be read", what="sound"),
@@ -77,7 +77,7 @@ def read_sound(path: Path | str, *, rate: int, num_channels: int) -> Samples:
 
 
 def _resample(decoded: Iterable[AudioFrame], *, layout: str, rate: int) -> Iterator[Samples]:
-    """Bring decoded sound to one layout and rate, also where both change on the way."""
+    """Resample decoded sound to one layout and rate, even if both change within the file."""
     resampler, before = None, None
     for frame in decoded:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -100,12 +100,11 @@ def _to_arrays(frames: Iterable[AudioFrame]) -> Iterator[Samples]:
 
 
 class SoundTrack:
-    """The sound of a video that is being written, as long as its frames are.
+    """The sound of a video being written, cut or padded to the length of its frames.
 
     Args:
-        container: Where it goes, before anything was written.
-        samples: float32 [2, num_samples] at 48 kHz; silence follows where it is too short, and
-            what is too much is left out.
+        container: Output container, before anything is written.
+        samples: float32 [2, num_samples] at 48 kHz; padded with silence or cut.
         format: "mp4", "mkv" or "webm".
     """
 
@@ -116,7 +115,7 @@ class SoundTrack:
         self._num_written = 0
 
     def write_until(self, seconds: Fraction) -> None:
-        """Encode the sound up to a time, so that sound and pictures lie side by side."""
+        """Encode the sound up to a time, so that sound and pictures are interleaved."""
         end = round(seconds * TRACK_RATE)
         chunk = self._samples[:, self._num_written : end]
         missing = end - self._num_written - chunk.shape[1]
@@ -132,5 +131,5 @@ class SoundTrack:
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Encode what the codec still holds."""
+        """Flush the encoder."""
         self._container.mux(self._stream.encode(None))

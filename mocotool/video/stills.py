@@ -1,4 +1,4 @@
-"""Pictures that are to be inverted: images, folders of them, or the frames of a video."""
+"""Pictures for inversion: images, folders of them, or the frames of a video."""
 
 import dataclasses
 from collections import Counter
@@ -31,18 +31,18 @@ MAGIC_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Stills:
-    """Pictures found, not yet read at full size."""
+    """Pictures that were found and not read yet."""
 
     entries: tuple[VideoEntry, ...]
-    """One per image, or a single video."""
+    """One entry per image, or a single video."""
     frame_idxs: tuple[int, ...]
-    """Which frames of a single video; of an image the only one."""
+    """Frame indices of a single video; 0 for an image."""
     is_video: bool
-    """Whether they are the frames of one video, in this order."""
+    """Whether they are the frames of one video, in order."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each picture is called in reports."""
+        """Name of each picture in reports."""
         if not self.is_video or len(self.entries) > 1:
             return tuple(str(entry.path) for entry in self.entries)
         return tuple(f"{self.entries[0].path}#{idx}" for idx in self.frame_idxs)
@@ -65,7 +65,7 @@ class Stills:
 
     @property
     def fps(self) -> float | None:
-        """Frames per second of a video whose chosen frames are evenly spaced, if it says so."""
+        """Frames per second, if the selected frames of a video are evenly spaced."""
         rate = self.entries[0].fps
         steps = set(np.diff(self.frame_idxs).tolist())
         if not self.is_video or rate is None or len(steps) > 1:
@@ -73,7 +73,7 @@ class Stills:
         return rate / (steps.pop() if steps else 1)
 
     def describe_cuts(self, size: Size, *, align: AlignChoice = DEFAULT_ALIGN) -> list[str]:
-        """Say what `read` does to pictures that are not of this size."""
+        """Describe how `read` crops and resizes pictures of another size."""
         wanted = to_height_and_width(size)
         to_wanted = f" -> {wanted[1]}x{wanted[0]}"
         sizes = Counter((entry.width, entry.height) for entry in self.entries)
@@ -99,18 +99,18 @@ class Stills:
     def read(
         self, size: Size, *, align: AlignChoice = DEFAULT_ALIGN, landmarks: Landmarks | None = None
     ) -> FramesU8:
-        """Read the pictures as squares, or in another shape.
+        """Read the pictures, cropped and resized to one size.
 
         Args:
-            size: Side of the squares, or height and width.
-            align: How they are cut; see `align_frames`.
-            landmarks: What finds a face, for "face".
+            size: Side in pixels, or height and width.
+            align: How they are cropped; see `align_frames`.
+            landmarks: Detects the landmarks of a face, for "face".
 
         Returns:
-            uint8 [n, 3, h, w] RGB, of the size wanted.
+            uint8 [n, 3, h, w] RGB, of that size.
 
         Raises:
-            FileFormatError: One cannot be decoded, or no face is found in it.
+            FileFormatError: A picture cannot be decoded, or has no detectable face.
         """
         return np.concatenate(
             [
@@ -123,9 +123,9 @@ class Stills:
     def _iter_aligned(
         self, entry: VideoEntry, size: Size, align: AlignChoice, landmarks: Landmarks | None
     ) -> Iterator[FramesU8]:
-        """Yield an entry's frames as squares in chunks, so that a long video needs little memory.
+        """Yield an entry's frames, cropped, in chunks of bounded memory.
 
-        A face is looked for in the first frame.
+        A face is detected in the first frame.
         """
         face = None
         for chunk in iter_chunks(entry, self._idxs_of(entry)):
@@ -135,23 +135,23 @@ class Stills:
             yield align_frames(chunk, size, align=align, face=face)
 
     def _idxs_of(self, entry: VideoEntry) -> tuple[int, ...] | None:
-        """Which frames of an entry; `None` is all."""
+        """Frame indices of an entry; `None` for all."""
         return self.frame_idxs if entry.num_frames > 1 else None
 
 
 def find_stills(
     paths: Sequence[Path], *, as_video: bool = False, frame_idxs: Sequence[int] | None = None
 ) -> Stills:
-    """Find the pictures that some paths stand for.
+    """Find the pictures at some paths.
 
     Args:
-        paths: Images, folders, zips or tars of images, or one video, which may lie in one too.
-        as_video: Images are the frames of one video.
-        frame_idxs: Which frames of a video; `None` is all.
+        paths: Images, folders, zips or tars of images, or one video, also in a zip or tar.
+        as_video: Treat images as the frames of one video.
+        frame_idxs: Frame indices of a video; `None` for all.
 
     Raises:
-        FileFormatError: A path is missing, or neither image nor video, or a picture is too small.
-        ConfigError: A video is among images, or frames of images were asked for.
+        FileFormatError: A path is missing or neither image nor video, or a picture is too small.
+        ConfigError: Images and a video are mixed, or `frame_idxs` was given for images.
     """
     entries = [entry for path in paths for entry in _list_entries(path)]
 
@@ -210,7 +210,7 @@ def _list_entries(path: Path) -> list[VideoEntry]:
 
 
 def _list_archived(archive: Path) -> list[VideoEntry]:
-    """Open the images of a zip or a tar, wherever they lie in it, else its videos."""
+    """Open all images in a zip or a tar, at any depth, else its videos."""
     members = sorted(list_members(archive), key=lambda member: natural_key(member.name))
     images = [member for member in members if is_image_name(member.name)]
     found = images or [m for m in members if m.path.suffix.lower() in MEDIA_SUFFIXES]
@@ -220,7 +220,7 @@ def _list_archived(archive: Path) -> list[VideoEntry]:
 
 
 def _open_image(path: Path) -> VideoEntry:
-    """Open an image, whatever its name ends in."""
+    """Open an image, whatever its suffix."""
     height, width, _ = read_image(path).shape
     return VideoEntry(path=path, kind="image", num_frames=1, fps=None, width=width, height=height)
 

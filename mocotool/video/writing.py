@@ -34,22 +34,22 @@ VIDEO_FORMATS = tuple(CONTAINERS)
 
 
 def video_format(path: Path | str) -> str | None:
-    """Return the format a file's ending stands for ("mp4"), or `None` if it is not a video's."""
+    """Return the video format of a file name's suffix ("mp4"), or `None` for other suffixes."""
     ending = Path(path).suffix.lower().removeprefix(".")
     return ending if ending in CONTAINERS else None
 
 
 def check_fps(fps: float, format: str) -> None:
-    """Check that a format can hold a frame rate, before anything is rendered.
+    """Check that a format supports a frame rate, before anything is rendered.
 
-    GIF takes more than it plays, which is 50 frames per second.
+    GIF accepts more than the 50 frames per second that it plays.
 
     Args:
         fps: Frames per second.
         format: One of `VIDEO_FORMATS`.
 
     Raises:
-        ConfigError: It cannot.
+        ConfigError: It does not.
     """
     container = CONTAINERS[format]
     if not container.min_fps <= fps <= container.max_fps:
@@ -63,12 +63,12 @@ def check_fps(fps: float, format: str) -> None:
 
 
 def played_fps(fps: float, format: str) -> float:
-    """Return at how many frames per second a video plays that is written at `fps`."""
+    """Return the frame rate at which a video written at `fps` is played."""
     return min(fps, float(MAX_GIF_FPS)) if format == "gif" else fps
 
 
 class VideoWriter:
-    """An encoder that takes frames as they come.
+    """A streaming encoder.
 
     Use it in a `with` block: leaving the block finishes the file.
 
@@ -77,14 +77,14 @@ class VideoWriter:
             in fragments, which players read from a pipe).
         fps: Frames per second; may be a fraction. GIF cannot go beyond 50.
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
-        crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
-        sound: float32 [2, num_samples] at 48 kHz to go with it, cut or followed by silence so that
-            it is as long as the frames; MP4, MOV, WebM and MKV alone.
-        codec: "h264", "vp9", "prores" or "ffv1", where the format can hold it; `None` for H.264, or
+        crf: Constant rate factor of H.264 and VP9, lower is better; `None` is visually lossless.
+        sound: float32 [2, num_samples] at 48 kHz, cut or padded with silence to the length of the
+            frames; only for MP4, MOV, WebM and MKV.
+        codec: "h264", "vp9", "prores" or "ffv1", if the format supports it; `None` for H.264, or
             VP9 in WebM.
 
     Raises:
-        ConfigError: The format is unknown, has no sound, or cannot hold `fps` or `codec`.
+        ConfigError: The format is unknown, or does not support sound, `fps` or `codec`.
         UnavailableError: This PyAV was built without the encoder.
     """
 
@@ -131,7 +131,7 @@ class VideoWriter:
         if kind is None:
             self.close()
         elif self._container is not None:
-            # The file is lost anyway: what matters is the error that stopped it.
+            # The file is lost anyway: report the error that caused it.
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 self._container.close()
 
@@ -139,8 +139,8 @@ class VideoWriter:
         """Encode the next frames, uint8 [t, h, w, 3] RGB or [t, h, w, 4] RGBA; all of one size.
 
         Raises:
-            ConfigError: They are transparent, which the codec cannot show.
-            MismatchError: The size differs from that of the frames before.
+            ConfigError: They are transparent, which the codec does not support.
+            MismatchError: Their size differs from that of earlier frames.
         """
         for frame_u8 in np.asarray(frames_u8):
             if self._container is None:
@@ -159,7 +159,7 @@ class VideoWriter:
         """Finish the file.
 
         Raises:
-            ConfigError: Not one frame was written.
+            ConfigError: No frame was written.
         """
         if self._container is None:
             raise ConfigError("no frames to write")
@@ -267,7 +267,7 @@ def write_video(
     sound: Samples | None = None,
     codec: CodecChoice | None = None,
 ) -> int:
-    """Write a video, whole or not at all.
+    """Write a video atomically: completely or not at all.
 
     Args:
         target: A path (a temporary file beside it is renamed at the end) or a stream of bytes.
@@ -275,17 +275,17 @@ def write_video(
             time.
         fps: Frames per second; may be a fraction.
         format: One of `VIDEO_FORMATS`; `None` takes it from the path's ending.
-        crf: Quality of H.264 and VP9, lower is better; `None` for one that looks lossless.
-        sound: float32 [2, num_samples] at 48 kHz to go with it (`read_sound`), cut or followed by
-            silence so that it is as long as the frames; `None` for a silent video.
-        codec: "h264", "vp9", "prores" (MOV, MKV) or "ffv1" (MKV, loses nothing); `None` for H.264,
+        crf: Constant rate factor of H.264 and VP9, lower is better; `None` is visually lossless.
+        sound: float32 [2, num_samples] at 48 kHz (`read_sound`), cut or padded with silence to the
+            length of the frames; `None` for a silent video.
+        codec: "h264", "vp9", "prores" (MOV, MKV) or "ffv1" (MKV, lossless); `None` for H.264,
             or VP9 in WebM.
 
     Returns:
         The number of frames written.
 
     Raises:
-        ConfigError: Unknown format, no frames, or the file cannot be written.
+        ConfigError: The format is unknown, there are no frames, or the file cannot be written.
         UnavailableError: This PyAV was built without the encoder.
     """
     target = to_path(target)
@@ -301,7 +301,7 @@ def check_encoder(codec: str) -> None:
     """Check that this PyAV can encode with `codec`, before anything is rendered.
 
     Raises:
-        UnavailableError: It was built without it.
+        UnavailableError: It was built without this encoder.
     """
     try:
         av.codec.Codec(codec, "w")
@@ -316,8 +316,8 @@ def check_encoder(codec: str) -> None:
 def _write_chunks(
     target: Path | BinaryIO, frames: Iterable[FramesU8], *, format: str | None, **settings: Any
 ) -> int:
-    # Encoding goes on in a thread while the next frames are rendered. What it raises is raised
-    # here; a few chunks at most wait for it.
+    # A thread encodes while the next frames are rendered. Its exceptions are raised here; a few
+    # chunks at most are queued.
     with (
         VideoWriter(target, format=format, **settings) as writer,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder") as encoder,
@@ -333,7 +333,7 @@ def _write_chunks(
 
 
 class _OneWay:
-    """Shows PyAV a stream that can only be written, so that it does not try to seek in a pipe."""
+    """Wraps a stream as write-only, so that PyAV does not try to seek in a pipe."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
