@@ -213,8 +213,8 @@ class TrainMotionConfig:
     graph_mb: Annotated[
         int | None,
         Option(
-            "Megabytes a batch's graph may take to be kept; more is rendered again in chunks. If "
-            "left out, by --memory-share.",
+            "Megabytes a batch's graph may take to be kept; what has no room is rendered again in "
+            "chunks. If left out, by --memory-share.",
             min=0,
             panel="Computing",
         ),

@@ -36,8 +36,9 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
     seconds, saved_mb, peak_mb = _try_one_clip(trainer)
 
     # one clip was tried; a step keeps what backward needs of all of them
-    is_kept = trainer.renderer.keep_graph
-    kept_mb = frame_mb * (config.num_frames - 1) if is_kept else 0.0
+    num_rows = num_clips * (config.num_frames - 1)
+    num_kept = min(trainer.renderer.num_kept, num_rows)
+    kept_mb = frame_mb * num_kept / num_clips
     step_s = num_clips * seconds
     return {
         "recipe": config.recipe,
@@ -50,7 +51,7 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
         "rendered_frames_per_step": config.batch_size
         * config.num_frames
         * (config.num_g_steps + 1),
-        "graph": "kept" if is_kept else "rendered again in chunks",
+        "graph": _describe_graph(num_kept, num_rows),
         "graph_mb_per_frame": frame_mb,
         "steps": config.num_steps,
         "device": str(trainer.device),
@@ -60,6 +61,14 @@ def plan_training(trainer: MotionTrainer) -> dict[str, Any]:
         "estimated_seconds_per_step": step_s,
         "estimated_hours": step_s * config.num_steps / 3600,
     }
+
+
+def _describe_graph(num_kept: int, num_rows: int) -> str:
+    if num_kept == num_rows:
+        return "kept"
+    if num_kept == 0:
+        return "rendered again in chunks"
+    return f"kept of {num_kept} frames, rendered again in chunks of {num_rows - num_kept}"
 
 
 def fit_budget(

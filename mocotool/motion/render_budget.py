@@ -41,7 +41,7 @@ def build_renderer(
     chunk = config.chunk_size or chunk
     return dataclasses.replace(
         renderer,
-        keep_graph=frame_bytes * num_rows <= budget,
+        num_kept=min(num_rows, budget // max(frame_bytes, 1)),
         chunk_size=chunk,
         graph_chunk_size=min(chunk, fitting) if config.graph_mb > 0 else chunk,
     )

@@ -32,8 +32,8 @@ class ClipRenderer:
         chunk_size: Frames rendered at once.
         graph_chunk_size: Frames rendered at once with a graph, where it is not kept.
         noise_mode: "random" keeps one set of maps for all frames of a video; or "const", "none".
-        keep_graph: Whether to keep the graph of all frames in place of rendering them again: a
-            third less work, and memory in proportion to the frames.
+        num_kept: Frames of a batch whose graph is kept in place of rendering them again: a third
+            less work for each, and memory in proportion to them.
     """
 
     generator: Generator
@@ -41,7 +41,7 @@ class ClipRenderer:
     chunk_size: int
     graph_chunk_size: int | None = None
     noise_mode: NoiseMode = "random"
-    keep_graph: bool = False
+    num_kept: int = 0
 
     _chunks: ChunkSize = dataclasses.field(init=False, repr=False, compare=False)
     _graph_chunks: ChunkSize = dataclasses.field(init=False, repr=False, compare=False)
@@ -86,15 +86,34 @@ class ClipRenderer:
         video_idxs = video_idxs.repeat_interleave(t - 1)
         labels = None if labels is None else labels.repeat_interleave(t - 1)
         needs_graph = torch.is_grad_enabled() and latents.requires_grad
-        kept = self._keep(latents, video_idxs, noise, labels) if needs_graph else None
-        if kept is not None:
-            later = kept
-        elif needs_graph:
-            later = _RenderAgain.apply(latents, self, video_idxs, noise, labels)
-        else:
-            later = self.render_all(latents, video_idxs, noise, labels)
+        render_later = self._render_with_graph if needs_graph else self.render_all
+        later = render_later(latents, video_idxs, noise, labels)
         later = later.unflatten(0, (n, t - 1))  # [n, t-1, c, h, w]
         return torch.cat([first.unsqueeze(1), later], dim=1)
+
+    def _render_with_graph(
+        self,
+        latents: Tensor,
+        video_idxs: Tensor,
+        noise: list[Tensor] | None,
+        labels: Tensor | None,
+    ) -> Tensor:
+        """Render what a gradient will be asked for: the last `num_kept` with a graph that is kept.
+
+        Autograd goes back from what was made last, so the kept graph is gone before anything is
+        rendered again.
+        """
+        num_again = max(0, len(latents) - self.num_kept)
+        parts = []
+        for rows in (slice(num_again), slice(num_again, None)):
+            own = None if labels is None else labels[rows]
+            if len(chosen := latents[rows]):
+                is_kept = rows.start is not None
+                part = self._keep(chosen, video_idxs[rows], noise, own) if is_kept else None
+                if part is None:
+                    part = _RenderAgain.apply(chosen, self, video_idxs[rows], noise, own)
+                parts.append(part)
+        return torch.cat(parts)
 
     def _keep(
         self,
@@ -104,8 +123,6 @@ class ClipRenderer:
         labels: Tensor | None,
     ) -> Tensor | None:
         """Render all and keep the graph, or return `None`: from now on it is rendered again."""
-        if not self.keep_graph:
-            return None
         try:
             parts = [
                 self.render_chunk(
@@ -120,7 +137,7 @@ class ClipRenderer:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        object.__setattr__(self, "keep_graph", False)
+        object.__setattr__(self, "num_kept", 0)
         warnings.warn(
             "out of memory with the graph of a batch; going on by rendering it again",
             MocoWarning,

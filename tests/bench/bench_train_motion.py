@@ -107,7 +107,8 @@ def measure_row(args, *, program, precision, domain, batch_size):
         "iteration": num_g_steps * g + d,
         "macs": num_g_steps * sum(macs[:-1]) / len(g_times) + macs[-1],
         "peak_mb": peak_memory_mb(trainer.device),
-        "graph_kept": trainer.renderer.keep_graph,
+        "graph_kept": trainer.renderer.num_kept
+        >= trainer._num_rows() * (trainer.config.num_frames - 1),
     }
 
 

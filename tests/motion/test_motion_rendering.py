@@ -32,13 +32,34 @@ def gradient_at(renderer, trajectory):
 
 
 def test_the_chunked_gradient_is_that_of_one_graph(renderer, trajectory):
-    whole = dataclasses.replace(renderer, keep_graph=True, chunk_size=100)
+    whole = dataclasses.replace(renderer, num_kept=100, chunk_size=100)
 
     frames, grad = gradient_at(renderer, trajectory)
     expected_frames, expected_grad = gradient_at(whole, trajectory)
 
     assert_close(frames, expected_frames)
     assert_close(grad, expected_grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_part_of_a_batch_keeps_its_graph(renderer, trajectory, monkeypatch):
+    whole = dataclasses.replace(renderer, num_kept=100, chunk_size=100)
+    part = dataclasses.replace(renderer, num_kept=5, chunk_size=2)
+    expected_frames, expected_grad = gradient_at(whole, trajectory)
+    rendered = []
+    render_chunk = ClipRenderer.render_chunk
+
+    def note(self, latents, *args):
+        rendered.append((len(latents), torch.is_grad_enabled()))
+        return render_chunk(self, latents, *args)
+
+    monkeypatch.setattr(ClipRenderer, "render_chunk", note)
+    frames, grad = gradient_at(part, trajectory)
+
+    assert_close(frames, expected_frames)
+    assert_close(grad, expected_grad, rtol=1e-4, atol=1e-6)
+    # Two first frames; three of eight without a graph, and five with one; and the three again
+    graphs = [(2, False), (2, False), (1, False), (2, True), (2, True), (1, True)]
+    assert rendered == [*graphs, (2, True), (1, True)]
 
 
 def test_rendering_again_keeps_no_graph(renderer, trajectory):
@@ -102,10 +123,10 @@ def test_the_graph_of_a_frame_is_weighed(renderer):
 
 
 @pytest.mark.parametrize(
-    ("graph_mb", "graph_chunk_size", "is_kept"), [(0, 16, False), (1, 13, False), (1000, 16, True)]
+    ("graph_mb", "graph_chunk_size", "num_kept"), [(0, 16, 0), (1, 13, 26), (1000, 16, 30)]
 )
 def test_memory_decides_what_is_kept_and_how_much_is_rendered_at_once(
-    toy_generator, frame_of_40_kilobytes, graph_mb, graph_chunk_size, is_kept
+    toy_generator, frame_of_40_kilobytes, graph_mb, graph_chunk_size, num_kept
 ):
     config = TrainMotionConfig(frame_size=16, num_frames=31, graph_mb=graph_mb)
 
@@ -113,7 +134,7 @@ def test_memory_decides_what_is_kept_and_how_much_is_rendered_at_once(
 
     assert renderer.chunk_size == 16
     assert renderer.graph_chunk_size == graph_chunk_size
-    assert renderer.keep_graph == is_kept
+    assert renderer.num_kept == num_kept
 
 
 @pytest.fixture
@@ -177,10 +198,10 @@ def differentiate(renderer):
     return walk.grad
 
 
-@pytest.mark.parametrize("keep_graph", [False, True])
-def test_too_large_a_chunk_is_halved_and_said_once(toy_generator, keep_graph):
+@pytest.mark.parametrize("num_kept", [0, 8])
+def test_too_large_a_chunk_is_halved_and_said_once(toy_generator, num_kept):
     roomy = ClipRenderer(generator=toy_generator, frame_size=8, chunk_size=8, noise_mode="none")
-    renderer = make_tight(toy_generator, room=3, chunk_size=8, keep_graph=keep_graph)
+    renderer = make_tight(toy_generator, room=3, chunk_size=8, num_kept=num_kept)
 
     with pytest.warns(MocoWarning, match="out of memory") as warned:
         grad = differentiate(renderer)
