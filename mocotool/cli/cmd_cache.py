@@ -15,7 +15,7 @@ def cache(
         str | None,
         typer.Option(
             metavar="KIND,KIND",
-            help=f"Remove what is kept of these kinds: {list_choices((*KINDS, 'all'))}.",
+            help=f"Remove these kinds: {list_choices((*KINDS, 'all'))}.",
         ),
     ] = None,
     report: Report,

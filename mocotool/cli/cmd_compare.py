@@ -54,7 +54,7 @@ def page(
             "--out",
             "-o",
             metavar="FOLDER",
-            help="Where the page and copies of the videos go.",
+            help="Folder for the page and copies of the videos.",
             rich_help_panel="Output",
         ),
     ],
@@ -82,7 +82,7 @@ def page(
 
 
 def tally(
-    votes: Annotated[list[Path], typer.Argument(metavar="VOTES", help="Files that people saved.")],
+    votes: Annotated[list[Path], typer.Argument(metavar="VOTES", help="Saved vote files.")],
     *,
     report: Report,
 ) -> None:

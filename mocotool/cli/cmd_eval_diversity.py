@@ -38,7 +38,7 @@ def diversity(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Write mean.png, std.png and mean.mp4 of the first content there.",
+            help="Folder for mean.png, std.png and mean.mp4 of the first content.",
             rich_help_panel="Output",
         ),
     ] = None,

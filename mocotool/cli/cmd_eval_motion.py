@@ -32,7 +32,7 @@ def motion(
     ] = None,
     *,
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Also measure what is easy to reach.")
+        bool, typer.Option("--baselines", help="Also measure simple random walks.")
     ] = False,
     trajectories: Annotated[
         Path | None,
@@ -45,8 +45,8 @@ def motion(
         Path | None,
         typer.Option(
             metavar="FILE.npz",
-            help="Begin a motion model's walks with these latents, of REAL's first frames, in "
-            "place of drawn contents; real clips then begin with their videos.",
+            help="Start a motion model's walks from these latents of REAL's first frames, not from "
+            "sampled contents; real clips then start with their videos.",
         ),
     ] = None,
     pca: opt.PCAOption = None,

@@ -16,7 +16,8 @@ FirstVideo = Annotated[
     Path, typer.Argument(metavar="A", help="A video, a folder of videos, or latents (.npz).")
 ]
 SecondVideo = Annotated[
-    Path, typer.Argument(metavar="B", help="As many, in the same order, of the same sizes.")
+    Path,
+    typer.Argument(metavar="B", help="As many videos, in the same order and of the same sizes."),
 ]
 
 

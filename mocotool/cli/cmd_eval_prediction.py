@@ -18,7 +18,7 @@ def prediction(
     motion: opt.MotionArgument = None,
     *,
     videos: Annotated[
-        Path, typer.Option(metavar="DIR", help="Videos whose beginnings are to be predicted.")
+        Path, typer.Option(metavar="DIR", help="Videos to predict from their first frames.")
     ],
     generator: opt.MotionsGenerator = None,
     pca: opt.PCAOption = None,
@@ -27,7 +27,7 @@ def prediction(
         typer.Option(
             "--frames",
             metavar="FOLDER",
-            help="Write the predicted frames there, a folder of PNGs a video.",
+            help="Output folder for the predicted frames, one folder of PNGs per video.",
             rich_help_panel="Output",
         ),
     ] = None,

@@ -17,7 +17,7 @@ from mocotool.files import check_input_file, check_output_path
 Layout = Literal["moco", "mu-sigma"]
 StatisticsOut = Annotated[
     Path,
-    typer.Option("--out", "-o", metavar="FILE.npz", help="Where to write the statistics."),
+    typer.Option("--out", "-o", metavar="FILE.npz", help="Output file."),
 ]
 
 
@@ -26,7 +26,7 @@ def stats(
     *,
     out: StatisticsOut,
     side: Annotated[
-        SideRole, typer.Option(help="Whose clips the protocol chooses: real or generated ones.")
+        SideRole, typer.Option(help="Side of the protocol: real or generated (fake).")
     ] = "real",
     shard: Annotated[
         str, typer.Option(help="I/N: measure part I of N, from 0; merge them later.")
@@ -38,8 +38,8 @@ def stats(
     layout: Annotated[
         Layout,
         typer.Option(
-            help="moco, or mu-sigma: mean and covariance (n - 1) alone, as pytorch-fid and "
-            "clean-fid read them.",
+            help="moco, or mu-sigma: only mean and covariance (n - 1), for pytorch-fid and "
+            "clean-fid.",
             rich_help_panel="Output",
         ),
     ] = "moco",

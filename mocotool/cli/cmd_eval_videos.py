@@ -18,7 +18,9 @@ from mocotool.configs.evaluate import (
 GroundTruthVideos = Annotated[
     Path | None,
     typer.Option(
-        "--ground-truth", metavar="VIDEOS", help="Real videos to measure beside, the same way."
+        "--ground-truth",
+        metavar="VIDEOS",
+        help="Real videos to measure in the same way, for comparison.",
     ),
 ]
 
@@ -32,7 +34,7 @@ def inception_score(
     ] = None,
     detector_mean: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Its mean clip.", show_default="the cache's"),
+        typer.Option(metavar="FILE", help="Mean clip of C3D.", show_default="the cache's"),
     ] = None,
     protocol: ScoreProtocol,
     ground_truth: GroundTruthVideos = None,

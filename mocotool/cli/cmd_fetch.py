@@ -26,7 +26,7 @@ def fetch_command(
             metavar="[NAME|URL]...",
             help="What to download, also weights and latents by https://host/file, "
             "hf://owner/repo/file or s3://bucket/file, and folders or tars of videos by "
-            "s3://bucket/folder; nothing lists what there is.",
+            "s3://bucket/folder; without arguments the known names are listed.",
             autocompletion=lambda: list(PUBLISHED),
         ),
     ] = None,

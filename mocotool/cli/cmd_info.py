@@ -17,8 +17,8 @@ def info(
         str,
         typer.Argument(
             metavar="FILE",
-            help="Generator, latents, PCA basis, motion model, statistics, video, data set in a "
-            "zip or tar, a run's folder, an address that was fetched; - is stdin.",
+            help="Generator, latents, PCA basis, motion model, statistics, video, dataset in a "
+            "zip or tar, run folder, or an address that was fetched; - is stdin.",
         ),
     ],
     *,

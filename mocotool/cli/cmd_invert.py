@@ -103,8 +103,8 @@ def invert(
     align: Annotated[
         AlignChoice,
         typer.Option(
-            help="How pictures are cut: their centre, the whole (none), or the largest face set "
-            "upright, as in FFHQ (needs the extra faces)."
+            help="How pictures are cropped: centre, whole (none), or the largest face, aligned as "
+            "in FFHQ (needs the pip extra faces)."
         ),
     ] = DEFAULT_ALIGN,
     frames: Annotated[
@@ -115,7 +115,7 @@ def invert(
         bool | None,
         typer.Option(
             "--together/--apart",
-            help="Find all frames of a video together, smooth in time, or each on its own.",
+            help="Optimise all frames of a video together, smooth in time, or each separately.",
             show_default="together for several videos, apart for one",
             rich_help_panel=CLIPS,
         ),
@@ -125,8 +125,8 @@ def invert(
         Path | None,
         typer.Option(
             metavar="FILE.safetensors",
-            help="Fit the generator to the pictures as well (pivotal tuning), and write what "
-            "changed; the latents then belong to that file.",
+            help="Also tune the generator to the pictures (pivotal tuning), and write the changes; "
+            "the latents then belong to that file.",
         ),
     ] = None,
     as_video: Annotated[
@@ -146,8 +146,8 @@ def invert(
             "--out",
             "-o",
             metavar="FILE",
-            help="Where to write; the ending decides what: .npz latents; .png target, "
-            "reconstruction and difference; .mp4 and so on the reconstruction; - is stdout.",
+            help="Output; the suffix sets the format: .npz latents; .png target, "
+            "reconstruction and difference; .mp4 and other videos the reconstruction; - is stdout.",
             rich_help_panel="Output",
         ),
     ] = None,

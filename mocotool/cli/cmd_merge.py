@@ -21,7 +21,7 @@ def merge_command(
             "--out",
             "-o",
             metavar="FILE.npz",
-            help="Where to write the whole.",
+            help="Output file.",
             rich_help_panel="Output",
         ),
     ],

@@ -15,17 +15,17 @@ def mix(
         str | None, typer.Argument(metavar="[A]", help="Latents (.npz, .npy), or - for stdin.")
     ] = None,
     second: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="What is mixed into them.")
+        str | None, typer.Argument(metavar="[B]", help="Latents to mix into A.")
     ] = None,
     *,
     config: MixConfig,
     motion_of: Annotated[
         str | None,
-        typer.Option(metavar="LATENTS", help="In place of A and B: whose steps are taken."),
+        typer.Option(metavar="LATENTS", help="Instead of A and B: latents that give the motion."),
     ] = None,
     content_of: Annotated[
         str | None,
-        typer.Option(metavar="LATENTS", help="In place of A and B: who takes them."),
+        typer.Option(metavar="LATENTS", help="Instead of A and B: latents that give the content."),
     ] = None,
     to: LatentsFilter,
 ) -> None:

@@ -18,7 +18,7 @@ def path(
         list[str],
         typer.Argument(
             metavar="KEY...",
-            help="Pictures on the way: seed:5, or a frame of latents: a.npz (its last), a.npz#2, "
+            help="Keyframes: seed:5, or a frame of latents: a.npz (its last), a.npz#2, "
             "a.npz#1:2 (of video 1), - (stdin). With @12 it is shown at frame 12.",
         ),
     ],

@@ -24,7 +24,7 @@ def pca(
     config: PCAConfig,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw the curve of cumulative variance."),
+        typer.Option(metavar="FILE.png", help="Plot the cumulative variance."),
     ] = None,
     out: opt.Out = None,
     force: opt.Force = False,

@@ -21,7 +21,7 @@ def plot_run(
             "--out",
             "-o",
             metavar="FILE.png",
-            help="Where to draw.",
+            help="Output picture.",
             show_default=f"RUN/{PICTURE_NAME}",
             rich_help_panel="Output",
         ),

@@ -23,7 +23,7 @@ def react(
     pca: opt.PCAOption = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw what was heard and what it moved."),
+        typer.Option(metavar="FILE.png", help="Plot the sound's curves and the resulting motion."),
     ] = None,
     to: LatentsFilter,
 ) -> None:

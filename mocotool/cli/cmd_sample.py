@@ -29,13 +29,13 @@ def sample(
     generator: opt.MotionsGenerator = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="LATENTS", help="Latents to begin from, or - for stdin."),
+        typer.Option(metavar="LATENTS", help="Latents to start from, or - for stdin."),
     ] = None,
     config: SampleConfig,
     pca: opt.PCAOption = None,
     step_size: Annotated[
         float | None,
-        typer.Option(help="How far one frame may move, in place of what the motion model says."),
+        typer.Option(help="Step size, instead of the motion model's own."),
     ] = None,
     render: Annotated[RenderConfig, Without(("fps",))],
     output: OutputOptions,

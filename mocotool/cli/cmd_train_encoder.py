@@ -24,15 +24,13 @@ from mocotool.files import check_input_file, check_output_path
 def train_encoder_command(
     generator: opt.GeneratorArgument = None,
     *,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the encoder.")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Output file.")],
     latents: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.npz",
-            help="Clips whose latents moco invert has found; their pictures are read again and "
-            "learnt from as well.",
+            help="Latents of clips from moco invert; their frames are read again as additional "
+            "training data.",
             rich_help_panel=KERNEL_PANEL,
         ),
     ] = None,

@@ -30,8 +30,8 @@ def train_image_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Start from this StyleGAN2, any format `moco` reads; its size is the run's, and "
-            "twice that if --resolution says so.",
+            help="StyleGAN2 to start from, in any supported format; its resolution is used, or "
+            "twice that with --resolution.",
         ),
     ] = None,
     settings: Chosen[TrainImageConfig],

@@ -35,7 +35,7 @@ def train_motion_command(
         Path | None,
         typer.Option(
             metavar="FILE.npz",
-            help="Learn from latents of real clips (moco invert) in place of videos, in minutes.",
+            help="Train on latents of real clips (moco invert) instead of videos, in minutes.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")],
@@ -44,7 +44,7 @@ def train_motion_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="PCA basis (.npz) or the authors' folder; made on the spot if left out.",
+            help="PCA basis (.npz) or the authors' folder; computed if left out.",
         ),
     ] = None,
     motion: Annotated[
@@ -83,7 +83,7 @@ def train_motion_command(
         bool,
         typer.Option(
             "--compile",
-            help="Compile networks with torch.compile: slow to begin; no gain on the CPU.",
+            help="Compile networks with torch.compile: slow to start; no gain on the CPU.",
             rich_help_panel="Computing",
         ),
     ] = False,

@@ -25,7 +25,7 @@ class EncoderOptions:
         Path | None,
         typer.Option(
             metavar="FILE|none",
-            help="What guesses where to begin (moco train-encoder); none: drawn latents are "
+            help="Encoder for the initialisation (moco train-encoder); none: sampled latents are "
             "rendered for that.",
             show_default="the bundled generator's own, else none",
         ),

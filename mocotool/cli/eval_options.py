@@ -33,7 +33,7 @@ Fake = Annotated[
     Path,
     typer.Argument(
         metavar="FAKE",
-        help="Generated videos: the same kinds of thing, or a motion model, which is sampled anew "
+        help="Generated videos: the same kinds of input, or a motion model, which is sampled again "
         "for each repeat.",
     ),
 ]
@@ -50,7 +50,9 @@ ManyVideos = Annotated[
 Generator = Annotated[
     Path | None,
     typer.Option(
-        "--generator", metavar="FILE", help="What renders latents; what they record if left out."
+        "--generator",
+        metavar="FILE",
+        help="Generator of latents; if left out, the one they record.",
     ),
 ]
 MotionsGenerator = Annotated[
@@ -58,7 +60,7 @@ MotionsGenerator = Annotated[
     typer.Option(
         "--generator",
         metavar="FILE",
-        help="What renders latents and motion models; what they record if left out.",
+        help="Generator of latents and motion models; if left out, the one they record.",
     ),
 ]
 
@@ -97,7 +99,7 @@ class ComparedLatents(LatentsOrMotion):
         int | None,
         typer.Option(
             min=1,
-            help="Videos to sample from a motion model, each repeat; as many as are compared.",
+            help="Videos to sample from a motion model per repeat.",
             show_default="as many samples as REAL has",
         ),
     ] = None
@@ -119,7 +121,7 @@ class DistanceOptions:
         typer.Option(
             "--save-stats",
             metavar="FOLDER",
-            help="Write real.npz and fake.npz there, to compare or merge later.",
+            help="Output folder for real.npz and fake.npz, to compare or merge later.",
             rich_help_panel="Output",
         ),
     ] = None

@@ -50,7 +50,7 @@ class Computing:
     precision: Annotated[
         str,
         typer.Option(
-            help="auto, fp32, tf32, bf16 or fp16; auto is bf16 where the hardware has it.",
+            help="auto, fp32, tf32, bf16 or fp16; auto is bf16 if the hardware supports it.",
             rich_help_panel="Computing",
         ),
     ] = "auto"
@@ -95,7 +95,7 @@ class MetricComputing(Computing):
     precision: Annotated[
         str,
         typer.Option(
-            help="What a generator of latents computes in: auto, fp32, tf32, bf16 or fp16; "
+            help="Precision of a generator of latents: auto, fp32, tf32, bf16 or fp16; "
             "detectors always take fp32.",
             rich_help_panel="Computing",
         ),
@@ -107,7 +107,7 @@ ShardOption = Annotated[
     typer.Option(
         "--shard",
         metavar="I/N",
-        help="Do part I of N, from 0, for jobs that share nothing; see moco merge.",
+        help="Compute only part I of N, from 0, for independent jobs; see moco merge.",
         rich_help_panel="Computing",
     ),
 ]
@@ -115,7 +115,7 @@ WHOLE_SHARD = "0/1"
 Out = Annotated[
     str | None,
     typer.Option(
-        "--out", "-o", metavar="FILE", help="Where to write; - is stdout.", rich_help_panel="Output"
+        "--out", "-o", metavar="FILE", help="Output; - is stdout.", rich_help_panel="Output"
     ),
 ]
 GeneratorArgument = Annotated[
@@ -136,7 +136,7 @@ PCAOption = Annotated[
 LatentsArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="LATENTS", help="Latents (.npz, .npy), or - for stdin; a pipe if left out."
+        metavar="LATENTS", help="Latents (.npz, .npy), or - for stdin, the default in a pipe."
     ),
 ]
 RecordedGenerator = Annotated[
@@ -144,7 +144,7 @@ RecordedGenerator = Annotated[
     typer.Option(
         "--generator",
         metavar="FILE",
-        help="Generator weights; those the latents were made with if left out.",
+        help="Generator weights; if left out, those recorded in the latents.",
     ),
 ]
 MotionArgument = Annotated[
@@ -156,6 +156,6 @@ MotionsGenerator = Annotated[
     typer.Option(
         "--generator",
         metavar="FILE",
-        help="Generator weights; those the motion model was trained with if left out.",
+        help="Generator weights; if left out, those that the motion model was trained with.",
     ),
 ]

@@ -41,8 +41,8 @@ class OutputOptions:
             "--out",
             "-o",
             metavar="FILE",
-            help="Where to write; the ending decides what: .npz latents; .mp4 .mov .webm .mkv "
-            ".gif .apng a video each; .png a contact sheet; frames/%05d.png numbered frames; - is "
+            help="Output; the suffix sets the format: .npz latents; .mp4 .mov .webm .mkv .gif "
+            ".apng one video each; .png a contact sheet; frames/%05d.png numbered frames; - is "
             "stdout.",
             rich_help_panel="Output",
         ),
@@ -50,20 +50,18 @@ class OutputOptions:
     format: Annotated[
         OutputFormat | None,
         typer.Option(
-            help="What to write, in place of what the ending says.", rich_help_panel="Output"
+            help="Output format, instead of that of the suffix.", rich_help_panel="Output"
         ),
     ] = None
     grid: Annotated[
         bool,
-        typer.Option(
-            "--grid", help="Show several videos side by side in one.", rich_help_panel="Output"
-        ),
+        typer.Option("--grid", help="Tile several videos in one.", rich_help_panel="Output"),
     ] = False
     audio: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Sound for MP4, MOV, WebM and MKV, cut or followed by silence to be as long.",
+            help="Sound for MP4, MOV, WebM and MKV, cut or padded with silence.",
             rich_help_panel="Output",
         ),
     ] = None

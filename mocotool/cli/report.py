@@ -33,10 +33,11 @@ class Report:
     """
 
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel="Output")
+        bool,
+        typer.Option("--json", help="Print one JSON object on stdout.", rich_help_panel="Output"),
     ] = False
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Errors only.", rich_help_panel="Output")
+        bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel="Output")
     ] = False
     """The result of a command that only measures still appears."""
 

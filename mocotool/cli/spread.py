@@ -25,7 +25,7 @@ FileOption = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Settings from a TOML file or a run's folder; what is typed wins.",
+        help="Settings from a TOML file or a run's folder; typed options override them.",
     ),
 ]
 SetOption = Annotated[
@@ -33,7 +33,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Any setting by its name, also those without an option; may be repeated.",
+        help="Set any setting by name, also those without an option; repeatable.",
     ),
 ]
 

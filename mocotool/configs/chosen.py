@@ -1,4 +1,4 @@
-"""Settings from where people keep them: a TOML file, another run's config.json, NAME=VALUE."""
+"""Settings from a TOML file, from another run's config.json, and from NAME=VALUE."""
 
 import difflib
 import json
@@ -56,7 +56,7 @@ def read_settings(path: Path, config_type: type, *, run: str) -> dict[str, Any]:
 
 
 def parse_settings(texts: Iterable[str], config_type: type) -> dict[str, Any]:
-    """Turn "num_steps=2000" and its like into values.
+    """Parse assignments such as "num_steps=2000".
 
     Raises:
         ConfigError: There is no such field, or the text is no value of it.
@@ -89,7 +89,7 @@ def find_field(name: str, fields: Any, *, said: str) -> Field:
 
 
 def parse_value(field: Field, text: str, *, said: str) -> Any:
-    """Turn what was typed into a value of a field."""
+    """Parse the text of a field's value."""
     bare = field.bare_type
     if field.allows_none and text.lower() == "none":
         return None
@@ -105,7 +105,7 @@ def parse_value(field: Field, text: str, *, said: str) -> Any:
 
 
 def check_value(field: Field, value: Any, *, said: str) -> Any:
-    """Return a value as its field has it.
+    """Convert a value to the type of its field.
 
     Raises:
         ConfigError: It is of another type, or not one of the field's choices.
@@ -132,7 +132,7 @@ def check_value(field: Field, value: Any, *, said: str) -> Any:
 
 
 def describe_type(field: Field) -> str:
-    """Return what values a field takes, in words."""
+    """Describe the values that a field accepts."""
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     words = list_choices(field.choices) if field.choices else names.get(field.bare_type, "a value")
     if field.option.words:

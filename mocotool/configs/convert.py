@@ -13,7 +13,7 @@ StoredType = Literal["float32", "float16", "bfloat16"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ConvertConfig:
-    """How a generator is written."""
+    """Config of a conversion."""
 
     to: Annotated[
         Target,
@@ -25,13 +25,15 @@ class ConvertConfig:
     ] = "native"
     dtype: Annotated[
         StoredType,
-        Option("What weights are stored in; only float32 is exact, the others halve the file."),
+        Option(
+            "Storage type of the weights; only float32 is exact, the others halve the file size."
+        ),
     ] = "float32"
     options: GeneratorOptions = dataclasses.field(default_factory=GeneratorOptions)
-    """What a BigGAN file does not say of itself."""
+    """Settings that a BigGAN file does not store."""
 
     def __post_init__(self) -> None:
-        """Check that the settings go together."""
+        """Check that the settings are compatible."""
         check_options(self)
         if self.to != "native" and self.dtype != "float32":
             raise ConfigError(

@@ -10,7 +10,7 @@ from mocotool.errors import ConfigError
 
 
 def parse_frames(text: str) -> tuple[int | None, int | None]:
-    """Turn "10:50", ":50", "-24:" or "7" into a first frame and the one after the last.
+    """Parse "10:50", ":50", "-24:" or "7" as first frame and the frame after the last.
 
     Raises:
         ConfigError: The text is none of them.
@@ -27,7 +27,7 @@ def parse_frames(text: str) -> tuple[int | None, int | None]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class CutConfig:
-    """What `cut_trajectory` takes, in this order."""
+    """Config of `cut_trajectory`, in order of application."""
 
     videos: Annotated[
         tuple[int, ...] | None,
@@ -36,7 +36,7 @@ class CutConfig:
     frames: Annotated[
         tuple[int | None, int | None] | None,
         Option(
-            "From the first to before the second, counted from 0; -24: is the last 24.",
+            "Range of frames from 0, without the end, as in Python; -24: is the last 24.",
             metavar="10:50",
             parse=parse_frames,
         ),
@@ -44,10 +44,16 @@ class CutConfig:
     reverse: Annotated[bool, Option("Play it backwards.")] = False
     speed: Annotated[
         float,
-        Option("2 is twice as fast, half as many frames; the frame rate stays.", above=0, max=1e4),
+        Option(
+            "2 plays twice as fast, with half as many frames at the same frame rate.",
+            above=0,
+            max=1e4,
+        ),
     ] = 1.0
     mode: Mode = "linear"
-    ends: Annotated[Ends, Option("From the first frame to the last, or a loop.")] = "natural"
+    ends: Annotated[
+        Ends, Option("natural: from the first frame to the last; periodic: a loop.")
+    ] = "natural"
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -13,18 +13,18 @@ from mocotool.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Move:
-    """How far to go along which direction, as it was typed."""
+    """A direction and a strength, as typed."""
 
     name: str
-    """Number of a PCA component, or a file of directions."""
+    """Index of a PCA component, or a file of directions."""
     strength: float
-    """In standard deviations of the latents, or in lengths of the file's vector."""
+    """Strength in standard deviations of the latents, or in multiples of the file's vector."""
     row: int | None = None
-    """Which vector of a file that holds several, or `None` where it was left open."""
+    """Index of the vector in a file that holds several, or `None`."""
 
     @property
     def is_component(self) -> bool:
-        """Whether it is along a component of a PCA basis."""
+        """Whether the direction is a component of a PCA basis."""
         return self.name.isdecimal()
 
 
@@ -54,7 +54,7 @@ def parse_moves(texts: str) -> tuple[Move, ...]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class EditConfig:
-    """What `edit_trajectory` changes, in this order."""
+    """Config of `edit_trajectory`, in order of application."""
 
     smooth: Annotated[
         float,
@@ -63,8 +63,8 @@ class EditConfig:
     truncation_psi: Annotated[
         tuple[float, float] | None,
         Option(
-            "Towards the mean: 1 changes nothing, 0 is the mean; 1:0.5 from the first frame to "
-            "the last.",
+            "Truncation towards the mean: 1 changes nothing, 0 is the mean; 1:0.5 varies it from "
+            "the first frame to the last.",
             metavar="P[:Q]",
             parse=parse_ends,
         ),
@@ -72,8 +72,8 @@ class EditConfig:
     directions: Annotated[
         tuple[Move, ...],
         Option(
-            "Along PCA direction 3 by 2 standard deviations, or along a saved vector "
-            "(smile.npy:1.5); several with commas.",
+            "3:2 moves along PCA direction 3 by 2 standard deviations, smile.npy:1.5 along a saved "
+            "vector; separate several with commas.",
             metavar="3:+2.0",
             name="direction",
             parse=parse_moves,
@@ -82,11 +82,11 @@ class EditConfig:
     ] = ()
     schedule: Schedule = "constant"
     layers: Layers = None
-    ends: Annotated[Ends, Option("What --smooth takes the clip for: one with ends, or a loop.")] = (
-        "natural"
-    )
+    ends: Annotated[
+        Ends, Option("How --smooth treats the ends: natural, or periodic for a loop.")
+    ] = "natural"
     num_samples: Annotated[
-        int, Option("Latents to compute a basis of where one is needed without --pca.", min=2)
+        int, Option("Latents for the PCA basis, if one is needed without --pca.", min=2)
     ] = 100_000
 
     def __post_init__(self) -> None:
@@ -94,5 +94,5 @@ class EditConfig:
 
     @property
     def needs_basis(self) -> bool:
-        """Whether a basis is asked for its directions or its mean."""
+        """Whether a PCA basis is needed, for its directions or its mean."""
         return self.truncation_psi is not None or any(m.is_component for m in self.directions)

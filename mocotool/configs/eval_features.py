@@ -14,14 +14,14 @@ _OfClips = functools.partial(Option, panel="Clips, for video detectors")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureProtocol(SampleProtocol):
-    """What a comparison of samples depends on, be they single frames or, by their motion, clips."""
+    """Protocol of a comparison of samples: single frames, or clips by their motion."""
 
     num_frames: Annotated[int, _OfClips("Frames in a clip.", min=1)] = 16
     real_stride: Annotated[int, _OfClips("Take every n-th frame of real videos.", min=1)] = 1
     fake_stride: Annotated[int, _OfClips("The same of generated videos.", min=1)] = 1
 
     def to_clips(self) -> VideoProtocol:
-        """Return the same for clips: one at a random place of each video."""
+        """Return the protocol for clips: one at a random position of each video."""
         return VideoProtocol(
             num_frames=self.num_frames,
             real_stride=self.real_stride,
@@ -37,21 +37,19 @@ class FeatureProtocol(SampleProtocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TwoSampleProtocol(FeatureProtocol):
-    """What a test whether two sides can be told apart depends on."""
+    """Protocol of a classifier two-sample test."""
 
     classifier: Annotated[
         Classifier,
-        Option("Who tells them apart: each sample's nearest neighbour, or logistic regression."),
+        Option("Classifier: nearest neighbour or logistic regression."),
     ] = "nearest"
-    num_folds: Annotated[
-        int, Option("Parts that logistic regression learns without, and is asked about.", min=2)
-    ] = 5
+    num_folds: Annotated[int, Option("Cross-validation folds of logistic regression.", min=2)] = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ManifoldProtocol(FeatureProtocol):
-    """What precision and recall depend on besides the videos and the detector."""
+    """Protocol of precision and recall."""
 
     num_neighbours: Annotated[
-        int, Option("A sample's ball reaches to its k-th nearest neighbour.", min=1)
+        int, Option("k: a sample's ball reaches to its k-th nearest neighbour.", min=1)
     ] = 5

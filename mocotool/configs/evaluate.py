@@ -41,28 +41,28 @@ FrameStride = Annotated[int, Option("Take every n-th frame.", min=1)]
 Repeats = Annotated[
     int,
     Option(
-        "Number of repeats with new draws (repeat r uses seed + r); the mean is reported.", min=1
+        "Number of repeats with new samples (repeat r uses seed + r); the mean is reported.", min=1
     ),
 ]
 
 FEW_SAMPLES = 2048
-"""Below this many samples Frechet distances are large for want of samples alone."""
+"""Below this number of samples, Frechet distances have a large bias."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class VideoProtocol:
-    """What an FVD or KVD depends on besides the videos and the detector."""
+    """Protocol of an FVD or KVD."""
 
     preset: Annotated[
         ProtocolName,
-        Option("Preset that all options below start from.", name="protocol", panel="Protocol"),
+        Option("Preset for all options below.", name="protocol", panel="Protocol"),
     ] = "stylegan-v"
     num_frames: Annotated[int, _ByPreset("Frames in a clip.", min=1)] = 16
     frame_stride: Annotated[int, _ByPreset("Take every n-th frame.", min=1)] = 1
     real_stride: Annotated[
         int | None,
         Option(
-            "The same for real videos alone, as for motion learnt from every n-th frame.",
+            "Frame stride of real videos, such as that of the motion model's training.",
             min=1,
             panel="Protocol",
             shown="--frame-stride",
@@ -71,7 +71,7 @@ class VideoProtocol:
     fake_stride: Annotated[
         int | None,
         Option(
-            "The same for generated videos alone.",
+            "Frame stride of generated videos.",
             min=1,
             panel="Protocol",
             shown="--frame-stride",
@@ -80,8 +80,8 @@ class VideoProtocol:
     real_clips: Annotated[
         ClipChoice,
         _ByPreset(
-            "Which clips of a real video: one at its first frame, at a random one, in the middle, "
-            "or all that do not overlap."
+            "Clips of a real video: one from the first frame, from a random one, from the middle, "
+            "or all non-overlapping ones."
         ),
     ] = "random"
     fake_clips: Annotated[ClipChoice, _ByPreset("Which clips of a generated video.")] = "first"
@@ -92,12 +92,13 @@ class VideoProtocol:
         int | None, _ByPreset("Most generated samples to use, drawn at random.", min=1)
     ] = 2048
     frame_size: Annotated[
-        int | None, _ByPreset("Make frames squares of this size first, antialiased.", min=1)
+        int | None,
+        _ByPreset("First crop and resize frames to squares of this size, antialiased.", min=1),
     ] = None
     resize: Annotated[
         ResizeChoice,
         _ByPreset(
-            "How frames become the detector's square: squashed whole, or the centre cut out."
+            "How frames become square: squash ignores the aspect ratio, crop takes the centre."
         ),
     ] = "squash"
     interpolation: Annotated[InterpolationChoice, _ByPreset("How pixels are interpolated.")] = (
@@ -106,8 +107,8 @@ class VideoProtocol:
     pixels: Annotated[
         PixelsChoice,
         _ByPreset(
-            "What a torchscript: program takes: [-1, 1], [0, 1], or [0, 1] less ImageNet's mean, "
-            "over its deviation."
+            "Input range of a torchscript: program: [-1, 1], [0, 1], or normalised by the mean and "
+            "deviation of ImageNet."
         ),
     ] = "signed"
     covariance: Annotated[
@@ -129,12 +130,12 @@ class VideoProtocol:
 
     @classmethod
     def from_options(cls, *, preset: str = "stylegan-v", **overrides: Any) -> "VideoProtocol":
-        """Return what was typed over its preset."""
+        """Return the preset with the typed options applied."""
         return cls.from_preset(preset, **overrides)
 
     @classmethod
     def from_preset(cls, preset: str, **overrides: Any) -> "VideoProtocol":
-        """Return a preset with some fields changed; those given as `None` are left as they are.
+        """Return a preset with some fields changed; `None` keeps a field.
 
         Raises:
             ConfigError: There is no such preset, or a value is out of range.
@@ -218,24 +219,28 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SampleProtocol:
-    """What a comparison of single frames depends on besides the frames and the detector.
+    """Protocol of a comparison of single frames.
 
     One frame per video as a rule: KID and nearest neighbours take samples to be independent, which
     the frames of one video are not.
     """
 
     frames: Annotated[
-        FrameChoice, Option("One frame of a video at random, or all, which depend.")
+        FrameChoice, Option("One random frame per video, or all, which are not independent.")
     ] = "one"
     num_real: Annotated[
-        int | None, Option("Most real frames to use, drawn at random.", min=1, shown="all")
+        int | None, Option("Maximum number of real frames, chosen at random.", min=1, shown="all")
     ] = None
     num_fake: Annotated[
-        int | None, Option("Most generated frames to use, drawn at random.", min=1)
+        int | None, Option("Maximum number of generated frames, chosen at random.", min=1)
     ] = 50_000
     frame_size: Annotated[
         int | None,
-        Option("Make frames squares of this size first, antialiased.", min=1, shown="as they are"),
+        Option(
+            "First crop and resize frames to squares of this size, antialiased.",
+            min=1,
+            shown="as they are",
+        ),
     ] = None
     num_repeats: Repeats = 1
     seed: Seed = 0
@@ -246,12 +251,10 @@ class SampleProtocol:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FrameProtocol(SampleProtocol):
-    """What an FID depends on besides the frames and the detector."""
+    """Protocol of an FID."""
 
-    preset: Annotated[
-        FrameProtocolName, Option("Preset that the options start from.", name="protocol")
-    ] = "fid"
-    frames: Annotated[FrameChoice, Option("All frames of a video, or one at random.")] = "all"
+    preset: Annotated[FrameProtocolName, Option("Preset for the options.", name="protocol")] = "fid"
+    frames: Annotated[FrameChoice, Option("All frames of a video, or a random one.")] = "all"
     covariance: Annotated[
         CovarianceChoice, Option("Divide covariances by n (biased) or n - 1.")
     ] = "unbiased"
@@ -273,20 +276,26 @@ class FrameProtocol(SampleProtocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreProtocol:
-    """What an Inception score of videos depends on besides the videos and the detector."""
+    """Protocol of an Inception score of videos."""
 
-    preset: Annotated[
-        ScoreProtocolName, Option("Preset that the options start from.", name="protocol")
-    ] = "tganv2"
-    num_clips: Annotated[int | None, Option("Most clips to use, drawn at random.", min=1)] = 10_000
-    clips: Annotated[ClipChoice, Option("Which clips of a video.")] = "first"
+    preset: Annotated[ScoreProtocolName, Option("Preset for the options.", name="protocol")] = (
+        "tganv2"
+    )
+    num_clips: Annotated[
+        int | None, Option("Maximum number of clips, chosen at random.", min=1)
+    ] = 10_000
+    clips: Annotated[ClipChoice, Option("Clips of a video.")] = "first"
     frame_stride: FrameStride = 1
     frame_size: Annotated[
         int | None,
-        Option("Make frames squares of this size first, antialiased.", min=1, shown="as they are"),
+        Option(
+            "First crop and resize frames to squares of this size, antialiased.",
+            min=1,
+            shown="as they are",
+        ),
     ] = None
     num_splits: Annotated[
-        int, Option("Parts scored on their own; 1 for TGANv2, 10 for StyleGAN-V.", min=1)
+        int, Option("Number of splits, scored separately; 1 for TGANv2, 10 for StyleGAN-V.", min=1)
     ] = 1
     num_repeats: Repeats = 1
     seed: Seed = 42
@@ -304,7 +313,7 @@ class ScoreProtocol:
         check_options(self)
 
     def to_clips(self, *, num_frames: int) -> VideoProtocol:
-        """Return the same for clips of the length that its detector takes."""
+        """Return the protocol of clips, with the length that the detector needs."""
         return VideoProtocol(
             num_frames=num_frames,
             frame_stride=self.frame_stride,
@@ -319,13 +328,13 @@ class ScoreProtocol:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FaceProtocol:
-    """What an average content distance depends on besides the videos and the detector."""
+    """Protocol of an average content distance."""
 
-    crop: Annotated[CropChoice, Option("Look for faces (with dlib), or take frames whole.")] = (
-        "detect"
-    )
-    num_videos: Annotated[int | None, Option("Most videos to use, drawn at random.", min=1)] = 256
-    num_frames: Annotated[int | None, Option("Frames of a video, from its first.", min=1)] = 16
+    crop: Annotated[CropChoice, Option("Detect faces (with dlib), or use whole frames.")] = "detect"
+    num_videos: Annotated[
+        int | None, Option("Maximum number of videos, chosen at random.", min=1)
+    ] = 256
+    num_frames: Annotated[int | None, Option("Frames per video, from the first.", min=1)] = 16
     frame_stride: FrameStride = 1
     num_repeats: Repeats = 1
     seed: Seed = 0
@@ -336,15 +345,15 @@ class FaceProtocol:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DiversityProtocol:
-    """What the per-pixel diversity of Appendix D depends on besides the models."""
+    """Protocol of the per-pixel diversity of Appendix D."""
 
-    num_contents: Annotated[int, Option("First latents to sample.", min=1)] = 50
-    num_motions: Annotated[int, Option("Motion seeds for each of them.", min=2)] = 100
+    num_contents: Annotated[int, Option("Contents (first latents) to sample.", min=1)] = 50
+    num_motions: Annotated[int, Option("Motion seeds per content.", min=2)] = 100
     num_frames: Annotated[
-        int, Option("Frames of a sampled video; the last one is measured.", min=2)
+        int, Option("Frames per sampled video; the last one is measured.", min=2)
     ] = 16
     num_repeats: Annotated[
-        int, Option("Sample this often, from other seeds each time; the mean counts.", min=1)
+        int, Option("Number of repeats with new seeds; the mean is reported.", min=1)
     ] = 1
     seed: Seed = 0
 
@@ -354,13 +363,15 @@ class DiversityProtocol:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PairProtocol:
-    """What PSNR and SSIM depend on besides the two videos."""
+    """Protocol of PSNR and SSIM."""
 
     data_range: Annotated[float, Option("Largest minus smallest possible value.", above=0)] = 255.0
     window_size: Annotated[
-        int, Option("Width of SSIM's Gaussian window in pixels, an odd number.", min=3)
+        int, Option("Width of SSIM's Gaussian window in pixels, odd.", min=3)
     ] = 11
-    window_sigma: Annotated[float, Option("Its standard deviation in pixels.", above=0)] = 1.5
+    window_sigma: Annotated[
+        float, Option("Standard deviation of SSIM's window in pixels.", above=0)
+    ] = 1.5
     k1: float = 0.01
     """SSIM: steadies the luminance term."""
     k2: float = 0.03
@@ -374,12 +385,12 @@ class PairProtocol:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ExtractionConfig:
-    """How features are computed; changes speed and memory, results by rounding only."""
+    """Config of feature extraction; affects speed and memory, and results only by rounding."""
 
     batch_size: Annotated[
         int | None,
         Option(
-            "Clips or frames at once; the result does not depend on it.",
+            "Clips or frames per batch; the result does not depend on it.",
             min=1,
             shown="by device",
             panel="Computing",
@@ -388,12 +399,12 @@ class ExtractionConfig:
     use_cache: Annotated[
         bool,
         Option(
-            "Keep features in the cache folder and find them there again.",
+            "Store features in the cache and reuse them.",
             name="cache",
             panel="Computing",
         ),
     ] = True
-    num_readers: Annotated[int, Option("Threads that decode ahead.", min=1, typed=False)] = 2
+    num_readers: Annotated[int, Option("Threads for decoding.", min=1, typed=False)] = 2
     shard: Shard = WHOLE
     """(i, n): only the i-th of n blocks of clips, for statistics to merge later."""
 

@@ -18,24 +18,24 @@ MAX_DIRECTIONS = 64
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ExploreConfig:
-    """What the page of `moco explore` begins with, and where it is served."""
+    """Config of `moco explore`: initial state of the page, and its port."""
 
     num_directions: Annotated[
         int, Option("PCA directions that get a slider.", min=1, max=MAX_DIRECTIONS)
     ] = 8
-    num_frames: Annotated[int, Option("Frames to begin with.", min=1, max=MAX_FRAMES)] = 48
-    seed: Annotated[Seed, Option("Content and motion seed to begin with.", max=MAX_SEED)] = 0
+    num_frames: Annotated[int, Option("Initial number of frames.", min=1, max=MAX_FRAMES)] = 48
+    seed: Annotated[Seed, Option("Initial content and motion seed.", max=MAX_SEED)] = 0
     num_samples: Annotated[
-        int, Option("Latents to compute a basis of where there is no --pca.", min=2)
+        int, Option("Latents for the PCA basis, if there is no --pca.", min=2)
     ] = EditConfig().num_samples
-    port: Annotated[int, Option("Port of the page; 0 takes a free one.", min=0, max=65535)] = 0
+    port: Annotated[int, Option("Port of the page; 0 chooses a free one.", min=0, max=65535)] = 0
 
     def __post_init__(self) -> None:
         check_options(self)
 
 
 def parse_strengths(text: str) -> tuple[float, ...]:
-    """Turn "0,1.5,-2" into (0.0, 1.5, -2.0); nothing is no strengths.
+    """Parse "0,1.5,-2" as (0.0, 1.5, -2.0); an empty text is an empty tuple.
 
     Raises:
         ConfigError: The text is not a list of numbers.
@@ -48,7 +48,7 @@ def parse_strengths(text: str) -> tuple[float, ...]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ExploreView:
-    """What one client of `moco explore` looks at: a video, by where its controls stand."""
+    """A video in `moco explore`, described by the state of its controls."""
 
     seed: Annotated[int, Option("Content seed.", min=0, max=MAX_SEED)] = 0
     motion_seed: Annotated[
@@ -56,16 +56,16 @@ class ExploreView:
         Option("Motion seed; without a motion model, the seed to go to.", min=0, max=MAX_SEED),
     ] = 0
     truncation_psi: Annotated[
-        float, Option("1 leaves the first latent as drawn, 0 is the average one.", min=-2, max=2)
+        float, Option("1 keeps the first latent, 0 is the mean.", min=-2, max=2)
     ] = 1.0
     step_size: Annotated[
         float | None,
-        Option("How far one frame may move; the motion model's own.", min=0, max=MAX_STEP_SIZE),
+        Option("Step size of the motion model.", min=0, max=MAX_STEP_SIZE),
     ] = None
     num_frames: Annotated[int, Option("Frames.", min=1, max=MAX_FRAMES)] = 48
-    loop: Annotated[bool, Option("Whether the first frame follows the last.")] = True
+    loop: Annotated[bool, Option("Whether the video loops.")] = True
     fps: Annotated[float, Option("Frames per second.", above=0, max=120)] = DEFAULT_FPS
-    label: Annotated[int | None, Option("Class, for a generator that has them.", min=0)] = None
+    label: Annotated[int | None, Option("Class, for a class-conditional generator.", min=0)] = None
     directions: Annotated[
         tuple[float, ...],
         Option(

@@ -1,4 +1,4 @@
-"""What a file of generator weights does not say of itself, where its format leaves it out."""
+"""Settings that some formats of generator weights do not store."""
 
 import dataclasses
 from typing import Annotated
@@ -13,7 +13,7 @@ class GeneratorOptions:
     bn_eps: Annotated[
         float,
         Option(
-            "BigGAN only: its --BN_eps, added to variances, which its files do not say.",
+            "BigGAN only: its --BN_eps, added to variances, which its files do not store.",
             above=0,
             below=1,
         ),
@@ -21,7 +21,7 @@ class GeneratorOptions:
     sn_eps: Annotated[
         float,
         Option(
-            "BigGAN only: its --SN_eps, the smallest spectral norm, which its files do not say.",
+            "BigGAN only: its --SN_eps, the smallest spectral norm, which its files do not store.",
             above=0,
             below=1,
         ),

@@ -8,23 +8,26 @@ from mocotool.configs.option import Option, check_options
 InterpolationMode = Literal["linear", "cubic", "pchip", "slerp"]
 Ends = Literal["natural", "periodic"]
 
-Factor = Annotated[int, Option("How many times as many frames; the duration stays.", min=1)]
+Factor = Annotated[
+    int, Option("Factor by which the number of frames grows; the duration stays the same.", min=1)
+]
 Mode = Annotated[
     InterpolationMode,
     Option(
-        "Straight, smooth at the given frames, smooth but never beyond them, or along the sphere "
-        "(for z)."
+        "linear, cubic (smooth), pchip (smooth without overshoot), or slerp (on the sphere, for z)."
     ),
 ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class InterpolateConfig:
-    """What `interpolate_trajectory` makes of a trajectory."""
+    """Config of `interpolate_trajectory`."""
 
     factor: Factor = 2
     mode: Mode = "linear"
-    ends: Annotated[Ends, Option("From the first frame to the last, or a loop.")] = "natural"
+    ends: Annotated[
+        Ends, Option("natural: from the first frame to the last; periodic: a loop.")
+    ] = "natural"
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -12,40 +12,43 @@ PerceptualChoice = Literal["squeezenet", "vgg16", "none"]
 AlignChoice = Literal["none", "center", "face"]
 
 DEFAULT_PERCEPTUAL: PerceptualChoice = "squeezenet"
-"""What pictures are compared by, besides their pixels."""
+"""Perceptual networks of the objective."""
 DEFAULT_ALIGN: AlignChoice = "center"
-"""How pictures are cut: whole, their centre, or the largest face set upright."""
+"""How pictures are cropped: whole, centre, or the largest face, aligned."""
 
 MIN_STEPS = 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class InvertConfig:
-    """What `invert` looks for, and how long."""
+    """Config of `invert`."""
 
     space: Annotated[
         SearchSpace | None,
         Option(
-            "w, w+ (a latent for each layer), or z (through the mapping; gives latents in w).",
+            "w, w+ (a latent per layer), or z (through the mapping; returns latents in w).",
             shown="the generator's own: w, or z where there is no mapping",
         ),
     ] = None
     num_steps: Annotated[
         int,
         Option(
-            "Most steps of an inversion; an image whose loss no longer falls takes fewer.",
+            "Maximum number of Adam steps; an image whose loss has converged takes fewer.",
             min=MIN_STEPS,
         ),
     ] = 500  # the paper takes 20,000
     num_polish_steps: Annotated[
         int,
-        Option("Gauss-Newton steps after those at most, each worth about 25 of them.", min=0),
+        Option(
+            "Maximum number of Gauss-Newton steps after these; each costs about 25 of them.",
+            min=0,
+        ),
     ] = 20
     num_tune_steps: Annotated[
-        int, Option("Steps of --tune, each of eight images at most.", min=1)
+        int, Option("Steps of --tune, with up to eight images each.", min=1)
     ] = 250
     learning_rate: Annotated[
-        float, Option("Peak step of Adam, in standard deviations of the latents.", above=0)
+        float, Option("Peak learning rate of Adam, in standard deviations of the latents.", above=0)
     ] = 0.2
     perceptual_weight: Annotated[
         float | None,
@@ -53,15 +56,15 @@ class InvertConfig:
     ] = None
     noise: Annotated[
         NoiseChoice,
-        Option("Per-pixel noise: the file's own, or none. Render with the same."),
+        Option("Per-pixel noise: the file's own, or none. Use the same for rendering."),
     ] = "const"
     num_starts: Annotated[
-        int, Option("Latents drawn and rendered to find where to begin.", min=1)
+        int, Option("Latents sampled and rendered for the initialisation.", min=1)
     ] = 1000
     latent_noise: Annotated[
         float,
         Option(
-            "Noise added to latents, falling to 0 over three quarters, in standard deviations.",
+            "Initial noise on latents, in standard deviations; decays to 0 over three quarters.",
             min=0,
             typed=False,
         ),
@@ -70,7 +73,7 @@ class InvertConfig:
     batch_size: Annotated[
         int | None,
         Option(
-            "Images searched for at once; the result depends on it by rounding.",
+            "Images per batch; affects the result only by rounding.",
             min=1,
             shown="by their size",
             panel="Computing",
@@ -88,11 +91,11 @@ class InvertConfig:
 
     @property
     def num_steps_in_all(self) -> int:
-        """Steps of both kinds, at most."""
+        """Maximum number of steps of both kinds."""
         return self.num_steps + self.num_polish_steps
 
     def choose_batch_size(self, resolution: int) -> int:
-        """Return how many images are searched for at once."""
+        """Return the number of images per batch."""
         if self.batch_size is not None:
             return self.batch_size
         return max(1, min(16, 16 * 128**2 // resolution**2))

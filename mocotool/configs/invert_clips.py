@@ -14,12 +14,12 @@ _Inner = functools.partial(Option, typed=False)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class InvertClipsConfig:
-    """How `invert_clips` finds the frames of clips together."""
+    """Config of `invert_clips`."""
 
     num_frames: Annotated[
         int | None,
         _Clips(
-            "Frames of each clip; shorter ones are left out.",
+            "Frames per clip; shorter videos are skipped.",
             min=2,
             shown=f"as many as the shortest has, at least {LEAST_FRAMES}",
         ),
@@ -29,7 +29,8 @@ class InvertClipsConfig:
     num_anchors: Annotated[
         int,
         _Clips(
-            "Frames of a clip at which derivatives are taken; more are slower and nearer.", min=1
+            "Frames per clip at which derivatives are computed; more are slower and more accurate.",
+            min=1,
         ),
     ] = 2
     refresh_every: Annotated[

@@ -11,22 +11,22 @@ LoopMode = Literal["drift", "back", "blend"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class LoopConfig:
-    """How `close_trajectory` makes the first frame follow the last."""
+    """Config of `close_trajectory`."""
 
     mode: Annotated[
         LoopMode,
         Option(
-            "Take away the drift (as many frames), go there and back (2 N - 2), or blend the last "
+            "Remove the drift (N frames), play forwards and backwards (2 N - 2), or blend the last "
             "frames into the first (N minus --blend)."
         ),
     ] = "drift"
-    blend: Annotated[int, Option("Frames that --mode blend blends.", min=1)] = 8
+    blend: Annotated[int, Option("Number of frames blended by --mode blend.", min=1)] = 8
 
     def __post_init__(self) -> None:
         check_options(self)
 
     def count_frames(self, num_frames: int) -> int:
-        """Return how many frames the loop has.
+        """Return the number of frames of the loop.
 
         Raises:
             ConfigError: The clip is too short for it.

@@ -9,13 +9,13 @@ from mocotool.configs.steering import Layers, Schedule, parse_ends
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class MixConfig:
-    """How much `mix_trajectories` takes of the second trajectory."""
+    """Config of `mix_trajectories`."""
 
     weight: Annotated[
         tuple[float, float] | None,
         Option(
-            "How much of B: 0 is A, 1 is B; 0:1 from the first frame to the last. "
-            "Half of it if left out, and all of it with --layers.",
+            "Weight of B: 0 is A, 1 is B; 0:1 fades from the first frame to the last. "
+            "0.5 if left out, 1 with --layers.",
             metavar="P[:Q]",
             parse=parse_ends,
             shown="0.5",
@@ -29,7 +29,7 @@ class MixConfig:
 
     @property
     def chosen_weight(self) -> tuple[float, float]:
-        """The weight that was asked for, else the usual one."""
+        """The given weight, else the default."""
         if self.weight is not None:
             return self.weight
         return (0.5, 0.5) if self.layers is None else (1.0, 1.0)

@@ -48,7 +48,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "biggan-vox": _preset(cross_domain=True, batch_size=16),
     "bair": _preset(cross_domain=False, batch_size=16, frame_size=64),
 }
-"""What the authors' scripts set for the experiments of the paper.
+"""Settings of the authors' scripts for the experiments of the paper.
 
 There is no script for ucf101-128, biggan-vox (FFHQ at 128 pixels by BigGAN) and bair, whose batches
 are the default.

@@ -18,7 +18,7 @@ from mocotool.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Option:
-    """What stands beside a field's type.
+    """Description of a field, next to its type.
 
     Args:
         help: One sentence or two, with the unit.
@@ -53,7 +53,7 @@ class Option:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field with its type, and what it says of itself."""
+    """A field with its type and its option."""
 
     name: str
     type: Any
@@ -61,7 +61,7 @@ class Field:
 
     @property
     def allows_none(self) -> bool:
-        """Whether it may be left open."""
+        """Whether it may be `None`."""
         return type(None) in get_args(self.type)
 
     @property
@@ -73,13 +73,13 @@ class Field:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The values there are, for a `Literal`."""
+        """The choices of a `Literal`."""
         return get_args(self.bare_type) if get_origin(self.bare_type) is Literal else ()
 
 
 @functools.cache
 def list_fields(config_type: type) -> Mapping[str, Field]:
-    """Return the fields of a configuration that say something of themselves, by name."""
+    """Return the fields of a configuration that have an `Option`, by name."""
     hints = get_type_hints(config_type, include_extras=True)
     found = {}
     for field in dataclasses.fields(config_type):
@@ -125,7 +125,7 @@ def list_changed(config: Any) -> list[str]:
 
 
 def is_in_range(value: float, option: Option) -> bool:
-    """Return whether a number is where its option wants it; NaN and infinity never are."""
+    """Return whether a number is in the range of its option; NaN and infinity never are."""
     # NaN fails every comparison, so each says what is good.
     return (
         (-float("inf") < value < float("inf"))
@@ -156,7 +156,7 @@ def list_choices(choices: tuple[Any, ...]) -> str:
 
 
 def parse_number_or(text: str, *, words: tuple[str, ...]) -> float | str:
-    """Turn "0.5" into a number and leave one of `words` as it is.
+    """Parse "0.5" as a number; return one of `words` unchanged.
 
     Raises:
         ConfigError: The text is neither, or no finite number.
@@ -173,7 +173,7 @@ def parse_number_or(text: str, *, words: tuple[str, ...]) -> float | str:
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
-    """Turn "0-3,9" into (0, 1, 2, 3, 9).
+    """Parse "0-3,9" as (0, 1, 2, 3, 9).
 
     Raises:
         ConfigError: The text is not a list of whole numbers and ranges.
@@ -190,4 +190,4 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-Seed = Annotated[int, Option("Seed of everything random.", min=0)]
+Seed = Annotated[int, Option("Random seed.", min=0)]

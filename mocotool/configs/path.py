@@ -11,17 +11,15 @@ from mocotool.configs.steering import Ease
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PathConfig:
-    """How `make_path` goes from keyframe to keyframe."""
+    """Config of `make_path`."""
 
     num_frames: Annotated[int, Option("Frames of the whole path.", min=1)] = 48
-    loop: Annotated[
-        bool, Option("Go back to the first keyframe: the first frame follows the last.")
-    ] = False
+    loop: Annotated[bool, Option("Return to the first keyframe, for a seamless loop.")] = False
     mode: Annotated[
         InterpolationMode,
         Option(
-            "Straight, smooth at the keyframes, smooth but never beyond them, or along the sphere "
-            "(for z)."
+            "linear, cubic (smooth), pchip (smooth without overshoot), or slerp (on the sphere, "
+            "for z)."
         ),
     ] = "cubic"
     ease: Annotated[Ease, Option("Leave keyframes slowly, reach them slowly, or both.")] = "none"

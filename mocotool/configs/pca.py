@@ -11,20 +11,20 @@ DEFAULT_NUM_COMPONENTS = 384  # Paper: Appendix A.1, V is [384, 512]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PCAConfig:
-    """What `fit_pca_basis` computes."""
+    """Config of `fit_pca_basis`."""
 
-    num_samples: Annotated[int, Option("Latents to draw.", min=2)] = 1_000_000
+    num_samples: Annotated[int, Option("Number of latents to sample.", min=2)] = 1_000_000
     num_components: Annotated[
         int | None,
         Option(
-            "Directions to keep.",
+            "Number of directions to keep.",
             min=1,
             shown=f"{DEFAULT_NUM_COMPONENTS}, or all where there are fewer",
         ),
     ] = None
     batch_size: Annotated[
         int,
-        Option("Latents mapped at once; the result depends on it by rounding.", min=1, typed=False),
+        Option("Latents per batch; affects the result only by rounding.", min=1, typed=False),
     ] = 4096
     seed: Seed = 0
 

@@ -10,24 +10,24 @@ from mocotool.configs.option import Option, Seed, check_options
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PredictionConfig:
-    """What `compute_prediction` predicts and compares."""
+    """Config of `compute_prediction`."""
 
     num_latents: Annotated[
-        int, Option("Latents the motion model makes of a first frame.", min=2)
+        int, Option("Latents that the motion model generates from a first frame.", min=2)
     ] = 16
     factor: Factor = 2
     mode: Mode = "linear"
     num_videos: Annotated[
-        int | None, Option("Most videos to use, spread evenly; all if left out.", min=1)
+        int | None, Option("Maximum number of videos, evenly spaced; all if left out.", min=1)
     ] = None
     num_repeats: Annotated[
-        int, Option("Sample motion this often, from other seeds; the mean counts.", min=1)
+        int, Option("Number of repeats with new motion seeds; the mean is reported.", min=1)
     ] = 1
     tune: Annotated[
-        bool, Option("Fit the generator to the first frames as well (pivotal tuning).")
+        bool, Option("Also tune the generator to the first frames (pivotal tuning).")
     ] = False
     invert: InvertConfig = dataclasses.field(default_factory=InvertConfig)
-    """How the first frames are inverted."""
+    """Inversion of the first frames."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -35,5 +35,5 @@ class PredictionConfig:
 
     @property
     def num_frames(self) -> int:
-        """Frames of each prediction, and of the real clip beside it."""
+        """Number of frames per prediction and real clip."""
         return self.num_latents * self.factor

@@ -32,7 +32,7 @@ def parse_driven(text: str) -> tuple[tuple[Move, Band], ...]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ReactConfig:
-    """How `react_trajectory` lets latents follow a sound."""
+    """Config of `react_trajectory`."""
 
     by: Annotated[
         Literal["energy", "onset", "nothing"],
@@ -41,13 +41,13 @@ class ReactConfig:
             "of them at each onset, or evenly."
         ),
     ] = "energy"
-    calm: Annotated[float, Option("Speed in silence, as a share of the loudest.", min=0, max=1)] = (
-        0.1
-    )
+    calm: Annotated[
+        float, Option("Speed in silence, as a fraction of the speed at the loudest.", min=0, max=1)
+    ] = 0.1
     directions: Annotated[
         tuple[tuple[Move, Band], ...],
         Option(
-            "A move as in `moco edit`, as strong as the sound at bass, mid, high or onset; several "
+            "A direction as in `moco edit`, driven by bass, mid, high or onset; separate several "
             "with commas.",
             metavar="0:2@bass",
             name="direction",
@@ -56,13 +56,13 @@ class ReactConfig:
         ),
     ] = ()
     decay: Annotated[
-        float, Option("Seconds in which what an onset moves falls back to a third.", above=0)
+        float, Option("Seconds in which the effect of an onset decays to a third.", above=0)
     ] = 0.2
-    mode: Annotated[InterpolationMode, Option("How to go between the frames of the latents.")] = (
-        "cubic"
-    )
+    mode: Annotated[
+        InterpolationMode, Option("Interpolation between the frames of the latents.")
+    ] = "cubic"
     num_samples: Annotated[
-        int, Option("Latents to compute a basis of where one is needed without --pca.", min=2)
+        int, Option("Latents for the PCA basis, if one is needed without --pca.", min=2)
     ] = 100_000
     fps: Fps = DEFAULT_FPS
 
@@ -71,5 +71,5 @@ class ReactConfig:
 
     @property
     def needs_basis(self) -> bool:
-        """Whether a basis is asked for its directions."""
+        """Whether a PCA basis is needed for the directions."""
         return any(move.is_component for move, _ in self.directions)

@@ -18,9 +18,9 @@ FORMAT_CODECS: dict[str, tuple[CodecChoice, ...]] = {
     "webm": ("vp9",),
     "mkv": ("h264", "vp9", "ffv1", "prores"),
 }
-"""What each format of video can hold; the first is what it gets unless told otherwise."""
+"""Codecs of each video format; the first is the default."""
 MAX_CRF = {"h264": 51, "vp9": 63}
-"""The worst quality of those codecs that have one to choose; the others have none, or lose none."""
+"""Highest CRF (lowest quality) of codecs that have one; the others are lossless or fixed."""
 MAX_SIDE = 16_384
 DEFAULT_FPS = 12.0  # every second frame of the usual 24
 MAX_FPS = 100_000
@@ -29,19 +29,19 @@ Noise = Annotated[
     NoiseChoice,
     Option("Per-pixel noise: the file's own, drawn once per video, or none.", panel="Output"),
 ]
-Fps = Annotated[float, Option("Frames per second to play it at.", above=0, max=MAX_FPS)]
+Fps = Annotated[float, Option("Frames per second.", above=0, max=MAX_FPS)]
 ChunkSize = Annotated[
     int,
-    Option("Frames rendered at once; memory grows with it.", min=1, panel="Computing"),
+    Option("Frames per rendering batch; memory grows with it.", min=1, panel="Computing"),
 ]
 TruncationPsi = Annotated[
-    float, Option("1 leaves the first latent as drawn, 0 takes the most average one.")
+    float, Option("Truncation: 1 keeps the sampled latent, 0 is the mean latent.")
 ]
-Label = Annotated[int | None, Option("Class, for a generator that has them.", min=0)]
+Label = Annotated[int | None, Option("Class, for a class-conditional generator.", min=0)]
 
 
 def parse_size(text: str) -> tuple[int, int | None]:
-    """Turn "640" or "640x360" into width and height; `None` where the height was left out.
+    """Parse "640" or "640x360" as width and height; the height may be `None`.
 
     Raises:
         ConfigError: The text is neither.
@@ -55,13 +55,13 @@ def parse_size(text: str) -> tuple[int, int | None]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class RenderConfig:
-    """How `render_frames` turns latents into pictures."""
+    """Config of `render_frames`."""
 
     noise: Noise = "const"
     fps: Annotated[
         float | None,
         Option(
-            "Frames per second of videos; what the latents say, else 12, if left out.",
+            "Frames per second; if left out, those of the latents, else 12.",
             above=0,
             max=MAX_FPS,
             panel="Output",
@@ -70,7 +70,7 @@ class RenderConfig:
     size: Annotated[
         tuple[int, int | None] | None,
         Option(
-            "Resize what is written, by Lanczos' filter; the height follows if left out.",
+            "Resize the output (Lanczos); without a height the aspect ratio is kept.",
             metavar="W[xH]",
             parse=parse_size,
             panel="Output",
@@ -78,12 +78,12 @@ class RenderConfig:
     ] = None
     codec: Annotated[
         CodecChoice | None,
-        Option("How videos are encoded; H.264, or VP9 in WebM, if left out.", panel="Output"),
+        Option("Video codec; if left out, H.264, or VP9 in WebM.", panel="Output"),
     ] = None
     crf: Annotated[
         int | None,
         Option(
-            "Quality of H.264 (17 if left out) and VP9 (20): lower is better.",
+            "Constant rate factor of H.264 (default 17) and VP9 (default 20): lower is better.",
             min=0,
             max=63,
             panel="Output",
@@ -91,7 +91,7 @@ class RenderConfig:
     ] = None
     captions: Annotated[
         bool,
-        Option("Write names, seeds and frame numbers on a contact sheet.", panel="Output"),
+        Option("Label contact sheets with names, seeds and frame numbers.", panel="Output"),
     ] = False
     seed: Seed = 0
     chunk_size: ChunkSize = 16
@@ -100,7 +100,7 @@ class RenderConfig:
         check_options(self)
 
     def check_captions(self, *, is_sheet: bool) -> None:
-        """Check that captions go onto a contact sheet.
+        """Check that captions are used with a contact sheet.
 
         Raises:
             ConfigError: They are wanted on something else.
@@ -109,7 +109,7 @@ class RenderConfig:
             raise ConfigError("--captions is for contact sheets", hint="-o sheet.png")
 
     def check_format(self, format: str) -> None:
-        """Check that codec and quality go with a format, before anything is rendered.
+        """Check that a format supports codec and quality, before anything is rendered.
 
         Raises:
             ConfigError: They do not.
@@ -128,5 +128,5 @@ class RenderConfig:
             raise ConfigError(f"--crf {self.crf}: {codec or f'.{format}'} {quality}")
 
     def choose_fps(self, recorded: float | None) -> float:
-        """Return the frame rate of videos: what was asked for, else what latents say, else 12."""
+        """Return the frame rate: the given one, else that of the latents, else 12."""
         return self.fps or recorded or DEFAULT_FPS

@@ -1,4 +1,4 @@
-"""Settings that every training command has: what is held out, what is kept, when it ends."""
+"""Settings shared by all training commands: held-out data, saved states, time budget."""
 
 import re
 from typing import Annotated
@@ -10,7 +10,7 @@ SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
 def parse_duration(text: str) -> float:
-    """Turn "45m", "1h30m" or "90s" into seconds.
+    """Parse "45m", "1h30m" or "90s" as seconds.
 
     Raises:
         ConfigError: The text is no span of time.
@@ -25,8 +25,8 @@ def parse_duration(text: str) -> float:
 Budget = Annotated[
     float | None,
     Option(
-        "Time to plan for and keep to, such as 45m or 1h30m; sizes and steps that are not given "
-        "are chosen for this machine.",
+        "Time limit, such as 45m or 1h30m; sizes and steps that are not given are chosen to fit "
+        "it on this machine.",
         above=0,
         panel="Running",
         metavar="TIME",
@@ -37,7 +37,7 @@ Budget = Annotated[
 HeldOut = Annotated[
     float,
     Option(
-        "Share of the files to measure against at every save, in place of training.",
+        "Fraction of the files to hold out for evaluation at every save.",
         min=0,
         max=0.5,
         panel="Running",
@@ -46,7 +46,7 @@ HeldOut = Annotated[
 Patience = Annotated[
     int | None,
     Option(
-        "Saves without a lower held-out figure after which training ends; never if left out.",
+        "Early stopping: number of saves without a better held-out value; off if left out.",
         min=1,
         panel="Running",
     ),
@@ -54,7 +54,7 @@ Patience = Annotated[
 Keep = Annotated[
     int,
     Option(
-        "States that stay, the newest among them; the best one stays as well.",
+        "Number of saved states to keep, newest first; the best one is kept as well.",
         min=1,
         panel="Running",
     ),

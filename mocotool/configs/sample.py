@@ -11,15 +11,15 @@ from mocotool.errors import ConfigError
 MAX_SEED = 2**32 - 1
 MAX_VIDEOS = 1_000_000
 BUNDLED_MOTION = "bundled:motion.safetensors"
-"""What names the motion model inside the package where a path is expected."""
+"""Path that stands for the bundled motion model."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class VideoPlan:
-    """Which seeds and class each video has."""
+    """Seeds and class of each video."""
 
     seeds: list[int] | None
-    """Content seed of each video; `None` where the videos begin from given latents."""
+    """Content seed of each video; `None` if videos start from given latents."""
     motion_seeds: list[int]
     """Motion seed of each video."""
     labels: list[int] | None
@@ -33,48 +33,50 @@ class VideoPlan:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SampleConfig:
-    """What `sample_trajectory` draws."""
+    """Config of `sample_trajectory`."""
 
     num_videos: Annotated[
         int | None,
-        Option("Videos to draw; as many as the lists below hold if left out.", min=1),
+        Option("Number of videos; if left out, the length of the lists below.", min=1),
     ] = None
     seeds: Annotated[
         tuple[int, ...] | None,
         Option(
-            "Content seeds; counted from --seed if left out.", metavar="0-3,9", parse=parse_numbers
+            "Content seeds; if left out, consecutive from --seed.",
+            metavar="0-3,9",
+            parse=parse_numbers,
         ),
     ] = None
     motion_seeds: Annotated[
         tuple[int, ...] | None,
         Option(
-            "Motion seeds; counted from --seed if left out.", metavar="0-3,9", parse=parse_numbers
+            "Motion seeds; if left out, consecutive from --seed.",
+            metavar="0-3,9",
+            parse=parse_numbers,
         ),
     ] = None
     num_frames: Annotated[
-        int | None, Option("Frames per video; as many as in training if left out.", min=1)
+        int | None, Option("Frames per video; if left out, as many as in training.", min=1)
     ] = None
-    loop: Annotated[bool, Option("Draw motion that closes: the first frame follows the last.")] = (
-        False
-    )
+    loop: Annotated[bool, Option("Sample periodic motion, for a seamless loop.")] = False
     pull: Annotated[
         float,
         Option(
-            "Share of the way back to its first latent that each frame goes; keeps long walks "
-            "where latents are.",
+            "Fraction of the way back to the first latent per frame; keeps long walks in the "
+            "distribution of latents.",
             min=0,
             max=1,
         ),
     ] = 0.0
-    start_frame: Annotated[int, Option("Frame of --start to begin from; -1 is the last.")] = -1
+    start_frame: Annotated[int, Option("Frame of --start to start from; -1 is the last.")] = -1
     truncation_psi: TruncationPsi = 1.0
     labels: Annotated[
         tuple[int, ...] | None,
-        Option("Classes, for a generator that has them.", metavar="0,3", parse=parse_numbers),
+        Option("Classes, for a class-conditional generator.", metavar="0,3", parse=parse_numbers),
     ] = None
     fps: Fps = DEFAULT_FPS
     seed: Seed = 0
-    batch_size: Annotated[int, Option("Videos unrolled at once.", min=1, typed=False)] = 64
+    batch_size: Annotated[int, Option("Videos per batch.", min=1, typed=False)] = 64
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -115,7 +117,7 @@ class SampleConfig:
 
 
 def broadcast(values: tuple[int, ...], n: int) -> list[int]:
-    """Return `n` values: those given, or one of them `n` times."""
+    """Return `n` values; a single value is repeated."""
     return list(values) * n if len(values) == 1 else list(values)
 
 

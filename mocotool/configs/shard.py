@@ -15,7 +15,7 @@ HINT = "make all parts by one command, with another --shard each"
 
 
 def check_shard(shard: Shard) -> Shard:
-    """Return a shard if there is such a part.
+    """Check the index of a shard; return the shard.
 
     Raises:
         ConfigError: There is none.
@@ -29,7 +29,7 @@ def check_shard(shard: Shard) -> Shard:
 
 
 def parse_shard(text: str) -> Shard:
-    """Turn "0/4" into (0, 4).
+    """Parse "0/4" as (0, 4).
 
     Raises:
         ConfigError: It is something else, or there is no such part.
@@ -41,7 +41,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def take_share(number: int, shard: Shard, *, multiple: int = 1) -> range:
-    """Return which of a number of things belong to a shard: a block, so that order is kept.
+    """Return the range of items of a shard: a contiguous block, so that order is kept.
 
     Args:
         number: How many things there are.
@@ -64,7 +64,7 @@ def take_share(number: int, shard: Shard, *, multiple: int = 1) -> range:
 
 
 def fingerprint_whole(values: Any) -> str:
-    """Return 16 digits that change with what parts are made of and by, for `check_complete`.
+    """Return a fingerprint of inputs and settings, 16 digits, for `check_complete`.
 
     Args:
         values: Settings and inputs of the whole, as JSON can hold them.
@@ -73,7 +73,7 @@ def fingerprint_whole(values: Any) -> str:
 
 
 def parse_saved_shard(value: object, name: str) -> Shard | None:
-    """Read what a file's metadata says of its part; `None` for the whole.
+    """Read the shard from a file's metadata; `None` for the whole.
 
     Raises:
         FileFormatError: It is no part.
@@ -88,7 +88,7 @@ def parse_saved_shard(value: object, name: str) -> Shard | None:
 
 
 def check_complete(shards: Mapping[str, Shard | None]) -> list[str]:
-    """Check that files are the parts of one whole, each once; return their names in order.
+    """Check that files are all shards of one whole, each once; return their names in order.
 
     Args:
         shards: Name of each file -> which part it says it is.

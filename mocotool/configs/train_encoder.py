@@ -16,12 +16,12 @@ _Network = functools.partial(Option, panel=NETWORK_PANEL)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainEncoderConfig:
-    """How `train_encoder` learns to guess latents from pictures."""
+    """Config of `train_encoder`."""
 
     kind: Annotated[
         EncoderKind | None,
         Option(
-            "kernel: a regression on pictures whose latents are known; network: convolutions.",
+            "kernel: regression on pictures with known latents; network: convolutions.",
             shown="kernel with --latents, else network",
         ),
     ] = None
@@ -32,9 +32,7 @@ class TrainEncoderConfig:
     batch_size: Annotated[int, _Network("Pictures drawn and rendered per step.", min=1)] = 32
     width: Annotated[
         int,
-        _Network(
-            "Channels of the encoder's first layer; later ones have up to eight times.", min=1
-        ),
+        _Network("Channels of the first layer; later ones have up to eight times as many.", min=1),
     ] = 16
     learning_rate: Annotated[
         float, _Network("Adam's learning rate at the start; it falls to 0.", above=0, below=1)
@@ -42,7 +40,7 @@ class TrainEncoderConfig:
     seed: Seed = 0
 
     def choose_kind(self, *, has_found: bool) -> EncoderKind:
-        """Return which kind is trained, where there are pictures whose latents were found or not.
+        """Return the kind of encoder, depending on whether inverted clips are given.
 
         Raises:
             ConfigError: A network was to learn from those.

@@ -19,7 +19,7 @@ NETWORK_FIELDS = (
     "w_dim",
     "num_mapping_layers",
 )
-"""Settings that say what the generator is; a generator to start from answers them."""
+"""Settings of the generator's architecture; taken from the generator to start from."""
 
 _Network = functools.partial(Option, min=1, panel="Network")
 _Training = functools.partial(Option, panel="Training")
@@ -27,12 +27,12 @@ _Training = functools.partial(Option, panel="Training")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainImageConfig:
-    """How a StyleGAN2 is fitted to images."""
+    """Config of the training of a StyleGAN2."""
 
     resolution: Annotated[int, Option("Side of the images in pixels, a power of two.", min=8)] = 64
-    num_images: Annotated[int, Option("Real images shown to the discriminator in all.", min=1)] = (
-        1_000_000
-    )
+    num_images: Annotated[
+        int, Option("Total number of real images shown to the discriminator.", min=1)
+    ] = 1_000_000
     batch_size: Annotated[int, Option("Images per step, over all processes.", min=1)] = 32
     channel_base: Annotated[int, _Network("Channels at r pixels: BASE / r.")] = 16384
     channel_max: Annotated[int, _Network("Most channels anywhere.")] = 512
@@ -42,8 +42,8 @@ class TrainImageConfig:
     cond: Annotated[
         bool,
         Option(
-            "Train with classes: the labels of a dataset.json or of .cls files, else the folders "
-            "that the pictures lie in."
+            "Class-conditional training: labels of a dataset.json or of .cls files, else "
+            "folder names."
         ),
     ] = False
     discriminator: Annotated[
@@ -68,7 +68,7 @@ class TrainImageConfig:
     ema_images: Annotated[
         int | None,
         Option(
-            "Half life of the averaged weights in images; batch size * 10000 / 32 if left out.",
+            "Half-life of the weight average in images; if left out, batch size * 10000 / 32.",
             min=1,
             typed=False,
         ),
@@ -76,7 +76,7 @@ class TrainImageConfig:
     ema_rampup: Annotated[
         float,
         Option(
-            "The half life is at most this share of the images seen so far; 0 for no averaging.",
+            "Limit of the half-life, as a fraction of the images seen so far; 0 for no averaging.",
             min=0,
             typed=False,
         ),
@@ -98,8 +98,8 @@ class TrainImageConfig:
     head_start: Annotated[
         int | None,
         Option(
-            "Images that the discriminator learns from before the generator does; if left out, "
-            "6,400 where training starts from a generator, and else 0.",
+            "Images on which only the discriminator is trained at the start; if left out, 6,400 "
+            "when training starts from a generator, else 0.",
             min=0,
             typed=False,
         ),
@@ -107,7 +107,7 @@ class TrainImageConfig:
     freeze_below: Annotated[
         int | None,
         _Training(
-            "Keep the mapping and all blocks of fewer pixels as they are in --generator.",
+            "Freeze the mapping and all blocks below this resolution, as in --generator.",
             min=8,
             metavar="PIXELS",
         ),
@@ -116,7 +116,7 @@ class TrainImageConfig:
         float,
         Option(
             "With freeze_below: weight of the difference from the pictures of --generator, both "
-            "reduced to the size of its highest frozen block.",
+            "downsampled to the resolution of the highest frozen block.",
             min=0,
             typed=False,
         ),
@@ -147,19 +147,19 @@ class TrainImageConfig:
 
     @property
     def num_steps(self) -> int:
-        """Steps in all."""
+        """Total number of steps."""
         return -(-self.num_images // self.batch_size)
 
     @property
     def effective_augment(self) -> AugmentChoice:
-        """How the discriminator's images are augmented, by its kind where nothing was said."""
+        """Augmentation of the discriminator's images, by default that of its kind."""
         if self.augment is not None:
             return self.augment
         return "adaptive" if self.discriminator == "stylegan2" else "geometric"
 
     @property
     def effective_r1_gamma(self) -> float:
-        """Weight of the gradient penalty, the usual heuristic where none was set."""
+        """Weight of the gradient penalty, by default the usual heuristic."""
         # Source: Karras et al. 2020 (ADA), Appendix C: 0.0002 * pixels / batch size.
         if self.r1_gamma is not None:
             return self.r1_gamma
@@ -167,5 +167,5 @@ class TrainImageConfig:
 
     @property
     def effective_ema_images(self) -> float:
-        """Half life of the averaged weights in images."""
+        """Half-life of the weight average in images."""
         return self.batch_size * 10_000 / 32 if self.ema_images is None else self.ema_images

@@ -15,7 +15,7 @@ _Setting = functools.partial(Option, typed=False)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TrainLatentMotionConfig:
-    """How `train_latent_motion` learns motion from latents of real clips."""
+    """Config of `train_latent_motion`."""
 
     num_steps: Annotated[int, _Setting("Steps of training.", min=1)] = 1200
     batch_size: Annotated[int, _Setting("Trajectories per step.", min=1)] = 40
@@ -33,15 +33,13 @@ class TrainLatentMotionConfig:
     step_reach: Annotated[
         float,
         _Setting(
-            "Longest step along a direction, in root mean squares of the real clips' steps.",
+            "Maximum step along a direction, in units of the RMS of the real clips' steps.",
             above=0,
         ),
     ] = 4.0
     pull: Annotated[
         float,
-        _Setting(
-            "Which share of the way from the first latent each step goes back.", min=0, below=1
-        ),
+        _Setting("Fraction of the way back to the first latent per step.", min=0, below=1),
     ] = 0.1
     learning_rate: Annotated[float, _Setting("Adam's; it falls to zero.", above=0)] = 2e-3
     crowd_weight: Annotated[
@@ -65,14 +63,12 @@ class TrainLatentMotionConfig:
     ] = 0.8
     start_dropout: Annotated[
         float,
-        _Setting(
-            "Share of directions of the first latent that are hidden in training.", min=0, below=1
-        ),
+        _Setting("Dropout of the first latent's directions in training.", min=0, below=1),
     ] = 0.5
     liveliness: Annotated[
         float,
         _Setting(
-            "How much pictures shall change, of what those of the real clips' latents do.", above=0
+            "Target change of pictures, relative to that of the real clips' latents.", above=0
         ),
     ] = 1.0
     held_out: Annotated[
@@ -81,9 +77,7 @@ class TrainLatentMotionConfig:
     ema_decay: Annotated[float, _Setting("Of the averaged weights that are saved.")] = 0.995
     shuffle_contents: Annotated[
         bool,
-        _Setting(
-            "Whether steps are learnt with other clips' first latents: a control, blind to content."
-        ),
+        _Setting("Train with shuffled first latents: a control experiment, blind to content."),
     ] = False
     seed: Seed = 0
     budget: Budget = None

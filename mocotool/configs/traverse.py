@@ -9,17 +9,17 @@ from mocotool.configs.render import DEFAULT_FPS, Fps, Label, TruncationPsi
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class TraverseConfig:
-    """What `traverse_basis` shows."""
+    """Config of `traverse_basis`."""
 
     num_components: Annotated[
-        int, Option("Directions to show, the widest first; one row or video each.", min=1)
+        int, Option("Number of directions, in order of variance; one row or video each.", min=1)
     ] = 20
     reach: Annotated[
-        float, Option("How far to walk either way, in standard deviations.", above=0)
+        float, Option("Distance in both directions, in standard deviations.", above=0)
     ] = 2.0
-    num_frames: Annotated[int, Option("Steps from one end to the other.", min=1)] = 5
+    num_frames: Annotated[int, Option("Frames from one end to the other.", min=1)] = 5
     num_samples: Annotated[
-        int, Option("Latents to compute a basis of if --pca is left out.", min=2)
+        int, Option("Latents for the PCA basis, if --pca is left out.", min=2)
     ] = 100_000
     truncation_psi: TruncationPsi = 1.0
     label: Label = None
