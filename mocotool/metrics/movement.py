@@ -7,6 +7,7 @@ from torch import Tensor
 NUM_CELLS = 8  # of a side of the map
 BLOCK_SIZE = 8
 MAX_SHIFT = 4  # pixels from one frame to the next; real people of 64 px move less
+NUM_SHIFTS = 2 * MAX_SHIFT + 1  # along each axis
 NUM_PAIRS = 5  # of neighbouring frames, spread over the clip; all take three times as long
 GRADIENT_FLOOR = 1e-6  # regularises the flow on blocks without texture
 NO_CHANGE = 1e-12
@@ -52,20 +53,10 @@ def explain_changes(video: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     pairs = torch.linspace(0, video.shape[1] - 2, min(NUM_PAIRS, video.shape[1] - 1)).long()
     before, after = video[:, pairs].flatten(0, 1), video[:, pairs + 1].flatten(0, 1)  # [m, c, h, w]
     change = _sum_blocks((after - before).square())  # [m, rows, columns]
-    best, nearest = change, before
-    padded = F.pad(before, (MAX_SHIFT,) * 4, mode="replicate")
-    height, width = video.shape[-2:]
 
-    # whole pixels: the best of all shifts per block
-    for dy in range(2 * MAX_SHIFT + 1):
-        for dx in range(2 * MAX_SHIFT + 1):
-            shifted = padded[:, :, dy : dy + height, dx : dx + width]
-            error = _sum_blocks((after - shifted).square())
-            better = error < best
-            best = torch.where(better, error, best)
-            nearest = torch.where(_to_pixels(better), shifted, nearest)
-
-    # fractions: the flow that explains most of the rest
+    # whole pixels: the best of all shifts per block; fractions: the flow that explains most of the
+    # rest
+    best, nearest = _match_blocks(after, before, change)
     moved = change - torch.minimum(best, _flow_residual(after, nearest))
     means = F.avg_pool2d(after - before, BLOCK_SIZE)  # [m, c, rows, columns]
     coloured = BLOCK_SIZE**2 * means.square().sum(dim=1)
@@ -74,6 +65,38 @@ def explain_changes(video: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         for x in (change, moved, coloured)
     )
     return energy, explained, colour
+
+
+def _match_blocks(after: Tensor, before: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+    """Find for each block where in the frame before it may have come from.
+
+    Args:
+        after: Frames [m, c, h, w].
+        before: Those before them.
+        change: What is left of each block where it keeps its place, [m, rows, columns].
+
+    Returns:
+        The least that is left of each block, and what stood where it came from [m, c, h, w].
+    """
+    height, width = after.shape[-2:]
+    padded = F.pad(before, (MAX_SHIFT,) * 4, mode="replicate")
+
+    # The shift that leaves least; pictures are touched once for each of them.
+    best, chosen = change, torch.full_like(change, NUM_SHIFTS**2 // 2, dtype=torch.int64)
+    for dy in range(NUM_SHIFTS):
+        for dx in range(NUM_SHIFTS):
+            shifted = padded[:, :, dy : dy + height, dx : dx + width]
+            error = _sum_blocks((after - shifted).square_())
+            better = error < best
+            best = torch.where(better, error, best)
+            chosen = torch.where(better, dy * NUM_SHIFTS + dx, chosen)
+
+    # Every pixel from where its block came from.
+    y, x = (torch.arange(size, device=after.device) for size in (height, width))
+    y = y[:, None] + _to_pixels(chosen // NUM_SHIFTS)
+    place = y * padded.shape[3] + x + _to_pixels(chosen % NUM_SHIFTS)  # [m, 1, h, w]
+    place = place.flatten(2).expand(-1, after.shape[1], -1)
+    return best, padded.flatten(2).gather(2, place).view_as(after)
 
 
 def _sum_blocks(values: Tensor) -> Tensor:
