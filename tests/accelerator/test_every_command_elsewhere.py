@@ -139,9 +139,10 @@ def test_invert_clips_with_an_encoder(moco, clips, toy_generator_path, tmp_path)
         *("--batch-size", 4, "--width", 4),
     )
 
+    two = (clips / "0.mkv", clips / "1.mkv")
     moco(
-        *("invert", clips, "--generator", toy_generator_path, "--encoder", encoder),
-        *("--num-frames", 4, "-o", tmp_path / "walks.npz"),
+        *("invert", *two, "--generator", toy_generator_path, "--encoder", encoder),
+        *("--num-frames", 4, "--num-axes", 6, "-o", tmp_path / "walks.npz"),
     )
 
     assert (tmp_path / "walks.npz").exists()
@@ -162,7 +163,12 @@ def train_motion(moco, clips, toy_generator_path, toy_pca_path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "recipe", [("--recipe", "reference"), ("--recipe", "paper"), ("--cross-domain",)]
+    "recipe",
+    [
+        ("--recipe", "reference"),
+        ("--recipe", "paper"),
+        ("--cross-domain", "--step-size", 0.2),  # how it is measured is the same for all
+    ],
 )
 def test_train_motion_goes_on_where_it_stopped(recipe, train_motion, tmp_path):
     train_motion(*recipe, "--num-steps", 1)
@@ -179,7 +185,7 @@ def test_train_motion_plans(train_motion):
 
 def test_train_motion_on_latents(moco, walks_path, toy_generator_path, toy_pca_path, tmp_path):
     quick = ("--num-steps", 2, "--batch-size", 4, "--num-frames", 6, "--hidden-dim", 8)
-    quick += ("--set", "num_pictures=64")
+    quick += ("--set", "num_pictures=64", "--set", "long_frames=8")
 
     moco(
         *("train-motion", "--latents", walks_path, "--generator", toy_generator_path),
@@ -221,7 +227,7 @@ def read_value(result):
         ("psnr",),
         ("ssim",),
         ("lpips",),
-        ("motion", "--num-frames", 5, "--real-stride", 1, "--fake-stride", 1),
+        ("motion", "--num-frames", 5, "--real-stride", 1, "--fake-stride", 1, "--num-seeds", 1),
         ("precision-recall", "--detector", "pixels", "--num-neighbours", 2),
         ("two-sample", "--detector", "pixels"),
     ],

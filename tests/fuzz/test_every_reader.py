@@ -4,8 +4,6 @@ import pytest
 from fuzz.cost_survey import OTHER_WEIGHTS, find_faults, list_cases, measure_all
 from fuzz.fuzzer import fuzz
 
-SECONDS = 100  # with the survey below about two minutes
-
 
 def test_some_mutated_files_end_in_sentences(tmp_path):
     counts, failures = fuzz(tmp_path, count=100, seed=1)
@@ -15,11 +13,11 @@ def test_some_mutated_files_end_in_sentences(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_minutes_of_mutated_files_end_in_sentences(tmp_path):
-    counts, failures = fuzz(tmp_path, seconds=SECONDS, seed=2, keep=tmp_path / "failures")
+def test_two_thousand_mutated_files_end_in_sentences(tmp_path):
+    counts, failures = fuzz(tmp_path, count=2000, seed=2, keep=tmp_path / "failures")
 
     assert failures == {}
-    assert counts.total() > 500
+    assert counts["refused"] > counts.total() // 4
 
 
 @pytest.mark.slow
