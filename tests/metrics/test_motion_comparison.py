@@ -31,13 +31,21 @@ PROTOCOL = MotionProtocol(num_frames=8, real_stride=1, num_seeds=2, max_frames=1
 
 
 def _measure(fake):
+    """Return the rows of some videos beside real ones, with all baselines."""
     real = ClipArray(draw_videos(16, seed=0))
     subjects = describe_videos(fake, protocol=PROTOCOL, baselines=True)
     return compute_motion(real, subjects, protocol=PROTOCOL).details["rows"]
 
 
-def test_videos_of_the_same_kind_are_nearer_than_faster_ones_and_those_nearer_than_still_ones():
-    alike = _measure(ClipArray(draw_videos(16, seed=1), name="alike"))
+@pytest.fixture(scope="module")
+def alike():
+    """Rows of videos that move as the real ones do."""
+    return _measure(ClipArray(draw_videos(16, seed=1), name="alike"))
+
+
+def test_videos_of_the_same_kind_are_nearer_than_faster_ones_and_those_nearer_than_still_ones(
+    alike,
+):
     fast = _measure(ClipArray(draw_videos(16, seed=1, speed=6.0), name="fast"))
 
     distance = alike["alike"]["distance"]["mean"]  # large, of few clips
@@ -45,22 +53,22 @@ def test_videos_of_the_same_kind_are_nearer_than_faster_ones_and_those_nearer_th
     assert fast["fast"]["distance"]["mean"] < alike["static"]["distance"]["mean"]
 
 
-def test_still_videos_keep_everybody_and_move_nowhere():
-    rows = _measure(ClipArray(draw_videos(16, seed=1), name="alike"))
+def test_still_videos_keep_everybody_and_move_nowhere(alike):
+    still = alike["static"]
 
-    assert rows["static"]["identity"]["mean"] == 0
-    assert rows["static"]["own"]["mean"] == 1
-    assert rows["static"]["step"]["mean"] == 0
-    assert rows["static"]["movement"]["mean"] == 0
-    assert rows["static"]["accuracy"]["mean"] > 0.9
+    assert still["identity"]["mean"] == 0
+    assert still["own"]["mean"] == 1
+    assert still["step"]["mean"] == 0
+    assert still["movement"]["mean"] == 0
+    assert still["accuracy"]["mean"] > 0.9
 
 
-def test_real_clips_stand_beside_with_an_interval():
-    rows = _measure(ClipArray(draw_videos(16, seed=1), name="alike"))
+def test_real_clips_stand_beside_with_an_interval(alike):
+    distance = alike[REAL_ROW]["distance"]
 
-    assert rows[REAL_ROW]["distance"]["mean"] < rows["alike"]["distance"]["mean"]
-    assert len(rows[REAL_ROW]["distance"]["values"]) == 2
-    assert rows[REAL_ROW]["distance"]["half_width"] > 0
+    assert distance["mean"] < alike["alike"]["distance"]["mean"]
+    assert len(distance["values"]) == 2
+    assert distance["half_width"] > 0
 
 
 def test_own_is_told_for_each_length_that_all_clips_have():

@@ -79,15 +79,21 @@ def test_a_state_from_before_contents_were_known_goes_on(clips):
     assert next(batches).shape == (2, 4, 3, 8, 8)
 
 
-def take_in_child(folder, pause_s=0.3):
-    """Take the lock in a process of its own, which then ends 0, or 2 where it is refused."""
+def take_in_child(folder, until):
+    """Take the lock in a process of its own, which then ends 0, or 2 where it is refused.
+
+    Args:
+        folder: Where to train.
+        until: Both ends of a pipe; the lock is held until nobody can write into it.
+    """
     child = os.fork()
     if child:
         return child
     try:
+        os.close(until[1])
         lock = RunLock(folder)
         lock.take()
-        time.sleep(pause_s)
+        os.read(until[0], 1)
         os._exit(0)
     except ConfigError:
         os._exit(2)
@@ -97,13 +103,20 @@ def take_in_child(folder, pause_s=0.3):
 
 def test_of_two_at_once_one_trains_and_the_other_is_told(tmp_path):
     for _ in range(10):
-        children = [take_in_child(tmp_path), take_in_child(tmp_path)]
-        codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
-        assert codes == [0, 2]
+        until = os.pipe()
+        children = {take_in_child(tmp_path, until), take_in_child(tmp_path, until)}
+        first, status = os.wait()  # the other one goes on
+        (other,) = children - {first}
+        for end in until:
+            os.close(end)
+
+        assert os.waitstatus_to_exitcode(status) == 2
+        assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
 
 
 def test_the_other_process_is_named_and_a_dead_one_stands_in_nobodys_way(tmp_path):
-    child = take_in_child(tmp_path, pause_s=60)
+    until = os.pipe()
+    child = take_in_child(tmp_path, until)
     while not (tmp_path / LOCK_NAME).exists() or not (tmp_path / LOCK_NAME).stat().st_size:
         time.sleep(0.01)
     lock = RunLock(tmp_path)
@@ -115,6 +128,8 @@ def test_the_other_process_is_named_and_a_dead_one_stands_in_nobodys_way(tmp_pat
     os.waitpid(child, 0)
     lock.take()
     lock.release()
+    for end in until:
+        os.close(end)
 
 
 def test_damaged_decoded_frames_are_made_again(clips, tmp_path):
