@@ -1,8 +1,10 @@
 """Memory and processors available to this process."""
 
 import contextlib
+import ctypes
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,32 @@ CGROUP_FILES = (
     ("memory.max", "memory.current", "memory.stat"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
 )
+
+
+# Numbers of glibc's malloc.h, and what they are set to
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+KEEPING = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 2**26}
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep memory that it frees, for what it allocates next.
+
+    The C library gives large blocks back to the system at once, and the next step of a training
+    gets as many new pages, which the system fills with zeros one by one. Only glibc can be told,
+    and where the user has told it something already it is left alone. It cannot be undone, so this
+    is for programs, not for a library.
+
+    Returns:
+        Whether it does.
+    """
+    is_told = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    if not sys.platform.startswith("linux") or is_told:
+        return False
+    try:
+        change = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # another C library, such as musl
+        return False
+    return all([change(name, value) == 1 for name, value in KEEPING.items()])
 
 
 def free_memory_bytes() -> int:

@@ -16,6 +16,8 @@ os.environ["TERMINAL_WIDTH"] = "80"
 # What tests keep is not the user's.
 os.environ["MOCO_CACHE"] = tempfile.mkdtemp(prefix="moco-cache-")
 atexit.register(shutil.rmtree, os.environ["MOCO_CACHE"], ignore_errors=True)
+# Commands that run in a test's process leave its allocator alone (`keep_freed_memory`).
+os.environ.setdefault("GLIBC_TUNABLES", "")
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

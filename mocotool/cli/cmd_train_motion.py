@@ -15,6 +15,7 @@ from mocotool.configs.motion_presets import PRESETS, choose_preset
 from mocotool.configs.train_motion import TrainMotionConfig, merge_settings
 from mocotool.errors import ConfigError
 from mocotool.files import check_input_file
+from mocotool.memory import keep_freed_memory
 
 LENGTHS = ("num_steps", "num_epochs", "budget")
 CPU_BUDGET = 3600.0  # seconds; 5,000 steps would take a CPU days
@@ -150,6 +151,8 @@ def train_motion_command(
 
     check_optional_file(motion)
     check_videos(videos)
+    if is_slow_device(computing.device):
+        keep_freed_memory()
 
     from mocotool.runs.train_motion import plan_motion_run, train_motion_run
     from mocotool.training.distributed import is_first_process

@@ -66,8 +66,10 @@ def train_on_latents(
         computing: Device and precision of rendering.
         report: Shows progress, notes and the result.
     """
+    from mocotool.memory import keep_freed_memory
     from mocotool.runs.train_latent_motion import plan_latent_motion_run, train_latent_motion_run
 
+    keep_freed_memory()
     with report.follow_run(SHOWN_LOSSES) as progress:
         sources: dict[str, Any] = {
             "config": config,

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mocotool.configs.train_encoder import TrainEncoderConfig
-from mocotool.devices import to_device
+from mocotool.devices import measured_convolutions, to_device
 from mocotool.errors import DivergedError
 from mocotool.generators.base import Generator
 from mocotool.inversion.encoder import EncoderFit, LatentEncoder, draw_latents, judge_encoder
@@ -103,26 +103,27 @@ def train_network(
 
     # Every batch is new, so there is nothing to overfit.
     optimizer = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
-    for step in range(config.num_steps):
-        rate = config.learning_rate * _schedule(step / config.num_steps)
-        optimizer.param_groups[0]["lr"] = rate
-        rng = derive_rng(config.seed, "step", step)
-        latent = draw_latents(generator, config.batch_size, rng)
-        with torch.no_grad():
-            img = _disturb(generator.synthesis(latent), rng)
-        error = (encoder(img) - latent) / encoder.stdev
-        loss = error.square().mean()
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        # Once NaN it stays NaN, so the device need not be synchronised at every step.
-        is_asked = (step + 1) % CHECK_EVERY == 0 or step + 1 == config.num_steps
-        if is_asked and not loss.isfinite():
-            raise DivergedError(
-                f"step {step}: the encoder's loss is not finite", hint="lower --learning-rate"
-            )
-        if progress is not None:
-            progress(1)
+    with measured_convolutions(generator.device, generator.synthesis.compute_dtype):
+        for step in range(config.num_steps):
+            rate = config.learning_rate * _schedule(step / config.num_steps)
+            optimizer.param_groups[0]["lr"] = rate
+            rng = derive_rng(config.seed, "step", step)
+            latent = draw_latents(generator, config.batch_size, rng)
+            with torch.no_grad():
+                img = _disturb(generator.synthesis(latent), rng)
+            error = (encoder(img) - latent) / encoder.stdev
+            loss = error.square().mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            # Once NaN it stays NaN, so the device need not be synchronised at every step.
+            is_asked = (step + 1) % CHECK_EVERY == 0 or step + 1 == config.num_steps
+            if is_asked and not loss.isfinite():
+                raise DivergedError(
+                    f"step {step}: the encoder's loss is not finite", hint="lower --learning-rate"
+                )
+            if progress is not None:
+                progress(1)
     return judge_encoder(encoder.eval().requires_grad_(False), generator, seed=config.seed)
 
 

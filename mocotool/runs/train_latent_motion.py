@@ -13,7 +13,12 @@ from torch import Tensor
 
 from mocotool.basis import PCABasis
 from mocotool.configs.train_latent_motion import LEAST_PICTURES, TrainLatentMotionConfig
-from mocotool.devices import describe_device, resolve_device, resolve_precision
+from mocotool.devices import (
+    describe_device,
+    measured_convolutions,
+    resolve_device,
+    resolve_precision,
+)
 from mocotool.errors import ConfigError
 from mocotool.files import sha256_file
 from mocotool.generators.base import Generator
@@ -363,20 +368,20 @@ def _find_pictured(
         return None
     if beginning.resumes and path.exists():
         return load_pictured(path, trajectory=prepared.trajectory)
-    heard = beginning.heard
-    fit = fit_surrogate(
-        prepared.generator,
-        num_pictures=config.num_pictures,
-        seed=config.seed,
-        progress=heard.count("pictures"),
-    )
-    heard.note(f"a stand-in for the generator guesses {fit.agreement:.0%} of how pictures differ")
-    pictures = picture_clips(
-        prepared.generator,
-        fit.surrogate,
-        prepared.trajectory,
-        progress=heard.count("frames"),
-    )
+    heard, generator = beginning.heard, prepared.generator
+    with measured_convolutions(generator.device, generator.synthesis.compute_dtype):
+        fit = fit_surrogate(
+            generator,
+            num_pictures=config.num_pictures,
+            seed=config.seed,
+            progress=heard.count("pictures"),
+        )
+        heard.note(
+            f"a stand-in for the generator guesses {fit.agreement:.0%} of how pictures differ"
+        )
+        pictures = picture_clips(
+            generator, fit.surrogate, prepared.trajectory, progress=heard.count("frames")
+        )
     pictured = PicturedClips(fit.surrogate, pictures)
     if run.writes:
         save_pictured(pictured, path)

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 
 import pytest
@@ -44,6 +45,23 @@ def test_the_same_seed_gives_the_same_encoder(fit, toy_generator, tmp_path):
     save_encoder(again.encoder, tmp_path / "b.safetensors")
 
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_cudnn_may_choose_while_a_network_learns(toy_generator, monkeypatch):
+    chosen = []
+
+    @contextlib.contextmanager
+    def note(device, precision):
+        chosen.append((device.type, precision))
+        yield
+
+    monkeypatch.setattr("mocotool.inversion.network_encoder.measured_convolutions", note)
+    train_encoder(
+        toy_generator,
+        config=TrainEncoderConfig(kind="network", num_steps=1, batch_size=2, width=2),
+    )
+
+    assert chosen == [("cpu", torch.float32)]
 
 
 def test_a_saved_encoder_guesses_the_same(fit, toy_generator, tmp_path):
