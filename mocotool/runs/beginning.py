@@ -158,6 +158,7 @@ class LoadsShare(Protocol):
         world_size: int,
         folder: Path,
         shares: bool,
+        beside: bool,
         warn: Callable[[str], None],
         advance: Callable[[int], None],
     ) -> BatchLoader:
@@ -167,13 +168,21 @@ class LoadsShare(Protocol):
 def load_share(
     load: LoadsShare, listing: VideoListing, run: RunFolder, heard: Listeners
 ) -> BatchLoader:
-    """Load this process's share of each batch; decoded frames are cached for other runs."""
-    return load(
+    """Load this process's share of each batch; decoded frames are cached for other runs.
+
+    A process alone decodes them beside its first steps. Several would wait for the one that does,
+    each in its own collective.
+    """
+    batches = load(
         listing,
         rank=run.processes.rank,
         world_size=run.processes.world_size,
         folder=run.path / "frames",
         shares=True,
+        beside=run.processes.world_size == 1,
         warn=heard.warn_each or heard.warn,
         advance=heard.count("frames decoded", listing.num_frames),
     )
+    if batches.is_decoding:
+        heard.note(f"{listing.num_frames:,} frames are decoded beside the first steps")
+    return batches

@@ -6,6 +6,7 @@ workers and machines, and an interrupted run continues exactly where it stopped.
 
 import hashlib
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -47,6 +48,16 @@ class SampleDataset(Protocol):
     def item(self, position: int) -> int:
         """Return the number of the video, or of the frame among all, at a position."""
 
+    @property
+    def is_decoding(self) -> bool:
+        """Whether videos are still decoded, in threads."""
+
+    def prepare(self, positions: Iterable[int]) -> None:
+        """Have what will be read soon ready, where that takes a while."""
+
+    def close(self) -> None:
+        """Stop what goes on beside."""
+
     def read(self, position: int) -> FramesU8:
         """Return the sample at a position, uint8.
 
@@ -80,6 +91,25 @@ class _VideoSamples:
     def is_decoded(self) -> bool:
         """Whether samples only need to be copied."""
         return self._decoded is not None
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether videos are still decoded, in threads."""
+        return self._decoded is not None and self._decoded.is_decoding
+
+    def prepare(self, positions: Iterable[int]) -> None:
+        """Let the videos of these positions be decoded next, where they are not yet."""
+        if self._decoded is not None and self._decoded.is_decoding:
+            self._decoded.want([self.video_at(position) for position in positions])
+
+    def close(self) -> None:
+        """Stop the threads that decode."""
+        if self._decoded is not None:
+            self._decoded.close()
+
+    def video_at(self, position: int) -> int:
+        """Return the number of the video that the sample at a position is of."""
+        raise NotImplementedError
 
     def _read(self, video_idx: int, frame_idx: range) -> FramesU8:
         """Return some frames of a video, uint8 [t, 3, h, w]."""
@@ -132,6 +162,10 @@ class ClipDataset(_VideoSamples):
     def item(self, position: int) -> int:
         """Return the number of the video that the clip at a position is of."""
         return _place_in_epoch(position, len(self.entries), self.seed)
+
+    def video_at(self, position: int) -> int:
+        """Return the same as `item`."""
+        return self.item(position)
 
     def locate(self, position: int) -> tuple[int, range]:
         """Return which video and which of its frames make up the clip at a position.
@@ -193,6 +227,10 @@ class FrameDataset(_VideoSamples):
     def item(self, position: int) -> int:
         """Return the number of the frame at a position, counted through all videos."""
         return _place_in_epoch(position, len(self), self.seed)
+
+    def video_at(self, position: int) -> int:
+        """Return the number of the video that the frame at a position is of."""
+        return self.locate(position)[0]
 
     def locate(self, position: int) -> tuple[int, int]:
         """Return which video and which of its frames stands at a position."""

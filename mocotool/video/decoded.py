@@ -6,17 +6,20 @@ run and the other processes of this one have it; or in memory; or in a file of t
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import math
 import os
+import queue
 import random
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -27,6 +30,7 @@ from mocotool.errors import ConfigError, FileFormatError
 from mocotool.files import HASH_CHUNK_BYTES, atomic_path, make_folder
 from mocotool.memory import free_memory_bytes, num_usable_cores
 from mocotool.video.archives import identify_source
+from mocotool.video.beside import Decoding
 from mocotool.video.cutting import Size, iter_squares, to_height_and_width
 from mocotool.video.opening import VideoEntry
 
@@ -49,6 +53,7 @@ class DecodedFrames:
         starts: Place of each video's first frame.
         problems: Video -> (its first frame that cannot be decoded, the reason).
         held: Keeps the array's file where it is.
+        decoding: Videos that are still to be decoded, in threads that go on.
     """
 
     def __init__(
@@ -57,22 +62,98 @@ class DecodedFrames:
         starts: Sequence[int],
         problems: dict[int, tuple[int, str]],
         held: InUse | None = None,
+        decoding: Decoding | None = None,
     ) -> None:
         self.array = array
         self._starts = starts
         self._problems = problems
-        self._held = held
+        self.held = held
+        self._decoding = decoding
+        self.work: Future[Any] | None = None
 
     def read(self, video_idx: int, frame_idx: range) -> FramesU8:
-        """Return some frames of a video, a view of uint8 [t, 3, h, w].
+        """Return some frames of a video, a view of uint8 [t, 3, h, w]; wait until it is decoded.
 
         Raises:
             FileFormatError: One of them could not be decoded.
         """
+        if self._decoding is not None:
+            self._decoding.wait(video_idx)
         if video_idx in self._problems and frame_idx[-1] >= self._problems[video_idx][0]:
             raise FileFormatError(self._problems[video_idx][1])
         start = self._starts[video_idx]
         return self.array[start + frame_idx.start : start + frame_idx.stop : frame_idx.step]
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether videos are still to be decoded."""
+        return self._decoding is not None and not self._decoding.is_over
+
+    def want(self, videos: Iterable[int]) -> None:
+        """Decode some videos next, where they are not yet."""
+        if self._decoding is not None:
+            self._decoding.want(videos)
+
+    def close(self) -> None:
+        """Stop what is decoded beside; a file that is not whole goes."""
+        if self._decoding is not None and self.work is not None:
+            self._decoding.stop()
+            wait([self.work])
+
+
+Problems = dict[int, tuple[int, str]]
+Fill = Callable[[FramesU8, Sequence[VideoEntry]], Problems]
+
+
+def decode_beside(
+    entries: Sequence[VideoEntry], *, size: Size, **options: Any
+) -> DecodedFrames | None:
+    """Do the same as `decode_all`, and return as soon as there is a place for the frames.
+
+    They are decoded in threads; reading waits for the video that it is of. `close` stops that. Few
+    frames are decoded first, and nothing is told of the progress of many.
+
+    Args:
+        entries: The videos.
+        size: Side to keep them at, or height and width.
+        **options: As for `decode_all`.
+    """
+    num_frames = sum(entry.num_frames for entry in entries)
+    if num_frames * 3 * math.prod(to_height_and_width(size)) < MIN_SHARED_BYTES:
+        return decode_all(entries, size=size, **options)
+    answers: queue.SimpleQueue[DecodedFrames | BaseException | None] = queue.SimpleQueue()
+    decoding = Decoding(len(entries))
+    begun: list[DecodedFrames] = []
+
+    def fill(array: FramesU8, entries: Sequence[VideoEntry]) -> Problems:
+        problems: Problems = {}
+        if not begun:  # a second array, after an error in writing the first, has no readers
+            begun.append(DecodedFrames(array, _starts(entries), problems, decoding=decoding))
+            answers.put(begun[0])
+        _fill_as_wanted(array, entries, decoding, problems)
+        return problems
+
+    def tell(work: "Future[DecodedFrames | None]") -> None:
+        error = work.exception()
+        if error is not None:  # whoever reads is told
+            decoding.fail(error)
+            answers.put(error)
+            return
+        frames = work.result()
+        if begun and frames is not None:
+            begun[0].held = frames.held
+        answers.put(frames)
+
+    pool = ThreadPoolExecutor(max_workers=1)
+    work = pool.submit(decode_all, entries, size=size, fill=fill, **options)
+    pool.shutdown(wait=False)
+    work.add_done_callback(tell)
+    answer = answers.get()
+    if isinstance(answer, BaseException):
+        raise answer
+    if answer is not None:
+        answer.work = work
+    return answer
 
 
 def decode_all(
@@ -84,6 +165,7 @@ def decode_all(
     shares: bool = False,
     advance: Callable[[int], None] | None = None,
     warn: Callable[[str], None] | None = None,
+    fill: Fill | None = None,
 ) -> DecodedFrames | None:
     """Decode all frames of some videos to centre squares, if there is room for them.
 
@@ -98,16 +180,18 @@ def decode_all(
             processes have them in memory once. What decodes in no time does not.
         advance: Called with the number of frames done since the last call.
         warn: Called where not even the folder's disk has room.
+        fill: Decodes into an array, in place of doing so at once; see `decode_beside`.
 
     Returns:
         The frames, or `None` if they do not fit anywhere.
     """
     num_frames = sum(entry.num_frames for entry in entries)
     num_bytes = num_frames * 3 * math.prod(to_height_and_width(size))
+    fill = fill or functools.partial(_fill, advance=advance)
 
     # In the cache, where they may be already
     if shares and num_bytes >= MIN_SHARED_BYTES and limit_bytes() > 0:
-        found = _find_or_share(entries, size, num_bytes, advance)
+        found = _find_or_share(entries, size, num_bytes, fill, advance)
         if found is not None:
             return found
 
@@ -116,7 +200,7 @@ def decode_all(
         memory_bytes = free_memory_bytes() // MEMORY_SHARE
     if num_bytes <= memory_bytes:
         array = np.empty((num_frames, 3, *to_height_and_width(size)), np.uint8)
-        return DecodedFrames(array, _starts(entries), _fill(array, entries, advance))
+        return DecodedFrames(array, _starts(entries), fill(array, entries))
 
     # Else in a file, which the next run finds again
     if folder is None:
@@ -128,7 +212,7 @@ def decode_all(
             return found
         free = shutil.disk_usage(make_folder(path.parent)).free
         if num_bytes < free:
-            return _decode_to_file(path, entries, size, advance)
+            return _decode_to_file(path, entries, size, fill)
     if warn is not None:
         warn(
             f"{num_frames:,} frames take {num_bytes / 1e9:.3g} GB, {path.parent} has "
@@ -141,6 +225,7 @@ def _find_or_share(
     entries: Sequence[VideoEntry],
     size: Size,
     num_bytes: int,
+    fill: Fill,
     advance: Callable[[int], None] | None,
 ) -> DecodedFrames | None:
     """Find frames in the cache or put them there; `None` where there is no room for them."""
@@ -152,7 +237,7 @@ def _find_or_share(
             if found is None:
                 with contextlib.suppress(ConfigError, OSError):  # then it goes elsewhere
                     if make_room(num_bytes):
-                        return _decode_to_file(path, entries, size, advance)
+                        return _decode_to_file(path, entries, size, fill)
                 return None
     if advance is not None:
         advance(len(found.array))
@@ -163,7 +248,7 @@ def _decode_to_file(
     path: Path,
     entries: Sequence[VideoEntry],
     size: Size,
-    advance: Callable[[int], None] | None,
+    fill: Fill,
 ) -> DecodedFrames | None:
     """Decode all frames to a file, with notes beside it."""
     make_folder(path.parent)
@@ -175,7 +260,7 @@ def _decode_to_file(
         if hasattr(os, "posix_fallocate"):  # a full disk would end the process without a word
             with part.open("rb+") as file:
                 os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
-        problems = _fill(mapped, entries, advance)
+        problems = fill(mapped, entries)
         mapped.flush()
         del mapped
     record = {
@@ -261,21 +346,13 @@ def _fill(
     array: FramesU8,
     entries: Sequence[VideoEntry],
     advance: Callable[[int], None] | None,
-) -> dict[int, tuple[int, str]]:
+) -> Problems:
     """Decode every video into its place; return those that end early."""
-    problems: dict[int, tuple[int, str]] = {}
+    problems: Problems = {}
 
     def decode_one(video_idx: int, start: int) -> int:
-        entry = entries[video_idx]
-        num_done = 0
-        try:
-            for chunk in iter_squares(entry, (array.shape[2], array.shape[3])):
-                array[start + num_done : start + num_done + len(chunk)] = chunk
-                num_done += len(chunk)
-        except FileFormatError as error:
-            array[start + num_done : start + entry.num_frames] = 0
-            problems[video_idx] = (num_done, str(error))
-        return entry.num_frames
+        _decode_one(array, entries, video_idx, start, problems)
+        return entries[video_idx].num_frames
 
     # The codec works outside the interpreter's lock, so threads are enough.
     with _threads() as pool:
@@ -285,8 +362,63 @@ def _fill(
     return problems
 
 
+def _fill_as_wanted(
+    array: FramesU8, entries: Sequence[VideoEntry], decoding: Decoding, problems: Problems
+) -> None:
+    """Decode every video into its place, those that are wanted first, and note what ends early."""
+    starts = _starts(entries)
+
+    def decode_some() -> None:
+        while (video_idx := decoding.take()) is not None:
+            _decode_one(
+                array, entries, video_idx, starts[video_idx], problems, check=decoding.check
+            )
+            decoding.finish(video_idx)
+
+    with _threads() as pool:
+        for worker in as_completed([pool.submit(decode_some) for _ in range(_num_threads())]):
+            if (error := worker.exception()) is not None:  # the others end as well
+                decoding.fail(error)
+    decoding.check()
+
+
+def _decode_one(
+    array: FramesU8,
+    entries: Sequence[VideoEntry],
+    video_idx: int,
+    start: int,
+    problems: Problems,
+    *,
+    check: Callable[[], None] | None = None,
+) -> None:
+    """Decode one video into its place, or note where it ends early.
+
+    Args:
+        array: uint8 [n, 3, h, w], of all videos.
+        entries: All videos.
+        video_idx: Which of them.
+        start: Its first frame's place.
+        problems: Where it is noted.
+        check: Called after each of its chunks; ends the decoding by an error.
+    """
+    entry, num_done = entries[video_idx], 0
+    try:
+        for chunk in iter_squares(entry, (array.shape[2], array.shape[3])):
+            array[start + num_done : start + num_done + len(chunk)] = chunk
+            num_done += len(chunk)
+            if check is not None:
+                check()
+    except FileFormatError as error:
+        array[start + num_done : start + entry.num_frames] = 0
+        problems[video_idx] = (num_done, str(error))
+
+
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=min(MAX_THREADS, num_usable_cores()))
+    return ThreadPoolExecutor(max_workers=_num_threads())
+
+
+def _num_threads() -> int:
+    return min(MAX_THREADS, num_usable_cores())
 
 
 def _name_file(entries: Sequence[VideoEntry], size: Size) -> str:

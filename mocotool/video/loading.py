@@ -21,11 +21,12 @@ from mocotool.memory import num_usable_cores
 from mocotool.video.classes import fingerprint_labels
 from mocotool.video.clips import ClipDataset, FrameDataset, SampleDataset, read_or_replace
 from mocotool.video.cutting import Size
-from mocotool.video.decoded import decode_all
+from mocotool.video.decoded import decode_all, decode_beside
 from mocotool.video.listing import VideoListing
 
 MAX_WORKERS = 8
 PREFETCH_BATCHES = 2
+AHEAD_BATCHES = 2  # whose videos are decoded before others
 MAX_LISTED = 5
 
 
@@ -121,12 +122,18 @@ class BatchLoader(Iterator[Tensor]):
                 "the videos, the clip settings or the seed are not those the run began with",
                 hint="give the same --videos, or start a new run",
             )
-        self.close()
+        self._batches = None
         self._position = state["position"]
 
+    @property
+    def is_decoding(self) -> bool:
+        """Whether videos are still decoded, in threads beside."""
+        return self.dataset.is_decoding
+
     def close(self) -> None:
-        """Stop the workers; the next batch starts them anew."""
+        """Stop the workers, which the next batch starts anew, and threads that decode."""
         self._batches = None
+        self.dataset.close()
 
     def _start(self) -> Iterator[tuple[FramesU8, list[int], list[str]]]:
         read = _ShareReader(self.dataset, self._share)
@@ -199,6 +206,11 @@ class LabelledLoader(Iterator[tuple[Tensor, Tensor]]):
             )
         self._loader.load_state_dict(state)
 
+    @property
+    def is_decoding(self) -> bool:
+        """Whether videos are still decoded, in threads beside."""
+        return self._loader.is_decoding
+
     def close(self) -> None:
         """Stop the workers; the next batch starts them anew."""
         self._loader.close()
@@ -218,6 +230,7 @@ def load_clips(
     memory_bytes: int | None = None,
     folder: Path | str | None = None,
     shares: bool = False,
+    beside: bool = False,
     warn: Callable[[str], None] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> BatchLoader:
@@ -236,13 +249,15 @@ def load_clips(
         memory_bytes: Memory decoded frames may take; `None` for a quarter of what is free.
         folder: Where decoded frames go that do not fit; `None` decodes on demand.
         shares: Whether decoded frames may go to the user's cache; see `decode_all`.
+        beside: Whether frames are decoded while batches are read already; see `decode_beside`.
         warn: Called with what could not be decoded.
         advance: Called with the number of frames decoded since the last call.
 
     Returns:
         An endless iterator of uint8 [n, t, 3, size, size], n = batch_size / world_size.
     """
-    decoded = decode_all(
+    decode = decode_beside if beside else decode_all
+    decoded = decode(
         listing.entries,
         size=size,
         memory_bytes=memory_bytes,
@@ -283,6 +298,7 @@ def load_images(
     memory_bytes: int | None = None,
     folder: Path | str | None = None,
     shares: bool = False,
+    beside: bool = False,
     warn: Callable[[str], None] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> BatchLoader:
@@ -293,7 +309,8 @@ def load_images(
     Returns:
         An endless iterator of uint8 [n, 3, h, w], n = batch_size / world_size.
     """
-    decoded = decode_all(
+    decode = decode_beside if beside else decode_all
+    decoded = decode(
         listing.entries,
         size=resolution,
         memory_bytes=memory_bytes,
@@ -328,6 +345,7 @@ class _ShareReader:
         self._num_samples = num_samples
 
     def __getitem__(self, start: int) -> tuple[FramesU8, list[int], list[str]]:
+        self._dataset.prepare(range(start, start + AHEAD_BATCHES * self._num_samples))
         samples, positions, problems = [], [], []
         for position in range(start, start + self._num_samples):
             sample, read_at, troubles = read_or_replace(self._dataset, position)

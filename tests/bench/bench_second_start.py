@@ -37,6 +37,17 @@ frames = decode_all(listing.entries, size=64, shares=True)
 print(f"{time.perf_counter() - wall:.2f} s, {time.process_time() - cpu:.2f} of a processor, "
       f"{frames.array.nbytes / 1e6:.0f} MB")
 """
+FIRST_BATCH = """
+import time
+from mocotool.video.listing import list_videos
+from mocotool.video.loading import load_clips
+listing = list_videos(FOLDER, min_frames=32)
+wall, cpu = time.perf_counter(), time.process_time()
+loader = load_clips(listing, size=64, batch_size=16, shares=True, beside=True)
+next(loader)
+print(f"{time.perf_counter() - wall:.2f} s, {time.process_time() - cpu:.2f} of a processor")
+loader.close()
+"""
 PLAN = """
 import time
 from mocotool import TrainMotionConfig, plan_motion_run
@@ -83,6 +94,7 @@ def main():
         show(f"--dry-run, {arguments.num_videos} clips, second", PLAN, many)
         show("--dry-run, the folder's clips, first", PLAN, few)
         show("--dry-run, the folder's clips, second", PLAN, few)
+        show("first batch, decoded beside", FIRST_BATCH, few)
         show("decoding the folder's clips, first", DECODE, few)
         show("decoding the folder's clips, second", DECODE, few)
 

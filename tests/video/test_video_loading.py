@@ -176,6 +176,9 @@ class SpoiltDataset:
 
     seed, is_decoded, contents, fingerprint = 0, True, {}, "spoilt"
 
+    def prepare(self, positions):
+        pass
+
     def read(self, position):
         if position % 5 == 2:
             raise FileFormatError(f"clip {position}: cannot be decoded")
