@@ -123,7 +123,7 @@ class Meter:
 
 
 class DirectoryReader(io.RawIOBase):
-    """A zip file that refuses to give its directory where that is absurdly long.
+    """A zip file that refuses to give its directory where that is implausibly long.
 
     `zipfile` reads the directory whole and builds an object for each of its entries.
 
@@ -154,7 +154,7 @@ class DirectoryReader(io.RawIOBase):
         """
         data = self._file.read(min(size % (1 << 62), MAX_DIRECTORY_BYTES + 1))
         if len(data) > MAX_DIRECTORY_BYTES:
-            raise FileFormatError("the zip's directory is damaged or absurdly long")
+            raise FileFormatError("the zip's directory is damaged or implausibly long")
         return data
 
     def __getattr__(self, name: str) -> Any:

@@ -96,7 +96,7 @@ def export_trajectory(
         empty for a stream.
 
     Raises:
-        ConfigError: A file exists already or cannot be written, the codec does not go with it, or
+        ConfigError: A file already exists or cannot be written, the codec does not go with it, or
             the files of a shard are not videos of their own.
         MismatchError: The latents do not fit the generator.
         UnavailableError: This PyAV was built without the encoder.

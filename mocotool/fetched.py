@@ -39,7 +39,7 @@ def locate(place: Path | str) -> Path:
         return find_weights(address)
     if not notes.get("whole") or not folder.is_dir():
         raise UnavailableError(
-            f"{address}: not fetched to the end", hint=f"`moco fetch {address}` goes on"
+            f"{address}: not completely fetched", hint=f"`moco fetch {address}` goes on"
         )
     single = notes.get("single")
     return folder / single if isinstance(single, str) else folder
@@ -177,8 +177,8 @@ def _copy_all(
             copy_file(url, part, place=file.place, limit_bytes=file.size, progress=advance)
             if part.stat().st_size != file.size:
                 raise UnavailableError(
-                    f"{url}: {file.name} has changed while it was copied",
-                    hint="the same command copies what is missing",
+                    f"{url}: {file.name} changed while it was copied",
+                    hint="run the same command again to copy the rest",
                 )
 
     with ThreadPoolExecutor(max_workers=MAX_THREADS) as pool:

@@ -130,7 +130,7 @@ def check_output_path(path: Path, *, force: bool) -> Path:
     if path.exists() and not path.is_file():  # a file put in its place would break the system
         raise ConfigError(f"{path}: is a device or a pipe, expected the name of a file to write")
     if path.exists() and not force:
-        raise ConfigError(f"{path}: exists already", hint="choose another name, or add --force")
+        raise ConfigError(f"{path}: already exists", hint="choose another name, or add --force")
     folder = path.parent
     if not folder.is_dir():
         raise ConfigError(
@@ -168,7 +168,7 @@ def make_folder(folder: Path) -> Path:
     except (FileExistsError, NotADirectoryError):
         raise ConfigError(f"{folder}: a file is in the way, expected a folder") from None
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made: {error.strerror or error}") from None
+        raise ConfigError(f"{folder}: cannot be created: {error.strerror or error}") from None
     return folder
 
 

@@ -99,7 +99,7 @@ def _read_exactly(file: Any, size_bytes: int, name: str) -> npt.NDArray[np.uint8
     while left:
         piece = file.read(min(READ_CHUNK_BYTES, left))
         if not piece:
-            raise FileFormatError(f"{name}: is cut short", hint="make or download it again")
+            raise FileFormatError(f"{name}: is truncated", hint="make or download it again")
         pieces.append(np.frombuffer(piece, np.uint8))
         left -= len(piece)
     return np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
@@ -152,7 +152,7 @@ def parse_npy(data: npt.NDArray[np.uint8], name: str) -> Array:
     if not all(type(size) is int and 0 <= size < MAX_COUNT for size in sizes):
         raise FileFormatError(f"{name}: the header's shape is not a short list of counts")
     if math.prod(size or 1 for size in sizes) >= MAX_COUNT:  # zeros hide what is beside them
-        raise FileFormatError(f"{name}: the header's shape is absurdly large")
+        raise FileFormatError(f"{name}: the header's shape is implausibly large")
     numbers = data[stream.tell() :]
     expected = math.prod(sizes) * dtype.itemsize
     if expected > len(numbers):

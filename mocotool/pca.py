@@ -118,7 +118,7 @@ def fit_pca_basis(
 
     Raises:
         ConfigError: More components were asked for than latents have dimensions.
-        FileFormatError: The generator's mapping gives NaN or infinity.
+        FileFormatError: The generator's mapping returns NaN or infinity.
 
     Source:
         Paper: Appendix A.1 (1,000,000 latents, 384 components).
@@ -172,7 +172,7 @@ def merge_pca_parts(parts: Sequence[PCAPart]) -> PCABasis:
 
     Raises:
         MismatchError: One is missing, is there twice, or is of another generator or settings.
-        FileFormatError: The generator's mapping gives NaN or infinity.
+        FileFormatError: The generator's mapping returns NaN or infinity.
     """
     config = parts[0].config
     moments = join_parts(parts, num_pieces=count_pieces(_count_blocks(config)))
@@ -225,7 +225,7 @@ def _find_axes(moments: Moments, config: PCAConfig, meta: BasisMeta) -> PCABasis
     if not np.isfinite(covariance).all():
         name = meta.generator.path if meta.generator else "the generator"
         raise FileFormatError(
-            f"{name}: its mapping gives NaN or infinity", hint="get the file again"
+            f"{name}: its mapping returns NaN or infinity", hint="download the file again"
         )
     num_components = config.choose_num_components(len(moments.mean))
 

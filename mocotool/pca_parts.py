@@ -171,7 +171,7 @@ def read_pca_part(path: Path) -> PCAPart:
     except (KeyError, TypeError, ValueError):
         is_whole = False
     if not is_whole:
-        raise FileFormatError(f"{name}: its arrays and settings contradict each other")
+        raise FileFormatError(f"{name}: its arrays and settings are inconsistent")
 
     space: Any = values.get("space")
     return PCAPart(

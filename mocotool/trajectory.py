@@ -270,7 +270,7 @@ def _choose_starts(
 ) -> tuple[Tensor, npt.NDArray[np.int64] | None, list[int] | None]:
     """Return first latents, classes and content seeds of the videos to come."""
     if config.seeds is not None or config.labels is not None:
-        raise ConfigError("a start takes the place of content seeds and classes, got both")
+        raise ConfigError("a start replaces content seeds and classes, got both")
     if not -start.num_frames <= config.start_frame < start.num_frames:
         raise ConfigError(
             f"there is no frame {config.start_frame} in a start of {start.num_frames} frames"

@@ -228,7 +228,7 @@ def test_transparent_pictures_are_shown_on_white_elsewhere(glass, tmp_path):
 def test_a_file_that_exists_stops_before_any_is_written(toy_generator, tmp_path):
     (tmp_path / "clip-0002.mp4").touch()
 
-    with pytest.raises(ConfigError, match="clip-0002.mp4: exists already"):
+    with pytest.raises(ConfigError, match="clip-0002.mp4: already exists"):
         export_trajectory(toy_generator, make_trajectory(3, 2), tmp_path / "clip.mp4", format="mp4")
 
     assert [path.name for path in tmp_path.iterdir()] == ["clip-0002.mp4"]

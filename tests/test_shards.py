@@ -106,7 +106,7 @@ def test_a_pca_that_is_not_whole_is_refused(toy_generator, tmp_path, run_moco):
         result = run_moco("merge", *parts, "-o", out)
         assert (result.exit_code, out.exists()) == (4, False)
         assert message in result.stderr
-    with pytest.raises(ConfigError, match="shard 0/9 has nothing to do: only 8 in all"):
+    with pytest.raises(ConfigError, match="shard 0/9 is empty: only 8 in all"):
         measure_pca_part(toy_generator, config=CONFIG, shard=(0, 9))
 
 
@@ -116,7 +116,7 @@ def test_a_spoilt_part_is_refused(toy_generator, tmp_path):
     arrays["means"] = arrays["means"][:, :-1]
     np.savez(path, **arrays)
 
-    with pytest.raises(FileFormatError, match="contradict each other"):
+    with pytest.raises(FileFormatError, match="are inconsistent"):
         read_pca_part(path)
     np.savez(path, x=np.zeros(2))
     with pytest.raises(FileFormatError, match="not a part of a PCA"):

@@ -84,7 +84,7 @@ def test_a_copy_that_was_cut_short_is_not_used_and_goes_on(store, monkeypatch):
     monkeypatch.setattr("mocotool.fetched.MAX_THREADS", 1)
     with pytest.raises(UnavailableError, match="the line is dead"):
         fetch_clips(FOLDER)
-    with pytest.raises(UnavailableError, match="not fetched to the end"):
+    with pytest.raises(UnavailableError, match="not completely fetched"):
         locate(FOLDER)
 
     fetch_clips(FOLDER)

@@ -241,7 +241,7 @@ def test_seeds_and_history_of_a_start_are_kept(sampled):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"seeds": (1,)}, "takes the place"),
+        ({"seeds": (1,)}, "a start replaces"),
         ({"start_frame": 3}, "no frame 3"),
         ({"motion_seeds": (0, 1, 2)}, "--start has 2"),
     ],

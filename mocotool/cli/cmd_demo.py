@@ -170,11 +170,11 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise ConfigError(f"{folder}: exists already and is not empty", hint=other)
+            raise ConfigError(f"{folder}: already exists and is not empty", hint=other)
     except FileExistsError:
         raise ConfigError(f"{folder}: a file, expected a new folder", hint=other) from None
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made: {error.strerror}", hint=other) from None
+        raise ConfigError(f"{folder}: cannot be created: {error.strerror}", hint=other) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{folder}: no permission to write there", hint=other)
 

@@ -62,7 +62,7 @@ def diversity(
         if motion is not None:
             raise ConfigError("--motion samples videos, and VIDEOS names them: expected one")
         if protocol.num_repeats > 1:
-            raise ConfigError("--num-repeats samples anew, and VIDEOS are measured as they are")
+            raise ConfigError("--num-repeats is for a motion model, but VIDEOS are measured once")
     check_optional_file(motion)
     _check_picture_folder(pictures, force=force)
 
@@ -105,7 +105,7 @@ def _check_picture_folder(folder: Path | None, *, force: bool) -> None:
     """Check that the pictures of `moco eval diversity` can be written.
 
     Raises:
-        ConfigError: One exists already, or the folder is a file.
+        ConfigError: One already exists, or the folder is a file.
     """
     if folder is None:
         return

@@ -54,7 +54,7 @@ def sample(
     Example: moco sample --num-videos 4 --num-frames 32 -o people.mp4 --grid
     """
     if start is not None and (config.seeds is not None or config.labels is not None):
-        raise ConfigError("--start takes the place of --seeds and --labels, got both")
+        raise ConfigError("--start replaces --seeds and --labels, got both")
     start = None if start is None else choose_latents(start, command="sample --start -")
     check_optional_file(motion)
     check_optional_file(generator)

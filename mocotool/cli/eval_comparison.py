@@ -32,7 +32,7 @@ def compare_sides(
     ev.check_sides(*paths)
     targets = ev.choose_statistics(options.save_stats, force=options.force)
     if targets and protocol.num_repeats > 1:
-        raise ConfigError("--save-stats keeps one draw", hint="add --num-repeats 1")
+        raise ConfigError("--save-stats saves a single repeat", hint="add --num-repeats 1")
 
     from mocotool.metrics.distances import compute_fvd, compute_kvd
     from mocotool.metrics.frame_distances import compute_fid, compute_kid

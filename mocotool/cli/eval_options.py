@@ -160,7 +160,7 @@ def choose_statistics(folder: Path | None, *, force: bool) -> dict[str, Path]:
     """Choose the files for the statistics of each side; fail before anything is computed.
 
     Raises:
-        ConfigError: A file exists already, or cannot be written.
+        ConfigError: A file already exists, or cannot be written.
     """
     if folder is None:
         return {}

@@ -38,12 +38,12 @@ def read_found(path: Path, generator: "Generator") -> "FoundPictures":
     names, stride = trajectory.meta.names, trajectory.meta.frame_stride or 1
     if names is None or len(names) != trajectory.num_videos:
         raise FileFormatError(
-            f"{path}: does not say which clips its latents were found for",
-            hint="make it by `moco invert CLIPS -o trajectories.npz`",
+            f"{path}: does not record which clips its latents belong to",
+            hint="make it with `moco invert CLIPS -o trajectories.npz`",
         )
     if trajectory.meta.space != generator.space:
         raise MismatchError(
-            f"{path}: latents in {trajectory.meta.space}, an encoder guesses those in "
+            f"{path}: latents in {trajectory.meta.space}, the encoder predicts those in "
             f"{generator.space}"
         )
 

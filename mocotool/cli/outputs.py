@@ -133,7 +133,7 @@ def choose_trajectory_output(
         ending = os.path.splitext(target)[1].lower().removeprefix(".")
         if ending not in FORMATS:
             raise ConfigError(
-                f"{target}: the ending says nothing of what to write, expected one of {ENDINGS}",
+                f"{target}: unknown file type, expected one of {ENDINGS}",
                 hint="rename it, or add --format npz",
             )
         format = cast("OutputFormat", ending)

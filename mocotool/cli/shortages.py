@@ -29,7 +29,7 @@ def describe_shortage(error: Exception, options: Sequence[str]) -> MocoError | N
         if isinstance(error, PermissionError):
             return ConfigError(
                 f"{error.filename or 'a file'}: no permission ({error.strerror})",
-                hint="`ls -l` shows who may do what",
+                hint="`ls -l` shows the permissions",
             )
         if error.errno in IMPOSSIBLE_NAMES:
             name = str(error.filename or "a file")

@@ -123,7 +123,7 @@ def _copy(stream: BinaryIO, target: BinaryIO, *, name: str, start: bytes = b"") 
     data = start or stream.read(READ_CHUNK_BYTES)
     if not data:
         raise FileFormatError(
-            f"{name}: nothing came through the pipe",
+            f"{name}: the pipe is empty",
             hint="look above for the error of the command before it",
         )
     while data:
@@ -161,9 +161,7 @@ def choose_output(
             check_output_path(Path(out), force=force)
         return out
     if json:
-        raise ConfigError(
-            "--json needs stdout for its object, and so does the data", hint="add -o FILE"
-        )
+        raise ConfigError("--json and the data both need stdout", hint="add -o FILE")
     if sys.stdout is None:
         raise ConfigError("stdout is closed", hint="add -o FILE")
     if is_terminal(sys.stdout):

@@ -85,7 +85,7 @@ class InvertConfig:
         check_options(self)
         if self.noise == "random":
             raise ConfigError(
-                "noise that is drawn anew in every step cannot be inverted",
+                "noise that is resampled at every step cannot be inverted",
                 hint="--noise const or --noise none, and the same for `moco render`",
             )
 

@@ -133,5 +133,5 @@ def check_lengths(lengths: Mapping[str, int], n: int) -> None:
             raise ConfigError(
                 f"{name} has {length} values for {n} videos ({others}), expected 1 or {n}",
                 hint="--seeds 0 --motion-seeds 0-3 is one content in four motions; "
-                "lists of equal length pair up",
+                "lists of equal length are paired",
             )

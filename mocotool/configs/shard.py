@@ -57,7 +57,7 @@ def take_share(number: int, shard: Shard, *, multiple: int = 1) -> range:
     begin, end = (min(number, step * (num_steps * i // count)) for i in (index, index + 1))
     if begin == end:
         raise ConfigError(
-            f"shard {index}/{count} has nothing to do: only {number} in all",
+            f"shard {index}/{count} is empty: only {number} in all",
             hint=f"--shard I/{number} is the finest division",
         )
     return range(begin, end)

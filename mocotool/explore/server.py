@@ -109,7 +109,7 @@ class ExploreServer(ThreadingHTTPServer):
         except OSError as error:
             raise UnavailableError(
                 f"port {self.config.port}: {(error.strerror or str(error)).lower()}",
-                hint="--port 0 takes a free one",
+                hint="--port 0 chooses a free one",
             ) from None
         self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
 

@@ -174,7 +174,7 @@ def check_start(config: TrainImageConfig, generator: StyleGAN2, *, c_dim: int = 
     fixed = [name for name in NETWORK_FIELDS if name not in CHANNEL_FIELDS]
     adopt_network(config, generator, asked=fixed)
     if generator.img_channels != IMG_CHANNELS:
-        raise MismatchError("the generator to start from must make RGB images")
+        raise MismatchError("the generator to start from must render RGB images")
     if generator.c_dim != c_dim:
         raise MismatchError(
             f"the generator to start from has {generator.c_dim or 'no'} classes, expected "

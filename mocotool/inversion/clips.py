@@ -79,7 +79,7 @@ class ClipParts:
             saved = None
         if saved != self.settings:
             raise ConfigError(
-                f"{self.folder}: holds clips that were found with other settings",
+                f"{self.folder}: holds clips inverted with other settings",
                 hint=f"remove it, or write elsewhere: rm -r {self.folder}",
             )
         return len(list(self.folder.glob("*.npz")))
@@ -157,7 +157,7 @@ def invert_clips(
     """
     config = InvertClipsConfig() if config is None else config
     if generator.c_dim:
-        raise ConfigError("clips cannot be found together with a generator that has classes")
+        raise ConfigError("clips cannot be inverted with a class-conditional generator")
     starts = choose_starts(
         generator,
         space=generator.space,

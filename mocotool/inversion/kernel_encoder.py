@@ -169,7 +169,7 @@ def _check_found(found: FoundPictures, generator: Generator) -> None:
     shape = (len(found.images), generator.latent_dim)
     if found.latents.shape != shape or found.images.shape[1] != generator.img_channels:
         raise MismatchError(
-            f"latents that were found have shape {list(found.latents.shape)}, and their pictures "
+            f"found latents have shape {list(found.latents.shape)}, and their pictures "
             f"{list(found.images.shape)}; expected {list(shape)} and "
             f"[n, {generator.img_channels}, h, w]"
         )

@@ -151,7 +151,7 @@ def choose_starts(
     check_encoder_fits(encoder, generator)
     if not encodes_space(generator, space):
         raise ConfigError(
-            "an encoder guesses latents in w, and the search goes through z",
+            "the encoder predicts latents in w, but the search is in z",
             hint="search in w, or without an encoder: --encoder none",
         )
     return EncoderStarts(encoder=encoder)

@@ -59,7 +59,7 @@ def tune_generator(
         The changes, and `found` with the renderings and distances of the tuned generator.
 
     Raises:
-        ConfigError: The generator is tuned already, or was not loaded from a file.
+        ConfigError: The generator is already tuned, or was not loaded from a file.
         DivergedError: The loss is NaN or infinite.
 
     Source:
@@ -76,7 +76,7 @@ def tune_generator(
         )
     if generator.origin.tuned_from is not None:
         raise ConfigError(
-            f"{generator.origin.file.path}: is tuned already",
+            f"{generator.origin.file.path}: is already tuned",
             hint=f"begin from {generator.origin.tuned_from.path}",
         )
 

@@ -342,9 +342,7 @@ def gather_statistics(
     """
     if processes.world_size == 1:
         if own is None:
-            raise MismatchError(
-                "this shard has nothing to measure", hint="use fewer shards than clips"
-            )
+            raise MismatchError("this shard is empty", hint="use fewer shards than clips")
         return own
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -381,7 +379,7 @@ def _run(
     if len(broken):
         clip = source.describe_clip(*plan[names[broken[0]]])
         raise FileFormatError(
-            f"{clip}: the detector {detector.record.name} gives NaN or infinity for it",
+            f"{clip}: the detector {detector.record.name} returns NaN or infinity for it",
             hint="the weights or the frames are damaged",
         )
     return values

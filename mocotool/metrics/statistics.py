@@ -207,7 +207,7 @@ def read_statistics(path: Path) -> tuple[FeatureStats, dict[str, Any]]:
     )
     if not is_whole:
         raise FileFormatError(
-            f"{path}: the statistics contradict themselves: mean {list(mean.shape)}, "
+            f"{path}: the statistics are inconsistent: mean {list(mean.shape)}, "
             f"scatter {list(scatter.shape)}, or numbers that are not finite"
         )
 

@@ -103,7 +103,7 @@ def noise_contrast_loss(
 def _check_guess(noise_pred: Tensor, noise: Tensor) -> None:
     if noise_pred.shape != noise.shape:
         raise MismatchError(
-            f"guessed noise has shape {list(noise_pred.shape)}, the noise {list(noise.shape)}"
+            f"predicted noise has shape {list(noise_pred.shape)}, the noise {list(noise.shape)}"
         )
 
 

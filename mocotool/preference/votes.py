@@ -129,7 +129,7 @@ def read_ballot(path: Path | str) -> Ballot:
 
 def _read_choices(votes: Any, *, num_sides: int) -> tuple[tuple[int, int, bool], ...]:
     if not isinstance(votes, list) or not votes:
-        raise FileFormatError("there are no votes in it")
+        raise FileFormatError("it contains no votes")
     choices: list[tuple[int, int, bool]] = []
     trials: set[int] = set()
     for vote in votes:

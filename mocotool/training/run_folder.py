@@ -171,7 +171,7 @@ class RunFolder:
             )
         if has_run and not resume:
             raise ConfigError(
-                f"{self.path}: holds a run already",
+                f"{self.path}: already holds a run",
                 hint="add --resume to continue, or choose another folder",
             )
         if self.has_state and not resume:

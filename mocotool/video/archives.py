@@ -219,7 +219,7 @@ def read_source(source: Source) -> bytes:
             unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
             data = unpacker.decompress(data, source.size + 1)
         if len(data) != source.size:
-            raise FileFormatError("is cut short, or longer than the archive says")
+            raise FileFormatError("is truncated, or longer than the archive says")
         if source.method != "tar" and zlib.crc32(data) != source.checksum:
             raise FileFormatError("damaged: its checksum does not match")
     return data

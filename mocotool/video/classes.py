@@ -124,7 +124,7 @@ def _by_folder(
         if len(place) <= level:
             first = "/".join((*place, _sources(entry)[0].name))
             raise FileFormatError(
-                f"{listing.folder}: {first} lies in no folder of a class, and there are no labels",
+                f"{listing.folder}: {first} is in no class folder, and there are no labels",
                 hint="put the pictures of each class into a folder of their own, or make a "
                 f"{LABELS_NAME}",
             )
@@ -234,7 +234,7 @@ def _to_class(path: Path, label: Any) -> int:
             return places[0]
         raise FileFormatError(
             f"{path}: its labels are vectors of {len(label)} numbers, expected classes",
-            hint="poses of cameras and the like are not learnt from",
+            hint="continuous labels such as camera poses are not supported",
         )
     if isinstance(label, bool) or not isinstance(label, int) or label < 0:
         raise FileFormatError(f"{path}: holds the label {label!r:.40}, expected a whole number")

@@ -58,7 +58,7 @@ def check_numbered_output(pattern: Path, *, force: bool, num_videos: int = 1) ->
     if found and not force:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise ConfigError(
-            f"{found[0]}{others}: exists already", hint="choose another folder, or add --force"
+            f"{found[0]}{others}: already exists", hint="choose another folder, or add --force"
         )
     if folder.is_dir():
         check_output_path(name_frame(pattern, 0), force=True)

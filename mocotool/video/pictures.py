@@ -70,7 +70,7 @@ def _decode(path: Path, data: bytes) -> FramesU8:
         frames = []
     if not frames:
         check_frame_size(*claimed_size(data, codec), name=path)
-        raise FileFormatError(f"{path}: damaged or cut short, the image cannot be decoded")
+        raise FileFormatError(f"{path}: damaged or truncated, the image cannot be decoded")
     return orient(to_stored_rgb(frames[0]), exif_matrix(data))
 
 

@@ -56,7 +56,7 @@ def check_fps(fps: float, format: str) -> None:
         raise ConfigError(
             f"fps {fps:g}: expected from {container.min_fps:.2g} to {container.max_fps:g}, "
             f"which is what .{format} can hold",
-            hint="choose another ending"
+            hint="choose another file type"
             if MIN_FPS <= fps <= MAX_FPS
             else "choose another frame rate",
         )
@@ -308,7 +308,7 @@ def check_encoder(codec: str) -> None:
     except ValueError:
         raise UnavailableError(
             f"{codec}: this PyAV was built without the encoder",
-            hint="pip install --force-reinstall av, or choose another ending: "
+            hint="pip install --force-reinstall av, or choose another file type: "
             + " ".join(f".{name}" for name in VIDEO_FORMATS),
         ) from None
 

@@ -22,5 +22,5 @@ def check_finite(tensors: Mapping[str, Tensor]) -> None:
         smallest, largest = torch.aminmax(tensor)
         if not (torch.isfinite(smallest) and torch.isfinite(largest)):
             raise FileFormatError(
-                f"the tensor {shown(name)} holds NaN or infinity", hint="get the file again"
+                f"the tensor {shown(name)} holds NaN or infinity", hint="download the file again"
             )

@@ -214,7 +214,7 @@ def read_legacy_torch(data: memoryview, *, meter: Meter, table: Table) -> Any:
         storage = shelf.storages[key]
         size = NUMEL.size + storage.num_elements * storage.dtype.itemsize
         if position + size > len(data):
-            raise FileFormatError("the tensors end in the middle: the file is cut off")
+            raise FileFormatError("the tensors end in the middle: the file is truncated")
         if NUMEL.unpack_from(data, position)[0] != storage.num_elements:
             raise FileFormatError(f"the tensor storage {shown(key)} is not as long as it should be")
         storage.attach(data[position + NUMEL.size : position + size])

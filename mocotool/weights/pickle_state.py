@@ -14,7 +14,7 @@ from mocotool.errors import FileFormatError
 from mocotool.weights.refusals import explain_global
 
 MAX_NAME_BYTES = 256
-TRUNCATED = "the pickle ends in the middle: the file is cut off or damaged"
+TRUNCATED = "the pickle ends in the middle: the file is truncated or damaged"
 
 Inert = Callable[[tuple[Any, ...]], Any]
 Table = Mapping[tuple[str, str], Inert]

@@ -188,13 +188,13 @@ def check_sizes(sizes: Any, what: str) -> None:
     """Check a shape or a stride.
 
     Raises:
-        FileFormatError: It is not a short tuple of counts, or absurdly large.
+        FileFormatError: It is not a short tuple of counts, or implausibly large.
     """
     if not isinstance(sizes, tuple) or len(sizes) > MAX_AXES or not all(map(is_count, sizes)):
         raise FileFormatError(f"{what} is not a short list of counts")
     # Zeros are left out: an empty tensor must not have axes that overflow together.
     if what.endswith("shape") and not is_count(math.prod(size or 1 for size in sizes)):
-        raise FileFormatError(f"{what} {list(sizes)} is absurdly large")
+        raise FileFormatError(f"{what} {list(sizes)} is implausibly large")
 
 
 def check_depth(root: Any) -> None:

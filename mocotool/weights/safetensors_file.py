@@ -43,7 +43,7 @@ def _read_shapes(file: Any) -> Shapes:
         shape, dtype = entry.get_shape(), entry.get_dtype()
         # Zeros are left out: an empty tensor must not have axes that overflow together.
         if len(shape) > MAX_AXES or math.prod(size or 1 for size in shape) >= MAX_NUMBERS:
-            raise FileFormatError(f"the shape of the tensor {shown(name)} is absurdly large")
+            raise FileFormatError(f"the shape of the tensor {shown(name)} is implausibly large")
         if dtype not in DTYPES:
             raise FileFormatError(f"the tensor {shown(name)} holds {dtype}, which is not supported")
         shapes[name] = shape

@@ -29,7 +29,7 @@ def test_a_pipe_and_files_are_joined(run_moco, toy_latents_path):
     [
         (["gone.npz"], 3, "gone.npz: no such file"),
         (["{latents}", "{latents}", "--blend", "6"], 2, "its blends need 6"),
-        (["{latents}", "-o", "{latents}"], 2, "exists already"),
+        (["{latents}", "-o", "{latents}"], 2, "already exists"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(run_moco, toy_latents_path, args, exit_code, said):

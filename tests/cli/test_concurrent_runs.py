@@ -18,7 +18,7 @@ ENDLESS = (
     *("--num-images", 10**6, "--log-every", 1, "--device", "cpu"),
 )
 REFUSED, STOPPED = 2, 130
-REASONS = (r"process \d+ on .* has been training here since 20", "holds a run already")
+REASONS = (r"process \d+ on .* has been training here since 20", "already holds a run")
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_json_is_one_object(run_moco, tmp_path):
     ("args", "code", "said"),
     [
         (["missing.pkl", "-o", "g.safetensors"], 3, "missing.pkl: no such file"),
-        (["{toy}", "-o", "{toy}"], 2, "exists already"),
+        (["{toy}", "-o", "{toy}"], 2, "already exists"),
         (["{toy}", "--to", "ada", "--dtype", "float16", "-o", "x.pt"], 2, "always float32"),
         (
             ["{toy}", "--bn-eps", "7", "-o", "x.pt"],

@@ -33,7 +33,7 @@ def test_a_pipe_goes_through(run_moco, toy_latents_path):
         (["{latents}", "--frames", "1-2"], 2, "expected a range"),
         (["{latents}", "--videos", "7"], 2, "no video 7"),
         (["{latents}", "--speed", "0"], 2, "speed"),
-        (["{latents}", "-o", "{latents}"], 2, "exists already"),
+        (["{latents}", "-o", "{latents}"], 2, "already exists"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(run_moco, toy_latents_path, args, exit_code, said):

@@ -129,9 +129,9 @@ def test_a_command_that_fails_ends_the_demo_with_its_exit_code(
 @pytest.mark.parametrize(
     ("folder", "said"),
     [
-        ("full", "full: exists already and is not empty"),
+        ("full", "full: already exists and is not empty"),
         ("file", "file: a file, expected a new folder"),
-        ("file/below", "file/below: cannot be made: Not a directory"),
+        ("file/below", "file/below: cannot be created: Not a directory"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_refused(run_moco, tmp_path, monkeypatch, folder, said):

@@ -68,7 +68,7 @@ def test_layers_make_w_plus_and_pictures(run_moco, toy_latents_path, toy_pca_pat
         (["{latents}", "--truncation-psi", "a:b"], 2, "expected a number"),
         (["{latents}", "--layers", "5-2"], 2, "expected a range"),
         (["{latents}", "--smooth", "-1"], 2, "--smooth"),
-        (["{latents}", "-o", "{latents}"], 2, "exists already"),
+        (["{latents}", "-o", "{latents}"], 2, "already exists"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(run_moco, toy_latents_path, args, exit_code, said):

@@ -343,7 +343,7 @@ BAD_INPUTS = {
     ),
     "stats and repeats": (
         *("fvd", "real", "fake", *MOTION, "--num-repeats", "2", "--save-stats", "stats"),
-        *(2, "--save-stats keeps one draw"),
+        *(2, "--save-stats saves a single repeat"),
     ),
     "not videos": ("fvd", "notes.txt", "real", *MOTION, 3, "notes.txt"),
     "not latents": ("fvd", "other.npz", "real", *MOTION, 3, "no field 'latents'"),

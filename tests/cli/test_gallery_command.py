@@ -48,7 +48,7 @@ def test_an_existing_page_stays_unless_forced(run_moco, results):
 
     refused = run_moco("gallery", results)
     assert refused.exit_code == 2
-    assert "exists already" in refused.stderr
+    assert "already exists" in refused.stderr
     assert page.read_text() == "mine"
 
     assert run_moco("gallery", results, "--force").exit_code == 0

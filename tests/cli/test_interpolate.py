@@ -45,7 +45,7 @@ def test_pictures_find_their_generator(run_moco, toy_latents_path, tmp_path):
         (["{motion}"], 3, "not a readable .npz"),
         (["{latents}", "--factor", "0"], 2, "--factor"),
         (["{latents}", "--mode", "quintic"], 2, "quintic"),
-        (["{latents}", "-o", "{latents}"], 2, "exists already"),
+        (["{latents}", "-o", "{latents}"], 2, "already exists"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(
@@ -67,4 +67,4 @@ def test_an_empty_pipe_points_at_the_command_before(run_moco):
     result = run_moco("interpolate", input=b"")
 
     assert result.exit_code == 3
-    assert "nothing came through the pipe" in result.stderr
+    assert "the pipe is empty" in result.stderr

@@ -55,7 +55,7 @@ def test_a_pull_keeps_long_walks_near(run_moco, toy_motion_path):
         (["gone.npz"], 3, "gone.npz: no such file"),
         (["{latents}", "--mode", "blend"], 2, "not twice as many"),
         (["{latents}", "--mode", "fade"], 2, "fade"),
-        (["{latents}", "-o", "{latents}"], 2, "exists already"),
+        (["{latents}", "-o", "{latents}"], 2, "already exists"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(run_moco, toy_latents_path, args, exit_code, said):

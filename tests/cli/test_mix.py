@@ -54,7 +54,7 @@ def test_one_moves_as_the_other(run_moco, toy_latents_path, tmp_path):
         (["--motion-of", "{latents}"], 2, "expected two files of latents"),
         (["{latents}", "{latents}", "--motion-of", "{latents}"], 2, "expected two files"),
         (["{latents}", "{latents}", "--layers", "4-9"], 2, "layers 4-9: the generator has"),
-        (["{latents}", "{latents}", "-o", "{latents}"], 2, "exists already"),
+        (["{latents}", "{latents}", "-o", "{latents}"], 2, "already exists"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(run_moco, toy_latents_path, args, exit_code, said):

@@ -54,7 +54,7 @@ def test_a_pipe_is_a_keyframe_and_pictures_find_their_generator(
         (["seed:1@5", "seed:2@50"], 2, "frames 0 to 47"),
         (["{latents}#9"], 2, "no frame 9"),
         (["seed:1", "--ease", "bounce"], 2, "bounce"),
-        (["seed:1", "-o", "{latents}"], 2, "exists already"),
+        (["seed:1", "-o", "{latents}"], 2, "already exists"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(run_moco, toy_latents_path, args, exit_code, said):

@@ -44,7 +44,7 @@ def test_a_picture_elsewhere_is_not_overwritten(run_moco, run_folder, tmp_path):
     result = run_moco("plot-run", run_folder, "-o", out)
 
     assert result.exit_code == 2
-    assert "exists already" in result.stderr
+    assert "already exists" in result.stderr
     assert run_moco("plot-run", run_folder, "-o", out, "--force").exit_code == 0
 
 

@@ -65,7 +65,7 @@ def test_render_adds_sound(run_moco, song, toy_latents_path, tmp_path):
         (["react", "gone.mp3", "{latents}"], 3, "gone.mp3: no such file"),
         (["react", "{latents}", "{latents}"], 3, "its sound cannot be read"),
         (["react", "{song}", "{latents}", "--direction", "0:1@drums"], 2, "driven by 'drums'"),
-        (["react", "{song}", "{latents}", "--plot", "{latents}"], 2, "exists already"),
+        (["react", "{song}", "{latents}", "--plot", "{latents}"], 2, "already exists"),
         (["render", "{latents}", "--audio", "{song}", "-o", "clip.gif"], 2, "--audio is for mp4"),
         (["render", "{latents}", "--audio", "gone.mp3", "-o", "clip.mp4"], 3, "no such file"),
     ],

@@ -88,7 +88,7 @@ def test_numbered_frames_at_a_size_of_ones_own(run_moco, toy_latents_path, tmp_p
     made, again, forced = run_moco(*args), run_moco(*args), run_moco(*args, "--force")
 
     assert (made.exit_code, again.exit_code, forced.exit_code) == (0, 2, 0), made.stderr
-    assert "000.png and 14 more: exists already" in again.stderr
+    assert "000.png and 14 more: already exists" in again.stderr
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
     assert names == [f"frames/000{video}/00{t}.png" for video in range(3) for t in range(5)]
     video = open_video(tmp_path / "frames" / "0001")
@@ -166,12 +166,12 @@ def test_latents_of_unknown_origin_ask_for_a_generator(run_moco, tmp_path):
         (["{empty}", "-o", "a.mp4"], 3, "the file is empty"),
         (["{cut}", "-o", "a.mp4"], 3, "cut.npz: not a readable .npz"),
         (["{pca}", "-o", "a.mp4"], 3, "no field 'latents'"),
-        (["{latents}", "-o", "a.avi"], 2, "a.avi: the ending"),
-        (["{latents}", "-o", "a"], 2, "a: the ending"),
+        (["{latents}", "-o", "a.avi"], 2, "a.avi: unknown file type"),
+        (["{latents}", "-o", "a"], 2, "a: unknown file type"),
         (["{latents}", "-o", "{folder}"], 2, "is a folder"),
         (["{latents}", "-o", "a.mp4", "--fps", "-3"], 2, "fps -3.0: expected more than 0"),
         (["{latents}", "-o", "a.mp4", "--precision", "fp8"], 2, "--precision fp8"),
-        (["{latents}", "--json"], 2, "--json needs stdout"),
+        (["{latents}", "--json"], 2, "--json and the data both need stdout"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(

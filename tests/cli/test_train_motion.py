@@ -92,7 +92,7 @@ def test_a_second_run_does_not_overwrite_the_first(train):
     result = train()
 
     assert result.exit_code == 2
-    assert "holds a run already" in result.stderr
+    assert "already holds a run" in result.stderr
     assert "--resume" in result.stderr
 
 

@@ -289,7 +289,7 @@ def test_a_search_begins_where_an_encoder_says(toy_generator):
 
     assert_close(found.latents, latents)
     assert found.num_steps.tolist() == [1, 1]
-    with pytest.raises(ConfigError, match="guesses latents in w"):
+    with pytest.raises(ConfigError, match="predicts latents in w"):
         invert(toy_generator, images, config=InvertConfig(space="z"), encoder=knowing)
 
 

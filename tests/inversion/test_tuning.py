@@ -98,5 +98,5 @@ def test_changes_that_do_not_fit_are_refused(tuned_path):
 
 
 def test_a_tuned_generator_is_not_tuned_again(tuned, tuned_path, foreign_pictures):
-    with pytest.raises(ConfigError, match="is tuned already"):
+    with pytest.raises(ConfigError, match="is already tuned"):
         tune_generator(load_generator(tuned_path), foreign_pictures, tuned[2], config=QUICK)

@@ -124,7 +124,7 @@ def test_a_face_network_that_gives_no_numbers_is_refused_by_name(number, monkeyp
     monkeypatch.setattr(faces, "FaceFinder", lambda *_, **__: None)
     embedder = load_face_embedder("dlib", crop="whole")
 
-    with pytest.raises(FileFormatError, match=r"resnet_model_v1\.dat: gives NaN or infinity"):
+    with pytest.raises(FileFormatError, match=r"resnet_model_v1\.dat: returns NaN or infinity"):
         embedder.embed(np.zeros((2, 16, 16, 3), np.uint8))
 
 

@@ -96,7 +96,7 @@ def test_statistics_that_contradict_themselves_are_refused(tmp_path):
     broken = FeatureStats(num_samples=3, mean=stats.mean, scatter=stats.scatter[:5])
     write_statistics(broken, tmp_path / "broken.npz", meta={})
 
-    with pytest.raises(FileFormatError, match="contradict themselves"):
+    with pytest.raises(FileFormatError, match="are inconsistent"):
         read_statistics(tmp_path / "broken.npz")
 
 

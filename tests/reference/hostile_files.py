@@ -474,7 +474,7 @@ def hostile_files():
         ),
         "a storage that claims 8 GB": (
             lambda: generator_tree(load_from_bytes(nested_storage(2**31 - 1, b"\0" * 16))),
-            "cut off",
+            "truncated",
         ),
         "a tensor far beyond its storage": (
             lambda: generator_tree(tensor(0, (2**31 - 1, 4), (4, 1))),
@@ -494,7 +494,7 @@ def hostile_files():
         ),
         "an empty tensor of endless axes": (
             lambda: generator_tree(tensor(0, (0, 2**31 - 1, 2**31 - 1), (0, 0, 0))),
-            "absurdly large",
+            "implausibly large",
         ),
         "a checkpoint that wants noise of gigabytes": (
             lambda: torch_zip(rosinality_of_octaves(14), parts={"g/data/0": b"\0" * 16}),

@@ -87,7 +87,7 @@ def test_bad_input_is_a_sentence_and_leaves_nothing(
 def test_a_run_is_neither_overwritten_nor_resumed_with_other_settings(kind, whole, few_clips):
     out, _ = whole
 
-    with pytest.raises(moco.ConfigError, match="holds a run already"):
+    with pytest.raises(moco.ConfigError, match="already holds a run"):
         kind.train(few_clips, out)
     with pytest.raises(moco.MismatchError, match="seed was 0, now 1"):
         kind.train(few_clips, out, config=dataclasses.replace(kind.config, seed=1), resume=True)

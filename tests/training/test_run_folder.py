@@ -64,7 +64,7 @@ def test_a_new_run_records_settings_command_inputs_and_machine(tmp_path):
 
 
 def test_a_second_run_in_the_same_folder_is_refused(run):
-    with pytest.raises(ConfigError, match="holds a run already") as error:
+    with pytest.raises(ConfigError, match="already holds a run") as error:
         RunFolder(run.path).open(ToyModelConfig(), resume=False)
 
     assert "--resume" in error.value.hint

@@ -89,7 +89,7 @@ def test_a_shorter_set_leaves_nothing_of_the_longer_one_and_all_else(tmp_path):
     write_numbered(pattern, [FRAMES[:2]])
 
     assert sorted(os.listdir(tmp_path)) == ["00.png", "01.png", "notes.txt"]
-    with pytest.raises(ConfigError, match=r"00\.png and 1 more: exists already"):
+    with pytest.raises(ConfigError, match=r"00\.png and 1 more: already exists"):
         check_numbered_output(pattern, force=False)
     check_numbered_output(pattern, force=True)
 
@@ -109,7 +109,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_rendered(tmp_
     (tmp_path / "file").write_text("x")
     for pattern, said in (
         ("no/such/%d.png", "there is no folder"),
-        ("file/%d.png", "exists already"),
+        ("file/%d.png", "already exists"),
         ("%d/%d.png", "belongs in the file"),
     ):
         with pytest.raises(ConfigError, match=said):

@@ -119,8 +119,8 @@ def test_labels_come_before_folders(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        (pictures(["a.png", "b.png"]), "a.png lies in no folder of a class"),
-        (pictures(["x/a.png", "b.png"]), "b.png lies in no folder of a class"),
+        (pictures(["a.png", "b.png"]), "a.png is in no class folder"),
+        (pictures(["x/a.png", "b.png"]), "b.png is in no class folder"),
         (pictures(["a.png"]) | table([["a.png", 0]]), "all its pictures have the same class"),
         (pictures(["a.png", "b.png"]) | table([["a.png", 1]]), "b.png: has no label"),
         (pictures(["a.png"]) | table([["a.png", [0.5, 2]]]), "vectors of 2 numbers"),

@@ -114,7 +114,7 @@ def test_exif_orientation_is_honoured(tmp_path, ending, orientation):
     ("content", "words"),
     [
         (b"\x00\x00\x00\x1cftypisom" + bytes(40), "not an image"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(10), "damaged or cut short"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(10), "damaged or truncated"),
         (b"", "the file is empty"),
     ],
 )
