@@ -20,7 +20,7 @@ def place_axes(latents: Array, generator: "Generator | None", *, name: str) -> t
             them, [n, t, num_ws, w_dim]. As many rows of w as the generator has layers count as one
             latent in w+, with a warning where they could be frames.
         generator: The generator they belong to; `None` where nobody said.
-        name: What the file is called in messages.
+        name: Name of the file in messages.
 
     Returns:
         Latents [n, t, latent_dim] or [n, t, num_ws, latent_dim], and their space.

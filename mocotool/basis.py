@@ -34,7 +34,7 @@ MAKE_ONE = "make one for this generator with `moco pca GENERATOR -o pca.npz`"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class BasisMeta:
-    """Where a basis came from; what is not known is `None`."""
+    """Where a basis came from; unknown fields are `None`."""
 
     space: "Space | None" = None
     """Which space its latents live in, "z" or "w"."""
@@ -152,7 +152,7 @@ def write_basis(basis: PCABasis, file: Path | str | BinaryIO) -> None:
 
     Args:
         basis: What to write.
-        file: Where to, a path or a stream, which need not seek; an existing file is replaced.
+        file: Output path or stream, which need not seek; an existing file is replaced.
     """
     optional = {
         "mean": basis.mean,
@@ -174,10 +174,10 @@ def read_basis(source: Path | str | BinaryIO, name: str | None = None) -> PCABas
 
     Args:
         source: A file, a folder, or a stream that can seek.
-        name: What it is called in messages; `None` is its path.
+        name: Name in messages; `None` for the path.
 
     Raises:
-        FileFormatError: It is neither, or its content contradicts itself.
+        FileFormatError: It is neither, or its content is inconsistent.
     """
     source = locate(source) if isinstance(source, Path | str) else source
     name = str(source) if name is None else name

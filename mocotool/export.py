@@ -1,4 +1,4 @@
-"""Trajectories exported as files to look at: videos, a grid of them, or a contact sheet."""
+"""Export of trajectories as videos, a grid of videos, or a contact sheet."""
 
 import dataclasses
 import re
@@ -76,23 +76,23 @@ def export_trajectory(
     videos: "frames/0000/%05d.png".
 
     Args:
-        generator: What renders.
+        generator: The generator.
         trajectory: Latents of n videos.
         out: A file to write, or a stream, which takes one file: several videos become a grid.
         format: A video format, or "png" for a contact sheet with a row for each video, or numbered
             frames.
         config: Noise, frame rate, size, codec, seed and chunk size; `None` for the defaults.
-        grid: Show several videos side by side in one.
+        grid: Tile several videos in one.
         force: Replace existing files.
-        audio: A file whose sound goes with each video, cut or followed by silence so that it is as
-            long; MP4, MOV, WebM and MKV alone.
-        processes: Those that share the work: each writes every n-th file, the first one a single
-            file.
-        shard: Which part of the files to write, under the names that they have among all.
+        audio: A file whose sound is added to each video, cut or padded with silence; only for MP4,
+            MOV, WebM and MKV.
+        processes: Processes that share the work: each writes every n-th file, the first one a
+            single file.
+        shard: Which part of the files to write, with the same names as all together.
         progress: Called with the number of frames done since the last call.
 
     Returns:
-        The files written, those of other processes among them, of numbered frames their pattern;
+        The files written, including those of other processes; the pattern of numbered frames;
         empty for a stream.
 
     Raises:

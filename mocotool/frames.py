@@ -19,7 +19,7 @@ from mocotool.training.randomness import derive_rng
 
 
 class LatentVideos(Protocol):
-    """What is rendered: a `mocotool.latents.Trajectory`, or anything with these two."""
+    """Input of rendering: a `mocotool.latents.Trajectory`, or anything with these attributes."""
 
     @property
     def latents(self) -> npt.NDArray[np.float32]:
@@ -37,10 +37,10 @@ def render_frames(
     config: RenderConfig | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, FramesU8]]:
-    """Render videos one after the other, in memory for one chunk of frames.
+    """Render videos one by one, in memory for one chunk of frames.
 
     Args:
-        generator: What renders.
+        generator: The generator.
         trajectory: Latents of n videos, t frames each.
         config: Noise, seed and chunk size; `None` for the defaults.
         progress: Called with the number of frames done since the last call.
@@ -77,11 +77,11 @@ def render_video(
     """Render one video of a trajectory.
 
     Args:
-        generator: What renders.
+        generator: The generator.
         trajectory: Latents of n videos, t frames each.
         video_idx: Which of the videos.
         config: Noise, seed and chunk size; `None` for the defaults.
-        frame_idxs: Which frames, in this order; `None` is all of them.
+        frame_idxs: Frame indices, in this order; `None` for all.
         noise_idx: Index of the video whose pixel noise is drawn; `None` is `video_idx`.
         keep_alpha: Whether transparent pictures stay so, where the generator makes them; if not,
             they are composited on white.
@@ -143,7 +143,7 @@ def put_on_white(rgba_u8: FramesU8) -> FramesU8:
 def draw_video_noise(
     generator: Generator, video_idx: int, *, config: RenderConfig
 ) -> list[Tensor] | None:
-    """Draw the noise maps that a video keeps for all its frames, so that texture does not boil.
+    """Draw the noise maps that a video keeps for all its frames, so that texture does not flicker.
 
     Returns:
         One [1, 1, h, w] map per noisy layer, or `None` where the noise mode says it all.

@@ -1,4 +1,4 @@
-"""One HTML page that plays a folder's videos and shows its pictures; no script, no server."""
+"""One HTML page with all videos and pictures of a folder; no script, no server."""
 
 import dataclasses
 import os
@@ -17,16 +17,16 @@ PICTURE_ENDINGS = frozenset({".png", ".apng", ".gif", ".jpg", ".jpeg", ".webp"})
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """Results that belong together."""
+    """A group of results."""
 
     title: str
     files: tuple[Path, ...]
     text: str = ""
-    """What there is to see."""
+    """Description."""
     commands: tuple[str, ...] = ()
-    """How they were made, as it could be typed."""
+    """The commands that made them."""
     printed: str = ""
-    """What the commands said."""
+    """Output of the commands."""
     captions: tuple[str, ...] = ()
     """One for each file; their names if empty."""
 
@@ -35,13 +35,13 @@ def collect_sections(folder: Path) -> list[Section]:
     """Group a folder's videos and pictures by name: walk-0.mp4 and walk-1.mp4 are one section.
 
     Args:
-        folder: Searched with the folders in it; hidden ones are passed over.
+        folder: Searched with its subfolders; hidden ones are skipped.
 
     Returns:
         Sections in the order of their names.
 
     Raises:
-        FileFormatError: The folder is missing, or holds nothing a browser can show.
+        FileFormatError: The folder is missing, or has no file that a browser can show.
     """
     if not folder.is_dir():
         raise FileFormatError(f"{folder}: no such folder", hint="check the path of the results")

@@ -19,9 +19,9 @@ def interpolate_trajectory(
 ) -> Trajectory:
     """Interpolate between the frames: t frames become exactly factor * t.
 
-    With natural ends the new frames are spread evenly from the first frame to the last, both of
-    which stay. With periodic ends the video is a loop: every given frame stays, and the last new
-    frames lead from the last given one back to the first. The duration stays: frames per second are
+    With natural ends the new frames are evenly spaced from the first frame to the last, which are
+    kept. With periodic ends the video is a loop: all given frames are kept, and the last new frames
+    lead from the last given one back to the first. The duration stays the same: the frame rate is
     multiplied by the factor.
 
     Args:
@@ -32,8 +32,8 @@ def interpolate_trajectory(
         Paper: Sec. 4 (16 frames become 32).
         Official code: evaluate.py.
         Follows: the paper's count.
-        Deviation: new frames are spread evenly, so 16 become 32; the program inserts midpoints,
-            so 16 become 31.
+        Deviation: new frames are evenly spaced, so 16 frames give 32; the program inserts
+            midpoints, which gives 31.
     """
     config = InterpolateConfig() if config is None else config
     num_frames, is_loop = trajectory.num_frames, config.ends == "periodic"
@@ -69,7 +69,7 @@ def blend_linear(
     is_loop: bool = False,
     knots: Positions | None = None,
 ) -> Latents:
-    """Interpolate along straight lines.
+    """Interpolate linearly.
 
     Args:
         video: [t, ..., latent_dim].
@@ -117,7 +117,7 @@ def blend_pchip(
     is_loop: bool = False,
     knots: Positions | None = None,
 ) -> Latents:
-    """Interpolate by cubics that never leave the range of the two frames around them.
+    """Interpolate by monotone cubics, which never overshoot the two frames around them.
 
     See `blend_linear` for the arguments.
 
@@ -145,7 +145,7 @@ def blend_slerp(
     is_loop: bool = False,
     knots: Positions | None = None,
 ) -> Latents:
-    """Interpolate along arcs around the origin, straight where two latents have no angle.
+    """Interpolate along arcs around the origin, linearly if two latents have no defined angle.
 
     See `blend_linear` for the arguments. Latents of equal length stay of that length, as suits z.
     """

@@ -41,7 +41,7 @@ SCHEMA = "moco.latents/1"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class LatentsMeta:
-    """Where a trajectory came from; what is not known is `None`."""
+    """Where a trajectory came from; unknown fields are `None`."""
 
     space: LatentSpace
     """"w" and "z" are one latent per frame, "w+" one per layer of each frame."""
@@ -142,12 +142,12 @@ def read_latents(
 
     Args:
         source: A file's path, or a stream that can seek.
-        name: What the file is called in messages; `None` is its path.
+        name: Name in messages; `None` for the path.
         generator: Tells frames from layers in a bare array, which then records it; see
             `place_axes`. Other files say it themselves.
 
     Raises:
-        FileFormatError: The file is not that, or its content contradicts itself.
+        FileFormatError: The file is not that, or its content is inconsistent.
         MismatchError: The bare array does not fit the generator.
 
     Source:
@@ -184,7 +184,7 @@ def write_latents(trajectory: Trajectory, file: Path | str | BinaryIO) -> None:
 
     Args:
         trajectory: What to write.
-        file: Where to, a path or a stream, which need not seek; an existing file is replaced.
+        file: Output path or stream, which need not seek; an existing file is replaced.
     """
     arrays: dict[str, Array] = {"latents": trajectory.latents.astype(np.float32, copy=False)}
     if trajectory.labels is not None:
@@ -322,7 +322,7 @@ def merge_latents(parts: Mapping[str, Trajectory]) -> Trajectory:
             perhaps gone through other commands since.
 
     Raises:
-        MismatchError: A part is missing or there twice, or they are of different kinds.
+        MismatchError: A part is missing or duplicate, or they are of different kinds.
     """
     names = check_complete({name: part.meta.shard for name, part in parts.items()})
     ordered = [parts[name] for name in names]
@@ -393,7 +393,7 @@ def check_latents_fit(
     Args:
         trajectory: The latents.
         generator: The generator.
-        name: What the latents are called in messages.
+        name: Name of the latents in messages.
 
     Returns:
         A warning, if they fit but were made for another generator, else `None`.

@@ -25,7 +25,7 @@ def merge_files(
 
     Args:
         parts: A file of each shard, in any order.
-        out: Where the whole goes; an existing file is replaced.
+        out: Output; an existing file is replaced.
         what: What all parts have to be; `None` takes what the first one is.
 
     Returns:
@@ -34,7 +34,7 @@ def merge_files(
     Raises:
         ConfigError: Fewer than two parts were given.
         FileFormatError: A file is something else.
-        MismatchError: A part is missing or there twice, or parts do not belong together.
+        MismatchError: A part is missing or duplicate, or parts do not belong together.
     """
     paths = [Path(part) for part in parts]
     if len(paths) < 2:

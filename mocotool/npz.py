@@ -37,7 +37,7 @@ def read_npz(source: Path | BinaryIO, name: str) -> dict[str, Array]:
 
     Args:
         source: A file's path, or a stream that can seek.
-        name: What the file is called in messages.
+        name: Name of the file in messages.
 
     Returns:
         Key -> array.
@@ -120,7 +120,7 @@ def read_npy(source: Path | BinaryIO, name: str | None = None) -> Array:
 
     Args:
         source: A file's path, or a stream.
-        name: What the file is called in messages; `None` is its path.
+        name: Name in messages; `None` for the path.
 
     Raises:
         FileFormatError: The file is missing, not a `.npy`, damaged, or holds pickles.

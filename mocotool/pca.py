@@ -1,7 +1,7 @@
 """The PCA basis V of an image generator's latents: the directions that motion may take.
 
-The basis is exact: one pass over as many latents as asked for, their mean and scatter kept in
-float64, then the eigenvectors of the scatter. Memory does not grow with the number of latents.
+The basis is exact: one pass over the latents accumulates their mean and scatter in float64, then
+follow the eigenvectors of the scatter. Memory does not grow with the number of latents.
 """
 
 import functools
@@ -29,8 +29,7 @@ DRAW_ROWS = 4096  # z comes in blocks of this many, each with a random stream of
 class LatentMoments:
     """Mean and scatter of any number of latents, in memory for one batch.
 
-    Sums are taken in float64 around the first batch's mean, so that what cancels in the end is
-    small beside what stays.
+    Sums are taken in float64 around the mean of the first batch, to avoid cancellation.
 
     Args:
         latent_dim: Size of the latents.
@@ -75,10 +74,10 @@ class LatentMoments:
 def iter_latents(
     generator: Generator, *, config: PCAConfig, blocks: range | None = None
 ) -> Iterator[Tensor]:
-    """Draw latents from their own distribution; classes are drawn evenly where there are any.
+    """Sample latents from their distribution; classes are sampled uniformly.
 
     Args:
-        generator: Whose latents.
+        generator: The generator.
         config: How many, and the seed.
         blocks: Which of their blocks of `DRAW_ROWS`; `None` for all.
 
@@ -108,8 +107,8 @@ def fit_pca_basis(
     """Compute the principal directions of a generator's latents.
 
     Args:
-        generator: Whose latents.
-        config: How many latents and directions, and the seed; `None` for the defaults.
+        generator: The generator.
+        config: Numbers of latents and directions, and the seed; `None` for the defaults.
         processes: Processes that share the work; all get the basis that one alone would get.
         progress: Called with the number of latents done since the last call.
 
@@ -117,7 +116,7 @@ def fit_pca_basis(
         The basis, exact for the latents drawn. Equal configurations give equal bases.
 
     Raises:
-        ConfigError: More components were asked for than latents have dimensions.
+        ConfigError: More components are requested than latents have dimensions.
         FileFormatError: The generator's mapping returns NaN or infinity.
 
     Source:
@@ -148,14 +147,14 @@ def measure_pca_part(
     """Sum up one shard's latents, for `merge_pca_parts`; arguments as in `fit_pca_basis`.
 
     Args:
-        generator: Whose latents.
+        generator: The generator.
         config: Settings of the whole PCA.
         shard: Which part of it.
         processes: Those that share this part; all get the whole of it.
         progress: Called with the number of latents done since the last call.
 
     Raises:
-        ConfigError: More components were asked for than latents have dimensions, or there are fewer
+        ConfigError: More components are requested than latents have dimensions, or there are fewer
             pieces than shards.
     """
     config = PCAConfig() if config is None else config
@@ -171,7 +170,7 @@ def merge_pca_parts(parts: Sequence[PCAPart]) -> PCABasis:
         parts: One of each shard, in any order.
 
     Raises:
-        MismatchError: One is missing, is there twice, or is of another generator or settings.
+        MismatchError: A part is missing or duplicate, or has another generator or settings.
         FileFormatError: The generator's mapping returns NaN or infinity.
     """
     config = parts[0].config

@@ -84,7 +84,7 @@ def join_parts(parts: Sequence[PCAPart], *, num_pieces: int) -> Moments:
     """Return the moments of all latents, added up piece by piece in their order.
 
     Raises:
-        MismatchError: The parts are of different PCAs, one is there twice, or one is missing.
+        MismatchError: The parts are of different PCAs, or one is missing or duplicate.
     """
     first = parts[0]
     found: dict[int, Moments] = {}
@@ -142,7 +142,7 @@ def read_pca_part(path: Path) -> PCAPart:
     """Read what `write_pca_part` wrote.
 
     Raises:
-        FileFormatError: The file is something else, or contradicts itself.
+        FileFormatError: The file is something else, or inconsistent.
     """
     name = str(path)
     fields = read_npz(path, name)

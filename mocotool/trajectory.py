@@ -38,18 +38,18 @@ def sample_trajectory(
     shard: Shard = WHOLE,
     progress: Progress | None = None,
 ) -> Trajectory:
-    """Draw trajectories from a motion model.
+    """Sample trajectories from a motion model.
 
-    Every video has random streams of its own, so it comes out the same alone or among others.
+    Every video has independent random streams, so it is the same in any batch.
 
     Args:
         motion: The motion model.
         generator: The image generator whose latents it moves.
-        config: How many, which seeds, how long; `None` for the defaults.
-        start: Latents to begin from, one video each, in place of content seeds. Where they hold
-            several frames, `config.start_frame` says which; in w+, every layer takes the same
+        config: Number of videos, seeds, length; `None` for the defaults.
+        start: Latents to start from, one video each, instead of content seeds.
+            `config.start_frame` selects one of several frames; in w+, every layer takes the same
             steps.
-        shard: Which part of the videos to draw, for `merge_latents`.
+        shard: Which part of the videos to sample, for `merge_latents`.
         progress: Called with the number of videos done since the last call.
 
     Returns:
@@ -58,7 +58,7 @@ def sample_trajectory(
 
     Raises:
         ConfigError: Seeds and starts contradict each other, or a class is missing.
-        MismatchError: Motion model, generator and starts do not belong together.
+        MismatchError: Motion model, generator and starts do not fit each other.
 
     Source:
         Official code: evaluate.py.
@@ -130,10 +130,10 @@ def draw_latents(
     *,
     truncation_psi: float = 1.0,
 ) -> Tensor:
-    """Draw the latent of each content seed.
+    """Sample the latent of each content seed.
 
     Args:
-        generator: Whose latents.
+        generator: The generator.
         seeds: One per video, from 0 to 2**32 - 1.
         labels: Class of each video [n], for a generator that has them.
         truncation_psi: See `Mapping`.
@@ -164,10 +164,10 @@ def draw_contents(
     label: int | None = None,
     truncation_psi: float = 1.0,
 ) -> Trajectory:
-    """Draw the latent of each content seed as a video of one frame.
+    """Sample the latent of each content seed, as a video of one frame.
 
     Args:
-        generator: Whose latents.
+        generator: The generator.
         seeds: One per video, from 0 to 2**32 - 1.
         label: Class of all videos, for a generator that has them.
         truncation_psi: See `Mapping`.
@@ -203,7 +203,7 @@ def load_motion_and_generator(
     precision: torch.dtype,
     warn: Callable[[str], None],
 ) -> tuple[MotionGenerator, Generator]:
-    """Load a motion model, and the generator that was named or that something records.
+    """Load a motion model, and the named or recorded generator.
 
     Args:
         motion: See `load_motion`, as for `pca` and `step_size`.
@@ -213,8 +213,8 @@ def load_motion_and_generator(
         start_name: What it is called in messages: a path, or "<stdin>".
         pca: The basis of an authors' motion model.
         step_size: How far one frame may move, in place of what the model says.
-        device: Where to put both.
-        precision: What the generator's convolutions compute in.
+        device: Device of both.
+        precision: Precision of the generator's convolutions.
         warn: Called if the motion model was trained with another generator.
 
     Raises:
@@ -316,7 +316,7 @@ def traverse_basis(
     """Walk from one latent along each direction of a basis, both ways.
 
     Args:
-        generator: Whose latents.
+        generator: The generator.
         basis: The directions.
         config: How many, how far, in how many steps; `None` for the defaults.
 

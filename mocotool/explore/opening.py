@@ -52,7 +52,7 @@ def load_explorer(
             also that of a motion model of the authors', whose files hold none.
         config: How many latents; `None` for the defaults.
         device: Where to compute.
-        precision: What the generator's convolutions compute in.
+        precision: Precision of the generator's convolutions.
         named: What device and precision are called in command lines.
         warn: Called with what may surprise.
         progress: Called with the number of latents done since the last call.

@@ -68,7 +68,7 @@ class Explorer:
     computed, and it serves all. One client computes at a time, a few frames each in turn.
 
     Args:
-        generator: What renders.
+        generator: The generator.
         motion: The motion model, or `None` where there is none for this generator: the video is
             then the path from content seed to motion seed.
         basis: The directions.

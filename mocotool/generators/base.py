@@ -134,7 +134,7 @@ class Generator(nn.Module):
     def draw_noise(self, n: int, *, rng: torch.Generator | None = None) -> list[Tensor]:
         """Draw one set of per-pixel noise maps for each of `n` images.
 
-        A video keeps its set for all its frames, so that texture does not boil.
+        A video keeps its set for all its frames, so that texture does not flicker.
 
         Returns:
             One [n, 1, h, w] tensor per noisy layer, in layer order; empty where there is no noise.

@@ -70,7 +70,7 @@ def choose_batch(generator: Generator, latents: Tensor, render: Callable[[Tensor
     """Return how many pictures to render at once.
 
     Args:
-        generator: What renders.
+        generator: The generator.
         latents: What is to be rendered, [n, ...]; the first is, to see what it takes.
         render: Renders some of them.
     """

@@ -188,7 +188,7 @@ def match_liveliness(
 
     Args:
         motion: The model; its `gain` is changed.
-        generator: What renders.
+        generator: The generator.
         clips: The real clips.
         share: Which multiple of their liveliness is wanted.
         seed: Of places in clips, first latents and noise.

@@ -88,7 +88,7 @@ def fit_budget(
     Args:
         config: Settings that fit the generator and the basis.
         deadline: Knows how much time is left.
-        generator: What renders.
+        generator: The generator.
         basis: What steps are made of.
         asked: Names of settings to leave alone.
         processes: This process among those that train together; all choose alike.

@@ -36,7 +36,7 @@ def match_step_size(
     `moco eval motion`. Walks are drawn with the weights that training will begin with.
 
     Args:
-        generator: What renders.
+        generator: The generator.
         basis: What steps are made of.
         config: Sizes, form and seed; its step size does not count.
         real: Real clips, [n, t, 3, frame_size, frame_size], uint8 or float in [-1, 1].

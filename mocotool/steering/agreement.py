@@ -17,11 +17,11 @@ T = TypeVar("T")
 def agree(
     trajectories: Sequence[Trajectory], names: Sequence[str]
 ) -> tuple[list[Trajectory], str | None]:
-    """Bring latents into one space: w beside w+ becomes w+, the same latent in every layer.
+    """Bring latents into one space: w together with w+ is converted to w+, equal in every layer.
 
     Args:
         trajectories: At least one.
-        names: What they are called in messages.
+        names: Names in messages.
 
     Returns:
         The latents, and a warning if they were made for different generators, else `None`.
@@ -104,7 +104,7 @@ def choose_layers(layers: tuple[int, int], num_ws: int) -> slice:
     """Return the layers of a range as a slice.
 
     Raises:
-        ConfigError: There are not so many.
+        ConfigError: The range exceeds the number of layers.
     """
     first, last = layers
     if last >= num_ws:
@@ -115,10 +115,10 @@ def choose_layers(layers: tuple[int, int], num_ws: int) -> slice:
 
 
 def repeat_videos(trajectory: Trajectory, num_videos: int, name: str) -> Trajectory:
-    """Return as many videos as wanted: those there are, or the only one so many times.
+    """Return `num_videos` videos; a single one is repeated.
 
     Raises:
-        MismatchError: There are neither one nor as many.
+        MismatchError: There are neither 1 nor `num_videos`.
     """
     if trajectory.num_videos == num_videos:
         return trajectory
@@ -146,7 +146,7 @@ def _repeat(values: list[T] | None, num_videos: int) -> list[T] | None:
 
 
 def joined_meta(trajectories: Sequence[Trajectory]) -> LatentsMeta:
-    """Return what is still true of latents that were made of several: no seeds, one history."""
+    """Return the metadata of latents that combine several: no seeds, one history."""
     first = trajectories[0].meta
     generator = next((one.meta.generator for one in trajectories if one.meta.generator), None)
     return dataclasses.replace(

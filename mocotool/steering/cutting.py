@@ -1,4 +1,4 @@
-"""Cutting of a trajectory, by frames, direction and speed, and joining of several."""
+"""Cutting of a trajectory by frames, direction and speed, and concatenation of several."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ T = TypeVar("T")
 
 
 def cut_trajectory(trajectory: Trajectory, *, config: CutConfig | None = None) -> Trajectory:
-    """Choose videos and frames, reverse them, and change their speed, in this order.
+    """Select videos and frames, reverse them, and change their speed, in this order.
 
-    At speed s, t frames become round(t / s), spread evenly from the first to the last, which both
-    stay; a loop stays a loop, and its first frame stays.
+    At speed s, t frames become round(t / s), evenly spaced from the first to the last, which are
+    kept; a loop remains a loop, with the same first frame.
 
     Args:
-        trajectory: What to cut.
-        config: What to take; `None` takes everything.
+        trajectory: The input.
+        config: What to select; `None` for everything.
 
     Raises:
-        ConfigError: There is no such video, or not one frame in the range.
+        ConfigError: A video does not exist, or the range is empty.
     """
     config = CutConfig() if config is None else config
     if config.videos is not None:
@@ -99,18 +99,18 @@ def _change_speed(latents: Latents, config: CutConfig) -> Latents:
 def join_trajectories(
     trajectories: Sequence[Trajectory], *, config: CatConfig | None = None
 ) -> Trajectory:
-    """Join clips end to end, or let the last frames of each become the first of the next.
+    """Concatenate clips, optionally blending the last frames of each into the first of the next.
 
     Args:
-        trajectories: At least one, of one space (`agree`); a single video serves for all.
-        config: How many frames become; `None` is none.
+        trajectories: At least one, in one space (`agree`); a single video is repeated.
+        config: Number of blended frames; `None` for none.
 
     Returns:
-        As many frames as all together, less `config.blend` for each joint.
+        The sum of all frames, minus `config.blend` per joint.
 
     Raises:
         ConfigError: A clip is too short for its blends.
-        MismatchError: Their videos are not equally many, or their classes differ.
+        MismatchError: Their numbers of videos or their classes differ.
     """
     config = CatConfig() if config is None else config
     blend, last = config.blend, len(trajectories) - 1

@@ -20,10 +20,10 @@ def find_direction(
     """Return the vector of a move, without its strength.
 
     Args:
-        move: A component's number, or a file.
-        basis: Where components come from; one is a standard deviation of the latents long.
+        move: Index of a component, or a file.
+        basis: Components, scaled by the standard deviation of the latents.
         latent_dim: Size of the latents.
-        num_ws: Layers of the latents, or `None` where they have none.
+        num_ws: Layers of the latents, or `None` without layers.
 
     Returns:
         float32 [latent_dim], or [num_ws, latent_dim] for a file with a vector for each layer.
@@ -31,7 +31,7 @@ def find_direction(
     Raises:
         ConfigError: The basis or the file has no such vector.
         FileFormatError: The file is missing or holds no vectors.
-        MismatchError: The vector is of another size.
+        MismatchError: The vector has another size.
     """
     if move.is_component:
         assert basis is not None
@@ -55,7 +55,7 @@ def find_direction(
 
 
 def read_directions(path: Path) -> Direction:
-    """Read direction vectors from `.npy`, `.npz` or a torch file; nothing in it is run.
+    """Read direction vectors from `.npy`, `.npz` or a torch file; no code in it is executed.
 
     An `.npz` is a PCA basis, whose directions are then a standard deviation long, or holds one
     array; a torch file holds one tensor.

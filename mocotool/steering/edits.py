@@ -25,16 +25,16 @@ def edit_trajectory(
     basis: PCABasis | None = None,
     num_ws: int | None = None,
 ) -> Trajectory:
-    """Smooth, truncate, and go along directions, in this order.
+    """Smooth, truncate, and move along directions, in this order.
 
     Args:
-        trajectory: What to edit.
-        config: What to change, how strongly over time, and on which layers.
+        trajectory: The input.
+        config: The edits, their schedule over time, and layers.
         basis: For truncation and for components; see `EditConfig.needs_basis`.
-        num_ws: Layers of the generator, where `config.layers` are chosen of latents in w.
+        num_ws: Number of layers of the generator, required for `config.layers` with latents in w.
 
     Returns:
-        As many frames. In w+ if layers were chosen, or if a direction is one for each layer.
+        The same number of frames; in w+ if layers were selected or a direction has one per layer.
 
     Raises:
         ConfigError: A basis or the number of layers is missing, or there is no such direction.
@@ -108,10 +108,10 @@ def _check_layers(vector: npt.NDArray[np.float32], trajectory: Trajectory) -> No
 
 
 def smooth_frames(latents: Latents, sigma: float, *, is_loop: bool = False) -> Latents:
-    """Smooth over time with a Gaussian; first and last frame stay, unless it is a loop.
+    """Smooth over time with a Gaussian; the first and last frame are kept, unless it is a loop.
 
-    Beyond its ends a clip goes on as its mirror image through the end frame, which therefore does
-    not move.
+    Clips are extended beyond their ends by point reflection at the end frame, which is why that
+    frame does not change.
 
     Args:
         latents: [n, t, ...].

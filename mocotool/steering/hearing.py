@@ -40,10 +40,10 @@ class Hearing:
         return len(self.loudness)
 
     def drive(self, band: Band, *, decay_frames: float) -> Curve:
-        """Return what a band does to a direction, [t] in [0, 1].
+        """Return the strength of a direction driven by a band, [t] in [0, 1].
 
         Args:
-            band: "onset" is 1 at each onset and falls; the others are their energy.
+            band: "onset" is 1 at each onset and decays; the others are their energy.
             decay_frames: Frames in which an onset falls to 1/e.
         """
         if band != "onset":

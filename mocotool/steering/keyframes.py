@@ -25,7 +25,7 @@ EXPECTED = "expected seed:5, walk.npz, walk.npz#2 or walk.npz#1:2, each with @FR
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Keyframe:
-    """One picture of a path, as it was typed."""
+    """A keyframe of a path, as typed."""
 
     seed: int | None = None
     """Content seed, or `None` where it comes from a file."""
@@ -40,7 +40,7 @@ class Keyframe:
 
 
 def parse_keyframe(text: str) -> Keyframe:
-    """Turn "seed:5@12", "walk.npz#2" (frame 2) or "walk.npz#1:2" (of video 1) into a keyframe.
+    """Parse a keyframe: "seed:5@12", "walk.npz#2" (frame 2) or "walk.npz#1:2" (of video 1).
 
     A number alone is a seed; a file of such a name is "./5".
 
@@ -99,8 +99,8 @@ def gather_keyframes(
 
     Args:
         keyframes: At least one.
-        read: Gives the latents of a file, and its name for messages; called once for each file.
-        draw: Gives a video of one frame for each seed, of the generator that the files record.
+        read: Returns the latents of a file, and its name for messages; called once per file.
+        draw: Returns a video of one frame per seed, with the generator that the files record.
 
     Returns:
         One video whose frames are the keyframes, and a warning if they were made for different
@@ -158,12 +158,12 @@ def make_path(
     times: Sequence[int | None] | None = None,
     config: PathConfig | None = None,
 ) -> Trajectory:
-    """Go from keyframe to keyframe; each is shown exactly, at its time.
+    """Interpolate between keyframes; each is shown exactly, at its time.
 
     Args:
         keyframes: Videos whose frames are the keyframes, [n, k, ...].
         times: Frame of the path that shows each of them, all increasing; before the first and
-            after the last the path rests, unless it is a loop. `None` spreads them evenly.
+            after the last the video is still, unless it is a loop. `None` for even spacing.
         config: Length, mode, ease and whether it is a loop; `None` for the defaults.
 
     Returns:

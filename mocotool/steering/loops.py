@@ -1,4 +1,4 @@
-"""Loops: clips that end where they begin, so that their repetition shows no seam."""
+"""Seamless loops: clips that end where they begin."""
 
 import dataclasses
 
@@ -13,16 +13,16 @@ Latents = npt.NDArray[np.float32]
 
 
 def close_trajectory(trajectory: Trajectory, *, config: LoopConfig | None = None) -> Trajectory:
-    """Make a loop of each video: its first frame follows its last as any other.
+    """Turn each video into a loop, whose first frame follows the last without a seam.
 
-    "drift" takes the step after the last frame to be the last one again, and spreads what then
-    lies between end and beginning evenly over all steps: N frames stay N, and the first stays.
-    "back" goes there and back, 2 N - 2 frames, all of them given ones. "blend" lets the last
-    frames become the first ones, N - `config.blend` frames.
+    "drift" repeats the last step once, and distributes the remaining difference between end and
+    beginning evenly over all steps: N frames, with the same first one. "back" plays forwards and
+    backwards, 2 N - 2 given frames. "blend" blends the last frames into the first ones, N -
+    `config.blend` frames.
 
     Args:
         trajectory: The clips, t frames each.
-        config: Which of them; `None` for the defaults.
+        config: The mode; `None` for the defaults.
 
     Raises:
         ConfigError: The clips are shorter than the blend needs.
@@ -43,10 +43,10 @@ def close_trajectory(trajectory: Trajectory, *, config: LoopConfig | None = None
 
 
 def remove_drift(latents: Latents) -> Latents:
-    """Lead the last frame to the first, by the same small correction of every step.
+    """Make the last frame equal the first, by the same small correction of every step.
 
-    Every step changes by the same, the one across the seam too, so the loop shows no seam; a
-    correction that eased in and out would leave the ends' steps as they are and speed up others.
+    All steps change equally, including the one across the seam, so there is no visible seam; a
+    correction with easing would leave the steps at the ends unchanged and enlarge the others.
 
     Args:
         latents: [n, t+1, ...]; the last frame is to be the first one again.
@@ -70,14 +70,14 @@ def _blend_ends(latents: Latents, num_blended: int) -> Latents:
 
 
 def pull_back(latents: Latents, pull: float) -> Latents:
-    """Take the same steps, but pull each back towards the first frame by a share of the way.
+    """Take the same steps, but move each frame back towards the first by a fraction of the way.
 
-    A walk of independent steps then stays within sqrt(1 / (2 pull)) steps of where it began,
-    however long it is.
+    A walk of independent steps then stays within sqrt(1 / (2 pull)) steps of its start, however
+    long it is.
 
     Args:
         latents: [n, t, ...].
-        pull: The share, from 0 (nothing changes) to 1 (the first frame, and one step from it).
+        pull: The fraction, from 0 (nothing changes) to 1 (the first frame, and one step from it).
 
     Returns:
         float32, the same shape; the first frame stays.

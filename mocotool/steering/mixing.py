@@ -1,4 +1,4 @@
-"""Mixing of two trajectories: blends, style mixing, and one's motion on another's content."""
+"""Mixing of two trajectories: blending, style mixing, and transfer of motion."""
 
 import dataclasses
 
@@ -27,18 +27,18 @@ def mix_trajectories(
     """Blend two trajectories frame by frame, on all layers or on some.
 
     Args:
-        first: The one that the layers left out keep.
-        second: The one that is mixed in; a single video or a single frame serves for all. Both
-            are of one space (`agree`).
-        config: How much of it, on which layers; `None` for the defaults.
-        num_ws: Layers of the generator, where layers are chosen of latents in w.
+        first: The first trajectory, which keeps the layers left out.
+        second: The trajectory to mix in; a single video or a single frame is repeated. Both are
+            in one space (`agree`).
+        config: Weight and layers; `None` for the defaults.
+        num_ws: Number of layers of the generator, required to select layers of latents in w.
 
     Returns:
-        As many videos and frames as the longer of the two has.
+        As many videos and frames as the larger of the two has.
 
     Raises:
-        ConfigError: There are no such layers.
-        MismatchError: Their frames or videos are not equally many, or their classes differ.
+        ConfigError: The layers do not exist.
+        MismatchError: Their numbers of frames or videos, or their classes differ.
     """
     config = MixConfig() if config is None else config
     layers = slice(None)
@@ -64,17 +64,18 @@ def mix_trajectories(
 
 
 def carry_motion(motion: Trajectory, content: Trajectory) -> Trajectory:
-    """Let a content take the steps of a motion: it begins as itself and moves as the other does.
+    """Move the first frame of one trajectory by the steps of another.
 
     Args:
-        motion: Whose steps.
-        content: Whose first frame; a single video serves for all. Both are of one space (`agree`).
+        motion: The trajectory of the steps.
+        content: The trajectory of the first frame; a single video is repeated. Both are in one
+            space (`agree`).
 
     Returns:
-        As many frames as the motion has.
+        As many frames as `motion` has.
 
     Raises:
-        MismatchError: Their videos are not equally many.
+        MismatchError: Their numbers of videos differ.
     """
     num_videos = max(motion.num_videos, content.num_videos)
     motion = repeat_videos(motion, num_videos, "the motion")

@@ -1,4 +1,4 @@
-"""Audio-reactive latents: a sound decides how fast, when and how far they move."""
+"""Audio-reactive latents: a sound controls how fast, when and how far they move."""
 
 import dataclasses
 
@@ -27,18 +27,17 @@ def react_trajectory(
     config: ReactConfig | None = None,
     basis: PCABasis | None = None,
 ) -> Trajectory:
-    """Send each video's latents through a sound, which decides when they are where.
+    """Move through each video's latents at a speed controlled by a sound.
 
     Args:
-        trajectory: The latents to go through, t frames.
+        trajectory: The latents, t frames.
         hearing: The sound, at `config.fps`.
-        config: What follows what; `None` for the defaults.
+        config: The mapping from sound to motion; `None` for the defaults.
         basis: For components; see `ReactConfig.needs_basis`.
 
     Returns:
-        As many frames as the sound has. By energy or evenly, they go from the first frame to the
-        last; by onsets, each onset is exactly at one of the frames, the first one before them, and
-        after the last one they begin again.
+        As many frames as the sound has. By energy or evenly, from the first frame to the last; by
+        onsets, exactly the next frame at each onset, starting again after the last one.
 
     Raises:
         ConfigError: A basis is missing, or there is no such direction.
@@ -105,7 +104,7 @@ def _arrive(onsets: npt.NDArray[np.int64], num_frames: int) -> Curve:
 
 
 def draw_reaction(hearing: Hearing, num_given: int, config: ReactConfig) -> FramesU8:
-    """Draw what was heard, and how far the latents have come, over time.
+    """Plot the analysed sound, and the position in the latents, over time.
 
     Returns:
         uint8 [h, w, 3] RGB.

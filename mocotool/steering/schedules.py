@@ -23,7 +23,7 @@ def ease_share(share: Curve, ease: Ease) -> Curve:
 
     Args:
         share: Any shape, in [0, 1].
-        ease: "in" begins slowly, "out" ends slowly, "in-out" both, "none" neither.
+        ease: "in" starts slowly, "out" ends slowly, "in-out" both, "none" neither.
 
     Returns:
         The same shape, in [0, 1]; 0 stays 0 and 1 stays 1.
@@ -38,7 +38,7 @@ def ease_share(share: Curve, ease: Ease) -> Curve:
 
 
 def make_schedule(schedule: str, num_frames: int) -> Curve:
-    """Return how strong something is at each frame.
+    """Return the strength at each frame.
 
     Args:
         schedule: "constant" is 1; "linear" and "ease" go from 0 at the first frame to 1 at the
@@ -79,7 +79,7 @@ def along_frames(curve: Curve, rank: int) -> Curve:
 
 
 def _read_schedule(path: Path, num_frames: int) -> Curve:
-    """Return the last column of a CSV file; a first line of names is passed over."""
+    """Return the last column of a CSV file; a header line is skipped."""
     check_input_file(path)
     if path.stat().st_size > MAX_CSV_BYTES:
         raise FileFormatError(f"{path}: too large for a number for each frame")
