@@ -21,7 +21,7 @@ CONVOLVE_TRANSPOSED = {2: F.conv_transpose2d, 3: F.conv_transpose3d}
 def convolve_2d(
     x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int = 1, padding: int = 0
 ) -> Tensor:
-    """Convolve as `F.conv2d` does, with a fast second derivative."""
+    """Convolve [n, c_in, h, w] like `F.conv2d`, with a fast second derivative."""
     y: Tensor = _Convolve.apply(x, weight, bias, stride, [padding, padding])
     return y
 
@@ -29,7 +29,10 @@ def convolve_2d(
 def convolve_3d(
     x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int = 1, padding: list[int]
 ) -> Tensor:
-    """Convolve as `F.conv3d` does, with a fast second derivative; `padding` is that of t, h, w."""
+    """Convolve [n, c_in, t, h, w] like `F.conv3d`, with a fast second derivative.
+
+    `padding` is [t, h, w].
+    """
     y: Tensor = _Convolve.apply(x, weight, bias, stride, padding)
     return y
 

@@ -123,19 +123,19 @@ class ProjectedDiscriminator(nn.Module):
         return [head(x) for head, x in zip(self.heads, [pixels, *mixed], strict=True)]
 
     def real_loss(self, score: Tensor) -> Tensor:
-        """Return the hinge loss of real images: scores below 1 are penalised."""
+        """Return the hinge loss of scores [n, k] of real images, mean of max(0, 1 - score)."""
         return self._mean(F.relu(1 - score))
 
     def fake_loss(self, score: Tensor) -> Tensor:
-        """Return the hinge loss of generated images: scores above -1 are penalised."""
+        """Return the hinge loss of scores [n, k] of generated images, mean of max(0, 1 + score)."""
         return self._mean(F.relu(1 + score))
 
     def generator_loss(self, score: Tensor) -> Tensor:
-        """Return the generator's loss, the negative mean score; it has no bound."""
+        """Return the generator's loss, the negative mean of scores [n, k]; unbounded."""
         return self._mean(-score)
 
     def _mean(self, values: Tensor) -> Tensor:
-        """Average over images, heads, and each head's places."""
+        """Average over images, heads, and positions of each head."""
         return (values * self.place_weight).sum(dim=1).mean()
 
 

@@ -207,7 +207,7 @@ class StyleGAN2Discriminator(nn.Module):
 
     @staticmethod
     def real_loss(score: Tensor) -> Tensor:
-        """Return the non-saturating loss of scores of real images, also the generator's loss.
+        """Return the mean of softplus(-score) of real images [n]; also the generator's loss.
 
         Source:
             Paper: Goodfellow et al., 2014, the non-saturating form.
@@ -216,7 +216,7 @@ class StyleGAN2Discriminator(nn.Module):
 
     @staticmethod
     def fake_loss(score: Tensor) -> Tensor:
-        """Return the non-saturating loss of scores of generated images."""
+        """Return the mean of softplus(score) of generated images [n]."""
         return F.softplus(score).mean()
 
     generator_loss = real_loss

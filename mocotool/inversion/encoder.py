@@ -58,7 +58,7 @@ class LatentEncoder(nn.Module):
         return self.mean + self.stdev * self.guess_units(img)
 
     def guess_units(self, img: Tensor) -> Tensor:
-        """Predict normalised latents: in standard deviations from their mean."""
+        """Predict normalised latents [n, latent_dim], in standard deviations from the mean."""
         raise NotImplementedError
 
     def begin(self, generator: Generator, *, seed: int) -> None:

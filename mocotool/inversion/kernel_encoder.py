@@ -69,7 +69,7 @@ class KernelEncoder(LatentEncoder):
         }
 
     def guess_units(self, img: Tensor) -> Tensor:
-        """Predict normalised latents: in standard deviations from their mean."""
+        """Predict normalised latents [n, latent_dim], in standard deviations from the mean."""
         return self._compare(reduce_to_u8(img)) @ self.weights
 
     def fit(self, pictures_u8: Tensor, latents: Tensor) -> None:

@@ -61,7 +61,7 @@ class NetworkEncoder(LatentEncoder):
         }
 
     def guess_units(self, img: Tensor) -> Tensor:
-        """Predict normalised latents: in standard deviations from their mean."""
+        """Predict normalised latents [n, latent_dim], in standard deviations from the mean."""
         size = min(INPUT_SIZE, self.resolution)
         if img.shape[-2:] != (size, size):
             img = F.interpolate(img, (size, size), mode="bilinear", antialias=True)

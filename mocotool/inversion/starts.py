@@ -47,7 +47,7 @@ class LatentUnits:
         return (points - self.mean) / self.stdev
 
     def from_units(self, coords: Tensor) -> Tensor:
-        """Undo `to_units`."""
+        """Convert coordinates [..., d] back to points; the inverse of `to_units`."""
         return self.mean + coords * self.stdev
 
 

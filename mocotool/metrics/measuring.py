@@ -231,7 +231,7 @@ def report_input(side: VideoSource, plan: Any, num_samples: int) -> dict[str, An
 
 
 def require_features(stats: FeatureStats, name: str) -> Float32:
-    """Return the features themselves.
+    """Return the features themselves, [n, d].
 
     Raises:
         FileFormatError: There were too many to be kept.

@@ -72,7 +72,7 @@ class FrameGame:
         self.real = torch.empty(0)
 
     def begin(self, real: Tensor) -> None:
-        """Set the real clips of this step."""
+        """Set the real clips [n, t, c, h, w] of this step."""
         self.real = real
 
     def judge(
@@ -88,7 +88,7 @@ class FrameGame:
         return augment(img, self.context.augmentation(img.shape[-1], *path))
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Return {"image": loss}, and "feature" where features are matched.
+        """Return {"image": loss} for clips [n, t, c, h, w], and "feature" if features are matched.
 
         Source:
             Deviation: no gradient goes into the first frame, which no weight of the motion
@@ -131,7 +131,7 @@ class FrameGame:
         return losses
 
     def update(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Learn; return the losses, accuracies and gradient norm."""
+        """Train on clips [n, t, c, h, w]; return losses, accuracies and gradient norm."""
         frame_idx = self.context.later_frame("frame", *path)
         first, later = fake[:, 0], fake[:, frame_idx]
         pairs = self._draw_pairs(first, later, *path)

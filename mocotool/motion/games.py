@@ -41,16 +41,16 @@ class Game(Protocol):
         """Take the real clips [n, t, c, h, w] of this step."""
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Judge generated clips; return the generator's loss terms by name."""
+        """Score clips [n, t, c, h, w]; return the generator's loss terms, scalars by name."""
 
     def update(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Learn from generated clips; return figures to report."""
+        """Train on generated clips [n, t, c, h, w]; return scalars to log by name."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything an exact resume needs."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore a result of `state_dict`."""
 
 
 @contextlib.contextmanager
@@ -72,9 +72,16 @@ def measure_accuracy(
     processes: Processes,
     name: str,
 ) -> Metrics:
-    """Return how often a discriminator is right about real and about generated patches.
+    """Return the accuracy of a discriminator on real and on generated patches, in [0, 1].
 
-    A relativistic one is right if a patch is on its side of the other kind's mean.
+    A relativistic one is right if a patch is on the correct side of the mean of the other kind.
+
+    Args:
+        real: Scores of real samples, one map [n, 1, ...] per scale.
+        fake: Scores of generated samples, same shapes.
+        form: The adversarial loss.
+        processes: Processes over whose batches means are taken.
+        name: Prefix of the names.
     """
     average, is_relative = processes.average, form == "ralsgan"
     right_real, right_fake = [], []
@@ -90,7 +97,7 @@ def measure_accuracy(
 
 
 class PatchGame:
-    """What both games of patch discriminators share."""
+    """Shared part of both games of patch discriminators."""
 
     def __init__(self, context: TrainingContext, network: MultiscaleDiscriminator) -> None:
         self.context = context
@@ -104,7 +111,7 @@ class PatchGame:
         self.real_scores: dict[int | bool, list[Tensor]] = {}
 
     def begin(self, real: Tensor) -> None:
-        """Take the real clips of this step.
+        """Set the real clips [n, t, c, h, w] of this step.
 
         Source: Deviation: real clips are scored once per step for each coin or frame, not at every
             step of the motion generator; neither they nor the discriminator change in between.
@@ -113,14 +120,14 @@ class PatchGame:
         self.real_scores.clear()
 
     def score(self, x: Tensor) -> list[Tensor]:
-        """Return one map of scores per scale."""
+        """Score inputs [n, c, t, h, w] or [n, c, h, w]; return a map [n, 1, ...] per scale."""
         scores: list[Tensor] = self.network(x.contiguous(memory_format=self.layout))
         return scores
 
     def score_twice_differentiable(self, x: Tensor) -> list[Tensor]:
-        """Return what `score` does, past whatever is compiled: that can be differentiated once.
+        """Return the result of `score` without compilation, which supports first derivatives only.
 
-        Not in float16: the slope at a single pixel is too small for it.
+        Not in float16, which underflows for the gradient at a single pixel.
         """
         network = self.network
         if self.context.precision is torch.float16:
@@ -155,7 +162,7 @@ class PatchGame:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore a result of `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         restore_scaler(self.scaler, state.get("scaler"))
@@ -176,7 +183,7 @@ class VideoGame(PatchGame):
         super().__init__(context, network)
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Return {"video": loss}."""
+        """Return {"video": loss} for generated clips [n, t, c, h, w]."""
         with frozen(self.network):
             fake_scores = self.score(self._input(fake, self._is_reversed("fake", *path)))
             loss = adversarial_loss(
@@ -189,7 +196,7 @@ class VideoGame(PatchGame):
         return {"video": loss}
 
     def update(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Learn; return the loss, accuracies, penalty and gradient norm."""
+        """Train on clips [n, t, c, h, w]; return loss, accuracies, penalty and gradient norm."""
         real_scores = self.score(self._input(self.real, self._is_reversed("real", *path)))
         fake_scores = self.score(self._input(fake, self._is_reversed("fake", *path)))
         values = self._play(real_scores, fake_scores, form=self.config.video_loss, name="d_video")
@@ -238,7 +245,7 @@ class PairGame(PatchGame):
         super().__init__(context, network)
 
     def generator_losses(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Return {"image": loss}."""
+        """Return {"image": loss} for generated clips [n, t, c, h, w]."""
         frame_idx = self.context.later_frame("frame", *path)
         with frozen(self.network):
             loss = adversarial_loss(
@@ -251,7 +258,7 @@ class PairGame(PatchGame):
         return {"image": loss}
 
     def update(self, fake: Tensor, *path: int | str) -> Metrics:
-        """Learn; return the loss, accuracies and gradient norm."""
+        """Train on clips [n, t, c, h, w]; return loss, accuracies and gradient norm."""
         frame_idx = self.context.later_frame("frame", *path)
         real_scores = self.score(to_pair_input(self.real, frame_idx))
         fake_scores = self.score(to_pair_input(fake, frame_idx))

@@ -332,7 +332,7 @@ def check_basis(components: Tensor, stdev: Tensor, *, latent_dim: int) -> None:
 
 
 def randn(size: tuple[int, ...], *, rng: torch.Generator | None, device: torch.device) -> Tensor:
-    """Draw N(0, 1) numbers where `rng` lives (the CPU's give the same numbers for every device)."""
+    """Sample N(0, 1) of shape `size` on the device of `rng`; the CPU's are the same everywhere."""
     if rng is None:
         return torch.randn(size, device=device)
     return torch.randn(size, generator=rng, device=rng.device).to(device)

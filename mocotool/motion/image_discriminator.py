@@ -93,7 +93,11 @@ def iterate_layer(layer: SpectralConv2d | SpectralLinear, num_passes: int) -> tu
 
 
 def refine_singular(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the left and right singular vectors that follow from `u`, and their value."""
+    """Take one power iteration from `u` [c_out], for a matrix [c_out, d].
+
+    Returns:
+        Left and right singular vectors [c_out] and [d], and the singular value, a scalar.
+    """
     v = F.normalize(matrix.t() @ u, dim=0, eps=SPECTRAL_EPS)
     image = matrix @ v
     value = image.norm().clamp(min=SPECTRAL_EPS)

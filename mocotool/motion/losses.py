@@ -115,23 +115,24 @@ def adversarial_loss(
     for_generator: bool,
     processes: Processes = ALONE,
 ) -> Tensor:
-    """Tell real videos or frames from generated ones, or (for the generator) make them alike.
+    """Compute the adversarial loss of videos or frames, for the discriminator or the generator.
 
     The relativistic form sums over scales and the others average, each as in its source.
 
     Args:
-        real: The discriminator's scores of what counts as real, one map a scale. For D_V, real
-            videos. For D_I, first frames, which the image generator made without motion; in the
-            authors' in-domain recipe, pairs of frames of a real video.
-        fake: Its scores of generated videos, of later frames, or of pairs of generated frames.
+        real: The discriminator's scores of real samples, one map [n, 1, ...] per scale. For D_V,
+            real videos. For D_I, first frames, rendered without motion; in the authors' in-domain
+            recipe, pairs of frames of a real video.
+        fake: Its scores of generated videos, of later frames, or of pairs of generated frames, of
+            the same shapes.
         form: "log" is the paper's, with the generator's non-saturating side. The authors' program
             has "ralsgan", the relativistic average least-squares loss with labels 1 and 0, for D_V
             and for its in-domain D_I, and "hinge" for D_I across domains.
-        for_generator: Whether this is the generator's side of the game.
-        processes: Whose batches a mean runs over.
+        for_generator: Whether to return the generator's loss, not the discriminator's.
+        processes: Processes over whose batches means are taken.
 
     Returns:
-        Scalar, to be minimised by whichever side it is for.
+        Scalar, to be minimised by that side; at least 0 except for the generator's hinge loss.
 
     Source:
         Paper: Eq. 4, Sec. 3.1 (of D_V);
@@ -160,7 +161,14 @@ def adversarial_loss(
 def relativistic_distance(
     scores: list[Tensor], others: list[Tensor], *, target: float, processes: Processes
 ) -> Tensor:
-    """Return how far `scores` are from `target` above the mean of `others`, squared, summed."""
+    """Return the mean of (score - mean of others - target)^2 per scale, summed over scales.
+
+    Args:
+        scores: One map [n, 1, ...] per scale.
+        others: Maps of the other kind of samples, same shapes.
+        target: 1 or 0.
+        processes: Processes over whose batches the mean of `others` is taken.
+    """
     parts = [
         (score - processes.average_with_gradient(other.mean()) - target).square().mean()
         for score, other in zip(scores, others, strict=True)
@@ -169,7 +177,7 @@ def relativistic_distance(
 
 
 def mean_over_scales(losses: list[Tensor]) -> Tensor:
-    """Return the mean over scales of each scale's own mean."""
+    """Return the mean over scales of the mean of each map [n, 1, ...]."""
     return torch.stack([loss.mean() for loss in losses]).mean()
 
 
@@ -282,10 +290,10 @@ def total_generator_loss(
     feature: Tensor | None,
     weights: LossWeights,
 ) -> Tensor:
-    """Add up what the motion generator minimises; a term that is switched off is `None`.
+    """Sum the weighted losses of the motion generator, scalars; `None` for disabled terms.
 
     Raises:
-        MismatchError: Every term is switched off.
+        MismatchError: All terms are disabled.
 
     Source:
         Paper: Eq. 7, Sec. 3.2 (the generator's side; all weights one).

@@ -119,7 +119,10 @@ class MultiscaleDiscriminator(nn.Module):
         return scores
 
     def shrink(self, x: Tensor) -> Tensor:
-        """Halve height and width, and the time of long clips, by averages without padding."""
+        """Halve height and width, and time of long clips, by average pooling without padding.
+
+        Maps [n, c, h, w] to [n, c, h/2, w/2], and [n, c, t, h, w] to [n, c, t or t/2, h/2, w/2].
+        """
         if self.num_dims == 2:
             return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
         time_stride = 2 if x.shape[2] > MAX_FRAMES_AT_FULL_RATE else 1

@@ -112,7 +112,7 @@ def score_pairs(
 
 
 def score_numbers(first: Tensor, second: Tensor, real: Tensor) -> Tensor:
-    """Score every number of two walks by itself, as `score_pairs` scores views; the mean."""
+    """Return the mean energy score of single numbers; see `score_pairs`. All three [n, ...]."""
     single = (first - real).abs() + (second - real).abs() - (first - second).abs()
     return single.mean() / 2
 

@@ -277,7 +277,7 @@ def _place_in_epoch(position: int, num_samples: int, seed: int) -> int:
 
 @lru_cache(maxsize=4)
 def epoch_order(num_samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the order of an epoch, a permutation of range(num_samples)."""
+    """Return the order of an epoch, a permutation of range(num_samples), int64 [num_samples]."""
     order: NDArray[np.int64] = _rng(seed, ORDER, epoch).permutation(num_samples)
     return order
 

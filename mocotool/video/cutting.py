@@ -59,7 +59,7 @@ def square_frames(frames_u8: FramesU8, size: Size) -> FramesU8:
 
 
 def read_squares(entry: VideoEntry, indices: Sequence[int], size: Size) -> FramesU8:
-    """Read frames of a video, in rising order, cropped by `square_frames`.
+    """Read frames of a video, in ascending order, cropped by `square_frames`: [t, 3, h, w].
 
     Raises:
         FileFormatError: A frame cannot be decoded.
