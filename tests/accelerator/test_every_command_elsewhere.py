@@ -2,12 +2,15 @@
 
 import json
 import math
+import wave
 
 import numpy as np
 import pytest
 import torch
 from pretend import pretend_device
 
+from mocotool.configs.explore import ExploreView
+from mocotool.explore.opening import load_explorer
 from mocotool.latents import LatentsMeta, Trajectory, write_latents
 from mocotool.layouts import to_frames_u8
 from mocotool.trajectory import draw_latents
@@ -113,6 +116,30 @@ def test_what_makes_video(
     moco(*filled, "-o", tmp_path / "clip.mp4", "--grid")
 
     assert (tmp_path / "clip.mp4").exists()
+
+
+def test_what_follows_a_sound(moco, toy_pca_path, walks_path, tmp_path):
+    song = tmp_path / "song.wav"
+    samples = np.random.default_rng(0).integers(-9000, 9000, 22_050, np.int16)
+    with wave.open(str(song), "wb") as file:
+        file.setparams((1, 2, 22_050, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+
+    moco(
+        *("react", song, walks_path, "--pca", toy_pca_path, "--direction", "0:1@bass"),
+        *("--grid", "-o", tmp_path / "clip.mp4"),
+    )
+
+    assert (tmp_path / "clip.mp4").exists()
+
+
+def test_what_is_explored(toy_motion_path, toy_pca_path):
+    with pretend_device():
+        explorer = load_explorer(toy_motion_path, pca=toy_pca_path, device="pretend")
+        view = ExploreView(num_frames=3, directions=(1.0,), truncation_psi=0.7, loop=False)
+        frames = dict(explorer.frames(view))
+
+    assert len(set(frames.values())) == 3
 
 
 # Inversion

@@ -1,6 +1,7 @@
 """A GPU computes what the CPU computes, in every family of generators and in every recipe."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from mocotool.generators.stylegan2 import StyleGAN2
 from mocotool.generators.stylegan3 import StyleGAN3
 from mocotool.image_training.trainer import ImageTrainer
 from mocotool.inversion.search import invert
+from mocotool.motion.compilation import Compilation
 from mocotool.motion.trainer import MotionTrainer
 from mocotool.training.distributed import Processes
 
@@ -97,14 +99,16 @@ def test_a_file_renders_the_same(name, full_products):
     assert_close(render(there, CUDA), render(here, "cpu"), rtol=1e-3, atol=1e-3)
 
 
-def train_motion(path, pca, device, recipe, cross_domain):
+def train_motion(path, pca, device, recipe, cross_domain, *, num_steps=1, **parts):
     config = TrainMotionConfig.from_recipe(recipe, cross_domain=cross_domain, **SIZES)
     generator = load_generator(path, device=device)
     processes = Processes(device=generator.device)
-    trainer = MotionTrainer(generator, read_basis(pca), config, processes=processes)
+    trainer = MotionTrainer(generator, read_basis(pca), config, processes=processes, **parts)
     # Maps of noise are drawn where they are used, and differ from device to device.
     trainer.renderer = dataclasses.replace(trainer.renderer, noise_mode="const")
-    values = trainer.step(next(ToyClips(batch_size=2)))
+    clips = ToyClips(batch_size=2)
+    for _ in range(num_steps):
+        values = trainer.step(next(clips))
     return values, {name: x.cpu() for name, x in trainer.motion.state_dict().items()}
 
 
@@ -121,6 +125,23 @@ def test_a_step_of_motion_is_the_same(
         assert there[name] == pytest.approx(value, rel=2e-2, abs=1e-3), name
     # Adam's first step is as long for a slope of rounding as for any other.
     assert_close(their_weights, our_weights, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("triton") is None, reason="torch compiles for a GPU with triton only"
+)
+@pytest.mark.parametrize("cross_domain", [False, True])
+def test_replayed_graphs_take_the_steps_of_plain_kernels(
+    cross_domain, toy_generator_path, toy_pca_path, full_products
+):
+    given = (toy_generator_path, toy_pca_path, CUDA, "reference", cross_domain)
+
+    # The first step compiles, the second records, and the third replays.
+    plain, _ = train_motion(*given, num_steps=3)
+    graphs, _ = train_motion(*given, num_steps=3, compilation=Compilation(graphs=True))
+
+    for name, value in plain.items():
+        assert graphs[name] == pytest.approx(value, rel=5e-2, abs=1e-3), name
 
 
 def test_a_step_of_images_is_finite_there():
@@ -145,4 +166,6 @@ def test_an_inversion_comes_as_near(toy_generator, toy_generator_path, full_prod
     here = invert(toy_generator, images, config=config)
     there = invert(load_generator(toy_generator_path, device=CUDA), images, config=config)
 
-    assert_close(there.psnr, here.psnr, rtol=0.1, atol=1.0)
+    # Beyond 50 dB hardly a grey level is off, and each of them is several dB.
+    near, expected = there.psnr.clamp(max=50), here.psnr.clamp(max=50)
+    assert_close(near, expected, rtol=0.1, atol=1.0)
