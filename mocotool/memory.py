@@ -51,7 +51,7 @@ def free_memory_bytes() -> int:
 
 
 def num_usable_cores() -> int:
-    """Return how many processors this process may use, whoever else is using them."""
+    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

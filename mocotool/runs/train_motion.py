@@ -225,6 +225,8 @@ def plan_motion_run(
             compilation=compilation,
         )
         listing, held_out = prepared.listing, prepared.held_out
+
+        # the data, then what one small step suggests
         found = {
             "videos": len(listing.entries),
             "video_frames": listing.num_frames,
