@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mocotool.cli.encoder_options import EncoderOptions
 from mocotool.cli.options import Computing
-from mocotool.cli.report import Report
+from mocotool.cli.report import Report, list_first
 from mocotool.configs.invert_clips import LEAST_FRAMES, InvertClipsConfig
 from mocotool.configs.shard import WHOLE, Shard, fingerprint_whole, take_share
 from mocotool.errors import ConfigError, FileFormatError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from mocotool.inversion.encoder import LatentEncoder
     from mocotool.video.cutting import Size
     from mocotool.video.opening import VideoEntry
-
-MAX_LISTED = 32
 
 
 def holds_videos(paths: Sequence[Path]) -> bool:
@@ -193,12 +191,12 @@ def describe_clips(found: "Sequence[ClipInversion]", *, as_json: bool) -> dict[s
     if as_json:
         return values | {"clips": clips}
 
-    # for people: the first few, in words
-    listed = {
-        str(clip["name"]): f"PSNR {clip['psnr_db']:.2f} dB  SSIM {clip['ssim']:.4f}  "
-        f"LPIPS {clip['lpips']:.4f}  liveliness {clip['liveliness']:.2f}"
-        for clip in clips[:MAX_LISTED]
-    }
-    if n > MAX_LISTED:
-        listed["..."] = f"{n - MAX_LISTED} more; --json lists all"
-    return values | listed
+    told = [
+        (
+            str(clip["name"]),
+            f"PSNR {clip['psnr_db']:.2f} dB  SSIM {clip['ssim']:.4f}  "
+            f"LPIPS {clip['lpips']:.4f}  liveliness {clip['liveliness']:.2f}",
+        )
+        for clip in clips
+    ]
+    return values | list_first(told)

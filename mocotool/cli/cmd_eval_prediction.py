@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from mocotool.cli import options as opt
-from mocotool.cli.cmd_invert import PerceptualOptions, load_features
 from mocotool.cli.eval_options import check_side, print_result
 from mocotool.cli.inputs import check_optional_file
+from mocotool.cli.perceptual_options import PerceptualOptions, load_features
 from mocotool.cli.report import Report
 from mocotool.configs.prediction import PredictionConfig
 from mocotool.files import check_output_folder

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Advance = Callable[[int], None]
 ShowStep = Callable[[int, Mapping[str, float]], None]
+
+MAX_LISTED = 32
+"""Rows of a table shown as text."""
 
 
 @dataclasses.dataclass
@@ -200,3 +203,11 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{name}", ", ".join(str(item) for item in value) or "-"
         else:
             yield f"{prefix}{name}", "-" if value is None else str(value)
+
+
+def list_first(told: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the first rows of a long table of name and text, and the number of the others."""
+    listed = dict(told[:MAX_LISTED])
+    if len(told) > MAX_LISTED:
+        listed["..."] = f"{len(told) - MAX_LISTED} more; --json lists all"
+    return listed

@@ -1,4 +1,4 @@
-"""Settings of `moco train-motion`, and the two recipes as sets of them."""
+"""Settings of `moco train-motion`."""
 
 import dataclasses
 import functools
@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from mocotool.configs.motion_presets import PRESETS, choose_preset
+from mocotool.configs.motion_recipes import (
+    ABLATIONS,
+    RECIPES,
+    Ablation,
+    RecipeName,
+    check_effects,
+)
 from mocotool.configs.option import Option, Seed, check_options, list_choices, parse_number_or
 from mocotool.configs.running import Budget, HeldOut, Keep, Patience
 from mocotool.errors import ConfigError
@@ -13,8 +20,6 @@ from mocotool.errors import ConfigError
 __all__ = ["ABLATIONS", "AUTO", "PRESETS", "RECIPES", "TrainMotionConfig", "merge_settings"]
 
 AUTO: Literal["auto"] = "auto"
-RecipeName = Literal["reference", "paper"]
-Ablation = Literal["none", "residual", "image-disc", "video-disc", "contrastive", "mutual-info"]
 
 FRAME_SIZES = (16, 32, 64, 128, 256)
 
@@ -313,7 +318,7 @@ class TrainMotionConfig:
             name: value for name, value in settings.items() if value is not None
         }
         whole = cls(recipe=recipe, cross_domain=cross_domain, **values)
-        _check_effects(whole, settings, ablate=ablate)
+        check_effects(whole, settings, ablate=ablate)
         return dataclasses.replace(whole, ablate=ablate, **ABLATIONS[ablate])
 
     def count_steps(self, num_videos: int) -> "TrainMotionConfig":
@@ -325,110 +330,6 @@ class TrainMotionConfig:
             return self
         steps = self.num_epochs * max(1, num_videos // self.batch_size)
         return dataclasses.replace(self, num_steps=steps)
-
-
-def _check_effects(config: TrainMotionConfig, settings: dict[str, Any], *, ablate: str) -> None:
-    """Refuse what was asked for and would change nothing.
-
-    Raises:
-        ConfigError: It names the option and the reason.
-    """
-    hint = "--cross-domain or --recipe paper has it, or leave the option out"
-    reason = (
-        "D_I judges pairs of frames here, by patches, without an embedding"
-        if config.image_disc == "pair"
-        else "its weight is 0 here"
-    )
-    plain = RECIPES[config.recipe, config.cross_domain]
-    # A run's own record has the weight at 0 already.
-    weight = config.contrastive_weight or plain.get("contrastive_weight", 0.0)
-    if ablate == "contrastive" and (config.image_disc == "pair" or weight == 0):
-        raise ConfigError(
-            f"--ablate contrastive: there is no contrastive loss to leave out, {reason}", hint=hint
-        )
-    if ablate == "mutual-info" and config.mutual_info_loss != "state":
-        raise ConfigError(
-            f"mutual info loss {config.mutual_info_loss}: without effect, --ablate mutual-info "
-            "leaves that loss out",
-            hint="leave one of them out",
-        )
-    for name, needed in NEEDS.items() if ablate != "image-disc" else ():
-        default = plain.get(name, TrainMotionConfig.__dataclass_fields__[name].default)
-        asked = settings.get(name) or default  # to turn off what is off needs no refusal
-        if asked != default and not getattr(config, needed):
-            raise ConfigError(
-                f"{name.replace('_', ' ')} {asked}: without effect, "
-                f"{OTHER_REASONS.get(needed, reason)}",
-                hint="leave the option out" if needed in OTHER_REASONS else hint,
-            )
-
-
-NEEDS = {
-    "feature_weight": "has_feature_matching",
-    "feature_frames": "has_feature_matching",
-    "contrastive_weight": "has_contrastive",
-    "contrastive": "has_contrastive",
-    "denominator": "has_contrastive",
-    "temperature": "has_contrastive",
-    "momentum": "has_contrastive",
-    "bank_on_g_steps": "has_contrastive",
-    "penalty_norm": "has_penalty",
-    "mutual_info_loss": "has_mutual_info",
-    "step_noise": "reads_steps",
-}
-"""Which part of the method a setting belongs to."""
-
-OTHER_REASONS = {
-    "has_penalty": "the penalty is left out",
-    "has_mutual_info": "its weight is 0 here",
-    "reads_steps": "only mutual_info_loss step and infonce read steps",
-}
-"""Why a part may be missing that has nothing to do with D_I."""
-
-
-_SINGLE_FRAME_DISC: dict[str, Any] = {
-    "image_disc": "single",
-    "image_beta1": 0.0,
-    "image_eps": 1e-6,
-    "feature_weight": 1.0,
-}
-_PAPER: dict[str, Any] = _SINGLE_FRAME_DISC | {
-    "form": "paper",
-    "num_g_steps": 1,
-    "video_loss": "log",
-    "penalty_weight": 0.0,
-    "time_reversal": False,
-    "image_loss": "log",
-    "head": "separate",
-    "augment": "paper",
-    "contrastive_weight": 1.0,
-    "denominator": "paper",
-    "bank_on_g_steps": False,
-    "feature_frames": "all",
-}
-
-RECIPES: dict[tuple[str, bool], dict[str, Any]] = {
-    ("reference", False): {},
-    ("reference", True): _SINGLE_FRAME_DISC | {"image_loss": "hinge", "contrastive_weight": 2.0},
-    ("paper", False): _PAPER | {"step_size": 0.5, "contrastive": "videos"},
-    ("paper", True): _PAPER | {"step_size": 0.2, "contrastive": "frames"},
-}
-"""What each recipe says where it differs from the defaults, by name and `cross_domain`.
-
-Source:
-    Paper: Sec. 3, Sec. 4, Appendix A.
-    Official code: options/train_options.py, train_func_in_domain.py, train_func_cross_domain.py.
-"""
-
-ABLATIONS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "residual": {"residual": False},
-    "image-disc": {"image_weight": 0.0},
-    "video-disc": {"video_weight": 0.0},
-    "contrastive": {"contrastive_weight": 0.0},
-    "mutual-info": {"mutual_info_weight": 0.0},
-}
-"""What each ablation of the paper's Tables 4 and 5 and Appendix D changes."""
 
 
 def merge_settings(
