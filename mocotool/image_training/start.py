@@ -10,6 +10,7 @@ from mocotool.configs.train_image import NETWORK_FIELDS, TrainImageConfig
 from mocotool.errors import MismatchError
 from mocotool.generators.loading import load_generator
 from mocotool.generators.stylegan2 import StyleGAN2, default_channels
+from mocotool.training.randomness import derive_seed
 
 IMG_CHANNELS = 3
 CHANNEL_FIELDS = ("channel_base", "channel_max")
@@ -30,13 +31,16 @@ def build_generator(config: TrainImageConfig, *, c_dim: int = 0) -> StyleGAN2:
     )
 
 
-def load_start(path: Path, *, resolution: int | None = None, c_dim: int = 0) -> StyleGAN2:
+def load_start(
+    path: Path, *, resolution: int | None = None, c_dim: int = 0, seed: int = 0
+) -> StyleGAN2:
     """Load a StyleGAN2 to start training from.
 
     Args:
         path: The file.
         resolution: What was asked for; twice the generator's own grows it, see `grow_generator`.
         c_dim: Number of the pictures' classes, 0 for none.
+        seed: Of the weights that growing adds.
 
     Raises:
         FileFormatError: The file is not a generator.
@@ -59,10 +63,12 @@ def load_start(path: Path, *, resolution: int | None = None, c_dim: int = 0) -> 
         raise MismatchError(
             f"{path}: makes images of {generator.img_channels} channels, expected {IMG_CHANNELS}"
         )
-    return grow_generator(generator) if resolution == 2 * generator.resolution else generator
+    if resolution != 2 * generator.resolution:
+        return generator
+    return grow_generator(generator, seed=seed)
 
 
-def grow_generator(generator: StyleGAN2) -> StyleGAN2:
+def grow_generator(generator: StyleGAN2, *, seed: int = 0) -> StyleGAN2:
     """Return a generator of twice the resolution that at first renders the same pictures.
 
     The new block has half the channels of the last one, and an image layer of zeros, so that at
@@ -70,6 +76,7 @@ def grow_generator(generator: StyleGAN2) -> StyleGAN2:
 
     Args:
         generator: What to grow; unchanged.
+        seed: Of the new block's weights.
 
     Raises:
         MismatchError: Its picture is not a sum over resolutions, so nothing can be added to it.
@@ -86,7 +93,9 @@ def grow_generator(generator: StyleGAN2) -> StyleGAN2:
         )
     arch["img_resolution"] *= 2
     arch["channels"] = [*arch["channels"], max(1, arch["channels"][-1] // 2)]
-    grown = StyleGAN2(**arch)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "grown block"))
+        grown = StyleGAN2(**arch)
     grown.load_state_dict(grown.state_dict() | generator.state_dict())
     block = getattr(grown.synthesis, f"b{grown.resolution}")
     torch.nn.init.zeros_(block.torgb.weight)

@@ -74,6 +74,8 @@ class LatentSurvey:
     thumbnails: Tensor
     """Their pictures, small and flat, [s, 3 * 16 * 16]."""
     units: LatentUnits
+    _solved: dict[float, Tensor] = dataclasses.field(default_factory=dict, repr=False)
+    """Weights of the regression [s, d] by ridge: they are the same for all images."""
 
     def nearest(self, images: Tensor, *, count: int = 1) -> Tensor:
         """Return the points [n, count, d] whose pictures are nearest to each image [n, c, h, w]."""
@@ -94,10 +96,11 @@ class LatentSurvey:
             Follows: Saunders et al., "Ridge regression learning algorithm in dual variables", 1998.
         """
         known = self.thumbnails  # [s, p]
-        gram = compare_pictures(known, known)
-        weights = solve_ridge(gram, self.units.to_units(self.points), ridge=ridge)  # [s, d]
+        if ridge not in self._solved:
+            gram, targets = compare_pictures(known, known), self.units.to_units(self.points)
+            self._solved[ridge] = solve_ridge(gram, targets, ridge=ridge)
         alike = compare_pictures(make_thumbnails(images), known)  # [n, s]
-        return self.units.from_units(alike @ weights)
+        return self.units.from_units(alike @ self._solved[ridge])
 
     def propose(self, images: Tensor) -> Tensor:
         """Return the starts to try; see `Starts`."""
@@ -148,6 +151,7 @@ def choose_starts(
     """
     if encoder is None:
         return survey_latents(generator, space=space, config=config)
+    generator.one_hot(_repeat_label(config.label, 1), 1)  # what rendering will ask for
     check_encoder_fits(encoder, generator)
     if not encodes_space(generator, space):
         raise ConfigError(

@@ -229,7 +229,9 @@ def _prepare(
     start = None
     if generator is not None:
         resolution = config.resolution if "resolution" in asked else None
-        start = load_start(Path(generator), resolution=resolution, c_dim=len(counts))
+        start = load_start(
+            Path(generator), resolution=resolution, c_dim=len(counts), seed=config.seed
+        )
         config = adopt_network(config, start, asked=asked)
 
     budget = config.budget

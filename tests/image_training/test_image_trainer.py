@@ -586,6 +586,14 @@ def test_what_a_grown_generator_adds_can_be_learnt(toy_generator):
     assert grown.synthesis.b32.torgb.weight.grad.abs().max() > 0
 
 
+def test_what_growing_adds_follows_from_the_seed_alone(toy_generator):
+    first, again, other = (grow_generator(toy_generator, seed=seed) for seed in (1, 1, 2))
+
+    weights = [network.synthesis.b32.conv0.weight for network in (first, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
 def test_a_picture_that_is_no_sum_over_sizes_does_not_grow():
     network = StyleGAN2(z_dim=4, w_dim=4, img_resolution=8, channels=[4, 4], architecture="resnet")
 

@@ -13,6 +13,7 @@ from mocotool.errors import ConfigError, DivergedError, MismatchError
 from mocotool.generators.dcgan import DCGAN
 from mocotool.generators.loading import load_generator
 from mocotool.generators.stylegan2 import StyleGAN2
+from mocotool.inversion import starts
 from mocotool.inversion.descent import (
     BETA_1,
     BETA_2,
@@ -22,6 +23,7 @@ from mocotool.inversion.descent import (
     learning_rates,
 )
 from mocotool.inversion.encoder import LatentEncoder
+from mocotool.inversion.kernel_encoder import solve_ridge
 from mocotool.inversion.search import invert
 from mocotool.inversion.starts import survey_latents
 
@@ -179,8 +181,9 @@ def test_a_class_is_needed_where_there_are_classes():
     found = invert(generator, images, config=dataclasses.replace(QUICK, label=1))
 
     assert found.to_trajectory(generator).labels.tolist() == [1]
-    with pytest.raises(ConfigError, match="has 3 classes and none was chosen"):
-        invert(generator, images, config=QUICK)
+    for encoder in (None, Knowing(latent_dim=4, img_channels=3, resolution=8)):
+        with pytest.raises(ConfigError, match="has 3 classes and none was chosen"):
+            invert(generator, images, config=QUICK, encoder=encoder)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +254,22 @@ def test_a_regression_points_nearer_than_the_mean(toy_generator):
     guess = survey.regress(toy_generator.synthesis(w), ridge=0.01)
 
     assert (guess - w).square().mean() < 0.5 * (survey.units.mean - w).square().mean()
+
+
+def test_the_regression_is_solved_once_for_all_batches(toy_generator, monkeypatch):
+    survey, solved = survey_latents(toy_generator, space="w", config=QUICK), []
+    monkeypatch.setattr(
+        starts,
+        "solve_ridge",
+        lambda *args, **kwargs: solved.append(solve_ridge(*args, **kwargs)) or solved[-1],
+    )
+    images = draw_pictures(toy_generator, 4)
+
+    whole = survey.propose(images)
+    parts = torch.cat([survey.propose(batch) for batch in images.split(2)])
+
+    assert len(solved) == 2  # one a ridge
+    assert_close(parts, whole)
 
 
 def test_an_image_comes_nearer_than_any_of_its_starts(found, toy_generator):
