@@ -235,9 +235,12 @@ def list_arguments(function: ast.FunctionDef) -> str:
         names.append("*")
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         names.append(argument.arg if default is None else f"{argument.arg}=...")
+    if arguments.kwarg:
+        names.append(f"**{arguments.kwarg.arg}")
     return ", ".join(names)
 
 
+@functools.cache
 def list_commands() -> dict[str, str]:
     """Return every command's name ("pca", "eval fvd") and the first sentence of its help."""
     import typer.main

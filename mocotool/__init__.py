@@ -97,6 +97,7 @@ _PUBLIC = {
     "tally_votes": "mocotool.preference.votes",
     "open_video": "mocotool.video.opening",
     "read_frames": "mocotool.video.reading",
+    "LoaderOptions": "mocotool.video.loading",
     "load_clips": "mocotool.video.loading",
     "load_images": "mocotool.video.loading",
     "find_classes": "mocotool.video.classes",

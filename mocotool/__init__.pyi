@@ -79,6 +79,7 @@ from mocotool.preference.votes import read_ballot as read_ballot
 from mocotool.preference.votes import tally_votes as tally_votes
 from mocotool.video.opening import open_video as open_video
 from mocotool.video.reading import read_frames as read_frames
+from mocotool.video.loading import LoaderOptions as LoaderOptions
 from mocotool.video.loading import load_clips as load_clips
 from mocotool.video.loading import load_images as load_images
 from mocotool.video.classes import find_classes as find_classes

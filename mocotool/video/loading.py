@@ -1,13 +1,14 @@
 """Batches of training samples: shuffled, shared among machines, prefetched and resumable."""
 
 import contextlib
+import functools
 import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -216,6 +217,30 @@ class LabelledLoader(Iterator[tuple[Tensor, Tensor]]):
         self._loader.close()
 
 
+class LoaderOptions(TypedDict, total=False):
+    """Options common to `load_clips` and `load_images`."""
+
+    rank: int
+    """Rank of this process; 0 by default."""
+    world_size: int
+    """Number of processes that share each batch; 1 by default."""
+    num_workers: int | None
+    """Worker processes that decode ahead; `None` chooses."""
+    memory_bytes: int | None
+    """Memory decoded frames may take; `None` for a quarter of what is free."""
+    folder: Path | str | None
+    """Where decoded frames go that do not fit; `None` decodes on demand."""
+    shares: bool
+    """Whether decoded frames may go to the user's cache, see `decode_all`; not by default."""
+    beside: bool
+    """Whether frames are decoded while batches are read already, see `decode_beside`; not by
+    default."""
+    warn: Callable[[str], None] | None
+    """Called with what could not be decoded."""
+    advance: Callable[[int], None] | None
+    """Called with the number of frames decoded since the last call."""
+
+
 def load_clips(
     listing: VideoListing,
     *,
@@ -224,15 +249,7 @@ def load_clips(
     size: int = 128,
     batch_size: int,
     seed: int = 0,
-    rank: int = 0,
-    world_size: int = 1,
-    num_workers: int | None = None,
-    memory_bytes: int | None = None,
-    folder: Path | str | None = None,
-    shares: bool = False,
-    beside: bool = False,
-    warn: Callable[[str], None] | None = None,
-    advance: Callable[[int], None] | None = None,
+    **options: Unpack[LoaderOptions],
 ) -> BatchLoader:
     """Load clips for `train_motion`: decoded once if they fit into memory, else by workers.
 
@@ -243,47 +260,20 @@ def load_clips(
         size: Height and width of a clip.
         batch_size: Clips in a batch over all processes.
         seed: Orders the videos and draws the starts.
-        rank: Which of the processes this is.
-        world_size: How many processes share each batch.
-        num_workers: Processes that decode ahead; `None` chooses.
-        memory_bytes: Memory decoded frames may take; `None` for a quarter of what is free.
-        folder: Where decoded frames go that do not fit; `None` decodes on demand.
-        shares: Whether decoded frames may go to the user's cache; see `decode_all`.
-        beside: Whether frames are decoded while batches are read already; see `decode_beside`.
-        warn: Called with what could not be decoded.
-        advance: Called with the number of frames decoded since the last call.
+        **options: See `LoaderOptions`.
 
     Returns:
         An endless iterator of uint8 [n, t, 3, size, size], n = batch_size / world_size.
     """
-    decode = decode_beside if beside else decode_all
-    decoded = decode(
-        listing.entries,
-        size=size,
-        memory_bytes=memory_bytes,
-        folder=folder,
-        shares=shares,
-        advance=advance,
-        warn=warn,
-    )
-
-    # what stands at each position, and batches of it
-    dataset = ClipDataset(
+    make = functools.partial(
+        ClipDataset,
         listing,
         num_frames=num_frames,
         frame_stride=frame_stride,
         size=size,
         seed=seed,
-        decoded=decoded,
     )
-    return BatchLoader(
-        dataset,
-        batch_size=batch_size,
-        rank=rank,
-        world_size=world_size,
-        num_workers=num_workers,
-        warn=warn,
-    )
+    return _load(make, listing, size=size, batch_size=batch_size, **options)
 
 
 def load_images(
@@ -292,6 +282,25 @@ def load_images(
     resolution: Size,
     batch_size: int,
     seed: int = 0,
+    **options: Unpack[LoaderOptions],
+) -> BatchLoader:
+    """Load single frames for training an image generator; arguments as in `load_clips`.
+
+    `resolution` is the side of the images, or their height and width.
+
+    Returns:
+        An endless iterator of uint8 [n, 3, h, w], n = batch_size / world_size.
+    """
+    make = functools.partial(FrameDataset, listing, size=resolution, seed=seed)
+    return _load(make, listing, size=resolution, batch_size=batch_size, **options)
+
+
+def _load(
+    make_dataset: Callable[..., SampleDataset],
+    listing: VideoListing,
+    *,
+    size: Size,
+    batch_size: int,
     rank: int = 0,
     world_size: int = 1,
     num_workers: int | None = None,
@@ -302,17 +311,11 @@ def load_images(
     warn: Callable[[str], None] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> BatchLoader:
-    """Load single frames for training an image generator; arguments as in `load_clips`.
-
-    `resolution` is the side of the images, or their height and width.
-
-    Returns:
-        An endless iterator of uint8 [n, 3, h, w], n = batch_size / world_size.
-    """
+    """Return batches of decoded frames where they fit, else of the files."""
     decode = decode_beside if beside else decode_all
     decoded = decode(
         listing.entries,
-        size=resolution,
+        size=size,
         memory_bytes=memory_bytes,
         folder=folder,
         shares=shares,
@@ -320,7 +323,7 @@ def load_images(
         warn=warn,
     )
     return BatchLoader(
-        FrameDataset(listing, size=resolution, seed=seed, decoded=decoded),
+        make_dataset(decoded=decoded),
         batch_size=batch_size,
         rank=rank,
         world_size=world_size,
