@@ -264,8 +264,10 @@ def render_help(command: str) -> str:
     from typer.testing import CliRunner
 
     from mocotool.cli.app import app
+    from mocotool.cli.narrow import narrow
 
-    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    words = [*command.split(), "--help"]
+    result = CliRunner().invoke(narrow(app, words), words)
     if result.exit_code != 0:
         raise LookupError(f"moco {command} --help: exit code {result.exit_code}")
     lines = [line.rstrip() for line in result.stdout.splitlines()]

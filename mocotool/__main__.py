@@ -14,11 +14,12 @@ def main() -> None:
     if is_heeded:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     from mocotool.cli.app import app
+    from mocotool.cli.narrow import narrow
 
     try:
         if is_heeded:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        app(prog_name="moco")
+        narrow(app, sys.argv[1:])(prog_name="moco")
     except KeyboardInterrupt:  # before the command line is there to say so
         sys.exit(130)
 

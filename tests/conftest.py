@@ -146,9 +146,11 @@ def run_moco():
     from typer.testing import CliRunner
 
     from mocotool.cli.app import app
+    from mocotool.cli.narrow import narrow
 
     def run(*args, input=None):
-        result = CliRunner().invoke(app, [str(arg) for arg in args], input=input)
+        words = [str(arg) for arg in args]
+        result = CliRunner().invoke(narrow(app, words), words, input=input)
         unexpected = result.exception
         if unexpected is not None and not isinstance(unexpected, SystemExit):
             raise unexpected

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mocotool.cli import options as opt
+from mocotool.cli.narrow import narrow
 from mocotool.cli.report import Report
 from mocotool.errors import ConfigError
 
@@ -210,7 +211,8 @@ def _run(command: str, folder: Path) -> str:
     """
     assert program is not None
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as stdout:
-        code = program([*shlex.split(command)[1:], "--quiet"], standalone_mode=False)
+        words = [*shlex.split(command)[1:], "--quiet"]
+        code = narrow(program, words)(words, standalone_mode=False)
     if code:
         raise typer.Exit(code)
     return stdout.getvalue().rstrip()

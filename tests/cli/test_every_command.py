@@ -21,8 +21,10 @@ def test_help_and_usage_errors_load_nothing_heavy():
         "import json, sys\n"
         "from typer.testing import CliRunner\n"
         "from mocotool.cli.app import app\n"
+        "from mocotool.cli.narrow import narrow\n"
         "import mocotool.__main__\n"
-        f"codes = [CliRunner().invoke(app, argv).exit_code for argv in {calls!r}]\n"
+        "run = lambda argv: CliRunner().invoke(narrow(app, argv), argv).exit_code\n"
+        f"codes = [run(argv) for argv in {calls!r}]\n"
         f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "print(json.dumps([codes, heavy]))\n"
     )
