@@ -33,7 +33,8 @@ def narrow(program: typer.Typer, words: Sequence[str]) -> typer.Typer:
 
 
 def _name_command(info: Any) -> str:
-    return info.name or info.callback.__name__.replace("_", "-")
+    name: str = info.name or info.callback.__name__.replace("_", "-")
+    return name
 
 
 def _narrow_group(info: Any, words: Sequence[str]) -> Any:

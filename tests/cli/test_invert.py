@@ -12,7 +12,7 @@ from mocotool.networks.vgg16 import VGG16Features
 from mocotool.video.pictures import read_image, write_png
 from mocotool.video.writing import write_video
 
-QUICK = ("--num-steps", 30, "--num-starts", 20)
+QUICK = ("--num-steps", 10, "--num-starts", 20, "--num-polish-steps", 0)
 PIXELS = ("--perceptual", "none")
 
 
@@ -120,7 +120,7 @@ def test_sheet_and_latents_and_every_figure(invert, image_path, tmp_path):
     assert values["sheet"] == str(tmp_path / "a.png")
     (image,) = values["images"]
     assert set(image) == {"name", "pixel_mse", "psnr_db", "ssim", "perceptual", "num_steps"}
-    assert image["num_steps"] <= 30
+    assert image["num_steps"] <= 10
     assert values["mean"]["psnr_db"] == image["psnr_db"]
     assert read_latents(tmp_path / "a.npz").latents.shape == (1, 1, 12)
 
