@@ -441,9 +441,10 @@ def test_an_unknown_tensor_takes_the_place_of_none_of_ours(tmp_path):
     assert torch.equal(read.latent_mean, centre)
 
 
-def test_tensorflow_mappings_with_widths_of_their_own_open(tmp_path):
+def make_own_widths():
+    """Return a StyleGAN2 whose mapping has widths of its own."""
     torch.manual_seed(3)
-    made = StyleGAN2(
+    return StyleGAN2(
         z_dim=8,
         w_dim=12,
         c_dim=3,
@@ -453,6 +454,10 @@ def test_tensorflow_mappings_with_widths_of_their_own_open(tmp_path):
         layer_features=7,
         embed_features=5,
     ).freeze()
+
+
+def test_tensorflow_mappings_with_widths_of_their_own_open(tmp_path):
+    made = make_own_widths()
     path = tmp_path / "g.pkl"
     settings = {"mapping_fmaps": 7, "label_fmaps": 5, "mapping_layers": 3, "label_size": 3}
     path.write_bytes(stylegan2_tensorflow_pickle(made, **settings))
@@ -534,17 +539,7 @@ def test_a_state_dict_of_parallel_training_opens(tmp_path):
 
 @pytest.mark.parametrize("form", ["pickle", "native", "ada"])
 def test_a_mapping_with_widths_of_its_own_opens(tmp_path, form):
-    torch.manual_seed(3)
-    made = StyleGAN2(
-        z_dim=8,
-        w_dim=12,
-        c_dim=3,
-        img_resolution=8,
-        channels=[8, 8],
-        num_mapping_layers=3,
-        layer_features=7,
-        embed_features=5,
-    ).freeze()
+    made = make_own_widths()
     path = tmp_path / "g"
     if form == "pickle":
         path.write_bytes(stylegan2_pickle(made))
