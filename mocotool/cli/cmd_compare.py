@@ -86,7 +86,7 @@ def tally(
     *,
     report: Report,
 ) -> None:
-    """Count votes: shares with 95 % intervals, and a Bradley-Terry scale for three or more sides.
+    """Count votes: shares with 95 % intervals, and a Bradley-Terry scale from 3 sides.
 
     Example: moco compare tally votes-*.json
     """
