@@ -205,7 +205,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "bf16" and device.type == "cuda" and not has_fast_bf16(device):
         model = torch.cuda.get_device_name(device)
         warnings.warn(
-            f"--precision bf16: {model} has no bf16, so fp32 is used; fp16 is faster on it",
+            f"--precision bf16: {model} has no bf16, so fp32 is taken; fp16 is quicker on it",
             MocoWarning,
             stacklevel=2,
         )

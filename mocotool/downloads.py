@@ -268,8 +268,8 @@ def fetch(
     part.replace(path)
     if is_first and note is not None:
         note(
-            f"{name}: there is no published sha256 of this file; this one has {sha256_file(path)}, "
-            "which is stored and expected from now on"
+            f"{name}: nobody publishes a sha256 of this file; this one has {sha256_file(path)}, "
+            "which is written down and expected from now on"
         )
     return path
 

@@ -132,7 +132,7 @@ def driver_file(monkeypatch, tmp_path):
 
 
 def test_a_gpu_without_bf16_computes_in_fp32_and_says_so(a_turing_card):
-    with pytest.warns(MocoWarning, match="Tesla T4 has no bf16, so fp32 is used"):
+    with pytest.warns(MocoWarning, match="Tesla T4 has no bf16, so fp32 is taken"):
         assert resolve_precision("bf16", CUDA) is torch.float32
 
     assert resolve_precision("auto", CUDA) is torch.float32

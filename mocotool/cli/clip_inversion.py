@@ -79,7 +79,7 @@ def invert_folder(
         parts = ClipParts(target.with_name(f"{target.name}.parts"), settings)
         done = parts.check()
         if done:
-            report.note(f"{parts.folder}: {done} clips are already done")
+            report.note(f"{parts.folder}: {done} clips are done already")
         with report.progress("clips", len(own)) as advance:
             share = invert_clips(
                 network,

@@ -65,7 +65,7 @@ def explore(
             progress=advance,
         )
     if device.type == "cpu" and settle_threads(explorer.render_anew):
-        report.note("rendering with one thread, which is faster here than several")
+        report.note("rendering with one thread, which is quicker here than several")
     with ExploreServer(explorer, config=config) as server:
         report.result({"address": server.address})
         try:

@@ -147,7 +147,7 @@ def train_motion_command(
     # without a length a CPU trains for one hour
     if preset is None and given.isdisjoint(LENGTHS) and is_slow_device(computing.device):
         config = dataclasses.replace(config, budget=CPU_BUDGET)
-        report.note("training for an hour; --budget, --num-steps or --num-epochs changes that")
+        report.note("training for an hour; --budget, --num-steps or --num-epochs chooses otherwise")
 
     check_optional_file(motion)
     check_videos(videos)

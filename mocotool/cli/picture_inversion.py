@@ -104,55 +104,68 @@ def invert_pictures(
 
     # uint8 [n, 3, h, w], cut as the generator's training data were
     stills = find_stills(paths, as_video=as_video, frame_idxs=frame_idxs)
-    device, precision = computing.resolve(report)
-    network = load_generator(generator, device=device, precision=precision)
-    guess = encoder.load(network, report, space=config.space)
-    stills, parts = take_part(
-        stills,
-        shard,
-        batch_size=config.choose_batch_size(network.resolution),
-        made_with=[dataclasses.asdict(config), align, guess.sha256 if guess else None],
-    )
-    loaded = load_features(chosen, weights, device)
-    cuts = stills.describe_cuts(network.img_size, align=align)
-    _say_what_is_done(report, network, config, cuts, describe_features(chosen, weights))
-    finder = LandmarkFinder() if align == "face" else None
-    wanted_u8 = to_channels_last(stills.read(network.img_size, align=align, landmarks=finder))
-
-    # search, and then tune where that is asked for
-    began = time.perf_counter()
-    wanted = from_frames_u8(wanted_u8)
-    with report.progress("steps", len(wanted) * config.num_steps_in_all) as advance:
-        found = invert(
-            network, wanted, config=config, features=loaded, encoder=guess, progress=advance
+    with computing.joined(report) as (processes, precision):
+        if outputs.tune is not None and processes.world_size > 1:
+            raise ConfigError(
+                "--tune fits one generator to all images, which one process does",
+                hint="run it without torchrun",
+            )
+        network = load_generator(generator, device=processes.device, precision=precision)
+        guess = encoder.load(network, report, space=config.space)
+        stills, parts = take_part(
+            stills,
+            shard,
+            batch_size=config.choose_batch_size(network.resolution),
+            made_with=[dataclasses.asdict(config), align, guess.sha256 if guess else None],
         )
-    sheet, tune = outputs.sheet, outputs.tune
-    written = {} if sheet is None else {"sheet": str(sheet)}
-    if tune is not None:
-        written |= {"tuned": str(tune), "before_tuning": f"PSNR {found.psnr.mean():.2f} dB"}
-        found = tune_to(tune, network, wanted, found, config, features=loaded, report=report)
-        network = load_generator(tune, device=device, precision=precision)
+        loaded = load_features(chosen, weights, processes.device)
+        cuts = stills.describe_cuts(network.img_size, align=align)
+        _say_what_is_done(report, network, config, cuts, describe_features(chosen, weights))
+        finder = LandmarkFinder() if align == "face" else None
+        wanted_u8 = to_channels_last(stills.read(network.img_size, align=align, landmarks=finder))
 
-    # figures, the sheet, and the latents
-    values = written | describe_inversion(
-        stills, found, seconds=time.perf_counter() - began, as_json=report.json
-    )
-    if output.is_stdout:
-        _note_figures(report, values)
-    picture = draw_comparison(wanted_u8, to_frames_u8(found.img).numpy())
-    if sheet is not None:
-        write_png(sheet, picture)
-    if output.format == "png":
-        _write_sheet(picture, output, values, report)
-        return
-    write_trajectory(
-        found.to_trajectory(network, as_video=stills.is_video, fps=stills.fps, **parts),
-        output,
-        find_generator=lambda: network,
-        config=RenderConfig(noise=config.noise),
-        report=report,
-        values=values,
-    )
+        # search, and then tune where that is asked for
+        began = time.perf_counter()
+        wanted = from_frames_u8(wanted_u8)
+        with report.progress("steps", len(wanted) * config.num_steps_in_all) as advance:
+            found = invert(
+                network,
+                wanted,
+                config=config,
+                features=loaded,
+                encoder=guess,
+                processes=processes,
+                progress=advance,
+            )
+        if not processes.is_first:
+            return
+        sheet, tune = outputs.sheet, outputs.tune
+        written = {} if sheet is None else {"sheet": str(sheet)}
+        if tune is not None:
+            written |= {"tuned": str(tune), "before_tuning": f"PSNR {found.psnr.mean():.2f} dB"}
+            found = tune_to(tune, network, wanted, found, config, features=loaded, report=report)
+            network = load_generator(tune, device=processes.device, precision=precision)
+
+        # figures, the sheet, and the latents
+        values = written | describe_inversion(
+            stills, found, seconds=time.perf_counter() - began, as_json=report.json
+        )
+        if output.is_stdout:
+            _note_figures(report, values)
+        picture = draw_comparison(wanted_u8, to_frames_u8(found.img).numpy())
+        if sheet is not None:
+            write_png(sheet, picture)
+        if output.format == "png":
+            _write_sheet(picture, output, values, report)
+            return
+        write_trajectory(
+            found.to_trajectory(network, as_video=stills.is_video, fps=stills.fps, **parts),
+            output,
+            find_generator=lambda: network,
+            config=RenderConfig(noise=config.noise),
+            report=report,
+            values=values,
+        )
 
 
 def refuse_whole_results(part: Shard, *, is_latents: bool, tunes: bool) -> None:

@@ -60,7 +60,7 @@ class ChunkSize:
         if not self._is_told:
             self._is_told = True
             warnings.warn(
-                f"out of memory at {tried} pictures at once; continuing with fewer",
+                f"out of memory at {tried} pictures at once; going on with fewer",
                 MocoWarning,
                 stacklevel=3,
             )

@@ -40,6 +40,7 @@ from mocotool.inversion.starts import (
 )
 from mocotool.latents import LatentsMeta, LatentSpace, Trajectory
 from mocotool.layouts import check_shape
+from mocotool.training.distributed import Processes
 from mocotool.training.randomness import derive_rng
 
 # Rounding to 8 bits leaves 1/12 of a squared step, a step being 2/255. Below that nobody sees a
@@ -112,6 +113,7 @@ def invert(
     config: InvertConfig | None = None,
     features: ImageFeatures | None = None,
     encoder: LatentEncoder | None = None,
+    processes: Processes | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Inversion:
     """Find the latent of each image.
@@ -131,6 +133,7 @@ def invert(
             need no network.
         encoder: Initialises the search: `find_encoder(generator)`, the default of the command, or
             the result of `train_encoder`; `None` samples and renders latents for that.
+        processes: Processes that share the batches; each gets the whole.
         progress: Called with the number of steps done since the last call, polishing steps
             included: n * (`num_steps` + `num_polish_steps`) in total.
 
@@ -153,14 +156,15 @@ def invert(
 
     search = _Search(generator, starts, space, config, features or PyramidFeatures())
     batches = images.split(config.choose_batch_size(generator.resolution))
-    found = [
-        search.run(batch.to(generator.device), progress or (lambda _: None)) for batch in batches
-    ]
+    processes = processes or Processes()
+    own = []
+    for idx in processes.share(range(len(batches))):
+        results = search.run(batches[idx].to(generator.device), progress or (lambda _: None))
+        own.append([part.cpu() for part in results])
 
     # batches -> all images
-    latents, img, pixel_mse, perceptual, num_steps = (
-        torch.cat(parts).cpu() for parts in zip(*found, strict=True)
-    )
+    found = [results for share in processes.gather_objects(own) for results in share]
+    latents, img, pixel_mse, perceptual, num_steps = map(torch.cat, zip(*found, strict=True))
 
     psnr, ssim = measure_quality(img, images.cpu())
     return Inversion(

@@ -260,8 +260,8 @@ def record_weights(
     is_known = is_published(published, path)
     if is_known is False and warn is not None:
         warn(
-            f"{path}: not the published weights ({PUBLISHED[published].file_name}), "
-            "so the result is named after the file"
+            f"{path}: not the weights everybody uses ({PUBLISHED[published].file_name}), "
+            "so the result bears the file's name"
         )
     return DetectorRecord(
         name=published,

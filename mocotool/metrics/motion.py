@@ -396,7 +396,7 @@ def _as_json(figures: Mapping[str, Interval]) -> dict[str, Any]:
 def _find_warnings(num_clips: int) -> tuple[str, ...]:
     if num_clips >= FEW_CLIPS:
         return ()
-    return (f"{num_clips} real clips; below {FEW_CLIPS} the distance has a large bias",)
+    return (f"{num_clips} real clips; below {FEW_CLIPS} the distance is large for want of samples",)
 
 
 def choose_num_videos(real: VideoSource, protocol: MotionProtocol) -> int:

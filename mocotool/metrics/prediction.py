@@ -260,7 +260,7 @@ def _describe_videos(videos: Sequence[PredictedVideo]) -> dict[str, Any]:
 def _find_warnings(videos: Sequence[PredictedVideo]) -> tuple[str, ...]:
     if _mean(videos, "still_frame").psnr <= _mean(videos, "predicted").psnr:
         return ()
-    return ("the still first frame is closer than the prediction",)
+    return ("the first frame standing still comes nearer than the prediction",)
 
 
 def _mean(

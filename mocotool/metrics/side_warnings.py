@@ -27,8 +27,8 @@ def collect_warnings(
     for role, report in reports.items():
         if report.get("foreign"):
             warnings.append(
-                f"{role}: {report['foreign']} does not record its detector and protocol; the "
-                "distance is meaningful only if these are the same"
+                f"{role}: {report['foreign']} does not say by which detector and protocol it was "
+                "made; the distance means something only if by these"
             )
         count = report.get(f"num_{what}", report.get("num_clips"))
         if count is None:
@@ -36,12 +36,12 @@ def collect_warnings(
         if is_biased and count < FEW_SAMPLES:
             singular = ", and their covariance is singular" if count <= feature_dim else ""
             warnings.append(
-                f"{role}: {count:,} {what}; below {FEW_SAMPLES:,} the distance has a large "
-                f"bias{singular}"
+                f"{role}: {count:,} {what}; below {FEW_SAMPLES:,} the distance is large for want "
+                f"of samples alone{singular}"
             )
         if report.get("is_lossy"):
             warnings.append(
-                f"{role}: lossy compression, which changes the distance; measure latents (.npz) "
+                f"{role}: compressed with loss, which moves the distance; measure latents (.npz) "
                 "or .png frames where you can"
             )
         if len(report.get("sizes") or {}) > 1 and not is_resized:
@@ -51,7 +51,7 @@ def collect_warnings(
     sizes = {tuple(sorted(report.get("sizes") or {})) for report in reports.values()} - {()}
     if len(sizes) > 1 and all(len(size) == 1 for size in sizes) and not is_resized:
         shown = " and ".join(f"{role} {next(iter(r['sizes']))}" for role, r in reports.items())
-        warnings.append(f"the sides differ in size ({shown}), which affects the distance")
+        warnings.append(f"the sides differ in size ({shown}), which the distance sees")
 
     marks = [report.get("fingerprint") for report in reports.values()]
     if len(marks) == 2 and marks[0] is not None and marks[0] == marks[1]:

@@ -139,7 +139,7 @@ class ClipRenderer:
                 raise
         object.__setattr__(self, "num_kept", 0)
         warnings.warn(
-            "out of memory with the graph of a batch; continuing by rendering it again",
+            "out of memory with the graph of a batch; going on by rendering it again",
             MocoWarning,
             stacklevel=3,
         )

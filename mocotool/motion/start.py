@@ -68,7 +68,7 @@ class Start:
         )
         if self.official is not None:
             self.official.load_discriminators(trainer)
-            note("the authors' files hold no optimiser states: these are reset")
+            note("the authors' files hold no optimiser states: those start new")
         return trainer
 
 

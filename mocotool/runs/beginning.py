@@ -184,5 +184,5 @@ def load_share(
         advance=heard.count("frames decoded", listing.num_frames),
     )
     if batches.is_decoding:
-        heard.note(f"{listing.num_frames:,} frames are decoded during the first steps")
+        heard.note(f"{listing.num_frames:,} frames are decoded beside the first steps")
     return batches

@@ -377,7 +377,7 @@ def _find_pictured(
             progress=heard.count("pictures"),
         )
         heard.note(
-            f"the surrogate predicts {fit.agreement:.0%} of the differences between pictures"
+            f"a stand-in for the generator guesses {fit.agreement:.0%} of how pictures differ"
         )
         pictures = picture_clips(
             generator, fit.surrogate, prepared.trajectory, progress=heard.count("frames")

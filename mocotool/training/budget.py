@@ -48,8 +48,8 @@ class Deadline:
         """Tell what a run had `reached` where the time did not allow more, and how it goes on."""
         if self.has_cut:
             note(
-                f"time limit reached: saved after {reached}; run the same command with "
-                "--resume to continue"
+                f"the time is used up: saved after {reached}, the same command with --resume "
+                "goes on"
             )
 
 

@@ -209,7 +209,7 @@ class RunFolder:
             MismatchError: `load` found that it belongs to other data.
         """
         if not self.has_state:
-            warn(f"{self.path}: nothing was saved yet, the run starts again")
+            warn(f"{self.path}: nothing was saved yet, the run begins anew")
             self._write_record()
             return
         state = self.load_state(warn=warn)

@@ -84,14 +84,14 @@ def continue_record(
 
     # what may change, but is said
     if adjusted:
-        warn(f"{path}: continues with other settings: {'; '.join(adjusted)}")
+        warn(f"{path}: goes on with other settings: {'; '.join(adjusted)}")
     moved = [
         f"{name} was {value}, is {new['machine'][name]}"
         for name, value in old["machine"].items()
         if name in new["machine"] and new["machine"][name] != value
     ]
     if moved:
-        warn(f"{path}: continues, but not bit for bit: {'; '.join(moved)}")
+        warn(f"{path}: goes on, but not to the last bit: {'; '.join(moved)}")
 
     # the new settings, with the history of the old record
     resumed = [*old["resumed"], {"version": new["version"], "command": new["command"]}]

@@ -216,7 +216,7 @@ def decode_all(
     if warn is not None:
         warn(
             f"{num_frames:,} frames take {num_bytes / 1e9:.3g} GB, {path.parent} has "
-            f"{free / 1e9:.3g} GB to spare: clips are decoded each time they are sampled"
+            f"{free / 1e9:.3g} GB to spare: clips are decoded each time that they are drawn"
         )
     return None
 

@@ -95,7 +95,7 @@ class BatchLoader(Iterator[Tensor]):
         self._position += self.batch_size
         for problem in problems:
             if self._warn is not None and problem not in self._warned:
-                self._warn(f"{problem}; replaced by another sample")
+                self._warn(f"{problem}; another sample takes its place")
             self._warned.add(problem)
         return torch.from_numpy(samples), positions
 

@@ -63,7 +63,7 @@ def test_a_distance_states_its_protocol(run_moco, real, fake):
     assert values["protocol"]["preset"] == "stylegan-v"
     assert values["protocol"]["num_frames"] == 8
     assert values["inputs"]["real"]["is_lossy"] is True
-    assert "lossy compression" in result.stderr
+    assert "compressed with loss" in result.stderr
     assert "below 2,048" in result.stderr
 
 

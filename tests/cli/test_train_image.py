@@ -111,7 +111,7 @@ def test_a_lower_learning_rate_is_taken_on_resume_and_said(train, tmp_path):
     result = train("--resume", "--learning-rate", "0.001", "--num-images", "20")
 
     assert result.exit_code == 0, result.stderr
-    assert "continues with other settings: learning_rate was 0.002, now 0.001" in result.stderr
+    assert "goes on with other settings: learning_rate was 0.002, now 0.001" in result.stderr
     assert read_config(tmp_path)["config"]["learning_rate"] == 0.001
 
 

@@ -8,6 +8,7 @@ import pytest
 from real_runs import TORCHRUN
 
 from mocotool.latents import read_latents
+from mocotool.video.pictures import write_png
 from mocotool.video.writing import write_video
 
 pytestmark = pytest.mark.slow
@@ -70,3 +71,17 @@ def test_latents_of_clips(both, toy_generator_path, tmp_path):
     alone, shared = read_latents(one), read_latents(two)
     np.testing.assert_array_equal(alone.latents, shared.latents)
     assert alone.meta.names == shared.meta.names
+
+
+def test_latents_of_images(both, moco, toy_generator_path, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("ada", "bea", "cem"):
+        write_png(folder / f"{name}.png", rng.integers(0, 256, (16, 16, 3), np.uint8))
+    given = ("invert", folder, "--generator", toy_generator_path, "--num-steps", 10)
+    given += ("--num-starts", 8, "--perceptual", "none", "--batch-size", 1)
+
+    one, two = both(*given, ending=".npz")
+
+    np.testing.assert_array_equal(read_latents(one).latents, read_latents(two).latents)

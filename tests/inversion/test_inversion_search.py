@@ -26,6 +26,7 @@ from mocotool.inversion.encoder import LatentEncoder
 from mocotool.inversion.kernel_encoder import solve_ridge
 from mocotool.inversion.search import invert
 from mocotool.inversion.starts import survey_latents
+from mocotool.training.distributed import Processes
 
 QUICK = InvertConfig(num_steps=40, num_starts=50)
 
@@ -50,6 +51,28 @@ def found(toy_generator):
 
 
 # The search
+
+
+def test_processes_share_the_batches(toy_generator):
+    images = draw_pictures(toy_generator, n=3)
+    config = InvertConfig(num_steps=10, num_starts=8, num_polish_steps=0, batch_size=1)
+    alone = invert(toy_generator, images, config=config)
+    shares = []
+
+    class Noted(Processes):
+        def gather_objects(self, value):
+            shares.append(value)
+            if self.rank == 0:
+                raise InterruptedError("what the other one finds is not known yet")
+            return shares
+
+    with pytest.raises(InterruptedError):
+        invert(toy_generator, images, config=config, processes=Noted(0, 2))
+    shared = invert(toy_generator, images, config=config, processes=Noted(1, 2))
+
+    assert [len(share) for share in shares] == [1, 2]
+    for field in ("latents", "img", "psnr", "num_steps"):
+        assert torch.equal(getattr(shared, field), getattr(alone, field))
 
 
 def test_own_pictures_come_back(toy_generator):

@@ -49,7 +49,7 @@ def test_a_motion_model_that_moves_predicts_worse_and_says_so(
     result = compute_prediction(toy_motion, toy_generator, list_videos(stills_folder), config=QUICK)
 
     assert result.value < result.details["up_b"]["value"]
-    assert "the still first frame is closer" in result.warnings[0]
+    assert "standing still comes nearer" in result.warnings[0]
 
 
 def test_the_result_says_what_it_depends_on(toy_motion, toy_generator, stills_folder):

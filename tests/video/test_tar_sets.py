@@ -117,7 +117,7 @@ def test_a_set_that_no_disk_has_room_for_is_decoded_as_it_is_drawn(folder, tmp_p
     )
 
     assert not loader.dataset.is_decoded
-    assert "clips are decoded each time they are sampled" in told[0]
+    assert "clips are decoded each time that they are drawn" in told[0]
     assert not list((tmp_path / "frames").iterdir())
     np.testing.assert_array_equal(
         next(loader), next(load_clips(list_videos(folder), batch_size=2, **SETTINGS))

@@ -110,7 +110,7 @@ def test_damaged_videos_are_named_once(listing):
     loader = BatchLoader(dataset, batch_size=5, num_workers=0, warn=warnings.append)
     take(loader, 4)
 
-    assert warnings == ["1.mkv: frame 3 cannot be decoded; replaced by another sample"]
+    assert warnings == ["1.mkv: frame 3 cannot be decoded; another sample takes its place"]
 
 
 def test_images_come_as_single_frames(listing):
@@ -201,4 +201,4 @@ def test_a_spoilt_clip_is_replaced_alike_and_named_where_it_is_read():
 
     assert all(warnings)
     assert sorted(warnings[0] + warnings[1]) == sorted(warnings[2])
-    assert all("replaced by another sample" in line for line in warnings[0])
+    assert all("another sample takes its place" in line for line in warnings[0])
