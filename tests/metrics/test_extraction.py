@@ -133,7 +133,7 @@ def test_nan_features_name_the_clip(videos):
         features[2, 0] = float("nan")
         return features
 
-    with pytest.raises(FileFormatError, match="toys: video 2, frames 0 to 3: .* gives NaN"):
+    with pytest.raises(FileFormatError, match="toys: video 2, frames 0 to 3: .* returns NaN"):
         extract_statistics(videos, plan(videos), detector=BrokenDetector(spoil))
 
 
