@@ -65,8 +65,11 @@ def invert_folder(
     from mocotool.generators.loading import load_generator
     from mocotool.inversion.clips import ClipParts, invert_clips, to_trajectory
     from mocotool.latents import write_latents
+    from mocotool.memory import keep_freed_memory
 
     with computing.joined(report) as (processes, precision):
+        if processes.device.type == "cpu":
+            keep_freed_memory()
         network = load_generator(generator, device=processes.device, precision=precision)
         guess = encoder.load(network, report)
 
