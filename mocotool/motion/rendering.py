@@ -103,17 +103,23 @@ class ClipRenderer:
         Autograd goes back from what was made last, so the kept graph is gone before anything is
         rendered again.
         """
-        num_again = max(0, len(latents) - self.num_kept)
-        parts = []
-        for rows in (slice(num_again), slice(num_again, None)):
+
+        def pick(rows: slice) -> tuple[Tensor, Tensor, list[Tensor] | None, Tensor | None]:
             own = None if labels is None else labels[rows]
-            if len(chosen := latents[rows]):
-                is_kept = rows.start is not None
-                part = self._keep(chosen, video_idxs[rows], noise, own) if is_kept else None
-                if part is None:
-                    part = _RenderAgain.apply(chosen, self, video_idxs[rows], noise, own)
-                parts.append(part)
-        return torch.cat(parts)
+            return latents[rows], video_idxs[rows], noise, own
+
+        def render_again(rows: slice) -> Tensor:
+            chosen, *rest = pick(rows)
+            rendered: Tensor = _RenderAgain.apply(chosen, self, *rest)
+            return rendered
+
+        num_again = max(0, len(latents) - self.num_kept)
+        if num_again == len(latents):
+            return render_again(slice(None))
+        parts = [render_again(slice(num_again))] if num_again else []
+        last = slice(num_again, None)
+        kept = self._keep(*pick(last))
+        return torch.cat([*parts, render_again(last) if kept is None else kept])
 
     def _keep(
         self,
