@@ -78,7 +78,8 @@ class Training:
     @property
     def progress(self) -> str:
         """Progress of training, in words."""
-        return f"{self.trainer.step_idx} steps"
+        num_steps = self.trainer.step_idx
+        return f"{num_steps} step{'s' if num_steps != 1 else ''}"
 
 
 def run_training(
