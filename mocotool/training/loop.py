@@ -78,8 +78,7 @@ class Training:
     @property
     def progress(self) -> str:
         """Progress of training, in words."""
-        num_steps = self.trainer.step_idx
-        return f"{num_steps} step{'s' if num_steps != 1 else ''}"
+        return f"{self.trainer.step_idx} steps"
 
 
 def run_training(
